@@ -1,0 +1,20 @@
+//! The Python module `trex._core`: the seam between the Rust crates and the Python packages.
+//!
+//! It converts values, releases the GIL around work, and maps each error once. It holds no logic.
+
+use pyo3::prelude::*;
+
+/// How the extension was compiled: `debug` keeps overflow checks, `release` drops them.
+const PROFILE: &str = if cfg!(debug_assertions) { "debug" } else { "release" };
+
+/// Rust half of T-Rex. Only `trex.chain` imports it.
+#[pymodule]
+mod _core {
+    use super::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("PROFILE", PROFILE)
+    }
+}

@@ -1,0 +1,1 @@
+"""Composition root: command line, configuration, start and stop. It alone imports every other package."""

@@ -1,0 +1,54 @@
+"""A command group that imports a command only when it runs or shows its help."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+
+import click
+
+
+@dataclass(frozen=True, slots=True)
+class LazyCommand:
+    """Where a command lives and the line that stands for it in its group's help."""
+
+    target: str
+    """`module:attribute` of a `click.Command`."""
+    short_help: str
+    """One line, shown without importing the module."""
+
+    def load(self) -> click.Command:
+        """Import the command.
+
+        Raises:
+            TypeError: the target is not a `click.Command`.
+        """
+        module, _, attribute = self.target.partition(":")
+        command = getattr(import_module(module), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{self.target} is {type(command).__name__}, expected a click.Command")
+        return command
+
+
+class LazyGroup(click.Group):
+    """A `click.Group` whose commands are named, not imported, so that `--help` costs no imports."""
+
+    def __init__(self, *args: object, lazy: Mapping[str, LazyCommand], **kwargs: object) -> None:
+        """Make a group of `lazy` commands by name; other arguments are `click.Group`'s."""
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.lazy = dict(lazy)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order in which they were given."""
+        return [*self.lazy, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return a command, or None when there is none of that name."""
+        if cmd_name in self.lazy:
+            return self.lazy[cmd_name].load()
+        return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands from their one-line helps."""
+        rows = [(name, command.short_help) for name, command in self.lazy.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)

@@ -1,0 +1,1 @@
+"""Small frozen types that cross package borders. Imports nothing local."""
