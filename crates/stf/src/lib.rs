@@ -10,5 +10,15 @@
 extern crate alloc;
 
 pub mod attributes;
+pub mod block;
+pub mod deposits;
+pub mod evm;
+pub mod fees;
+pub mod header;
 pub mod params;
+pub mod precompiles;
+pub mod receipt;
 pub mod state;
+pub mod state_trie;
+pub mod transaction;
+pub mod trie;

@@ -24,13 +24,24 @@ impl Default for Account {
     }
 }
 
+/// `Sync` where there are threads (feature `std`), nothing where there are none.
+#[cfg(feature = "std")]
+pub trait MaybeSync: Sync + Send {}
+#[cfg(feature = "std")]
+impl<T: Sync + Send + ?Sized> MaybeSync for T {}
+/// `Sync` where there are threads (feature `std`), nothing where there are none.
+#[cfg(not(feature = "std"))]
+pub trait MaybeSync {}
+#[cfg(not(feature = "std"))]
+impl<T: ?Sized> MaybeSync for T {}
+
 /// State of the parent block.
 ///
 /// Two implementations: the native flat store, and a witness of trie nodes by
 /// hash. Both give the same block.
-pub trait State {
+pub trait State: MaybeSync {
     /// Why something could not be read. Never "does not exist": that is an answer.
-    type Error: core::fmt::Debug + core::fmt::Display;
+    type Error: core::error::Error + Send + Sync + 'static;
 
     /// The account at `address`, `None` where there is none.
     fn account(&self, address: &Address) -> Result<Option<Account>, Self::Error>;

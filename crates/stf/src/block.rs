@@ -1,0 +1,626 @@
+//! Executing a block.
+//!
+//! The acts, in order: check the attributes; system calls (EIP-4788, EIP-2935); the L1 attributes
+//! deposit if the origin changed; forced deposits; ordinary transactions; fees to the vaults; roots
+//! and header.
+
+use alloc::{
+    string::{String, ToString},
+    vec::Vec,
+};
+use core::fmt;
+
+use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header, Transaction as _, Typed2718};
+use alloy_eips::{
+    eip2935::HISTORY_STORAGE_ADDRESS, eip4788::BEACON_ROOTS_ADDRESS, eip7685::EMPTY_REQUESTS_HASH,
+};
+use alloy_primitives::{Address, B64, B256, Bloom, Bytes, KECCAK256_EMPTY, U256};
+use alloy_rlp::BufMut;
+use alloy_trie::{EMPTY_ROOT_HASH, root::ordered_trie_root_with_encoder};
+use op_alloy_consensus::OpTxEnvelope;
+use revm::{
+    SystemCallEvm,
+    context::{
+        JournalTr as _,
+        journaled_state::account::JournaledAccountTr as _,
+        result::{EVMError, ExecutionResult, InvalidTransaction},
+    },
+    handler::Handler,
+    inspector::{Inspector, InspectorHandler},
+    interpreter::interpreter::EthInterpreter,
+    state::EvmState,
+};
+
+use crate::{
+    attributes::{BlockAttributes, L1Origin},
+    deposits::{attributes_deposit, stored_origin},
+    evm::{
+        FeeHandler, StateContext, StateDb, StateError, StateEvm, TX_GAS_LIMIT_CAP, TransactError, block_env,
+        config, evm, tx_env,
+    },
+    fees::{base_fee_wei, l1_fee},
+    header::{extra_data, output_root, slot, timestamp},
+    params::{BASE_FEE_VAULT, L1_FEE_VAULT, MESSAGE_PASSER, NetworkParams, SEQUENCER_FEE_VAULT},
+    receipt::{L1Fee, Receipt},
+    state::{Account, Change, State, StateDiff},
+    state_trie::{AccountUpdate, StateTrie},
+    transaction::{DecodeError, Transaction},
+    trie::TrieError,
+};
+
+/// Why a transaction was left out of a block. The rule it breaks is final for this state, not for
+/// every later one: a nonce that is too high now may fit after others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exclusion {
+    /// Its gas limit does not fit in what the block has left.
+    BlockGas {
+        /// Gas limit of the transaction.
+        needed: u64,
+        /// Gas the block has left.
+        left: u64,
+    },
+    /// A deposit among ordinary transactions.
+    Deposit,
+    /// A rule of Ethereum, or of the L1 data fee.
+    Invalid(InvalidTransaction),
+}
+
+impl fmt::Display for Exclusion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BlockGas { needed, left } => write!(f, "needs {needed} gas, the block has {left} left"),
+            Self::Deposit => f.write_str("deposits come from L1 only"),
+            Self::Invalid(reason) => reason.fmt(f),
+        }
+    }
+}
+
+/// A rule that attributes break: no block can be built from them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AttributesError {
+    /// The parent's `extraData` names no slot.
+    ParentSlot,
+    /// The slot is not above the parent's (STF-001).
+    Slot {
+        /// The parent's slot.
+        parent: u64,
+        /// The slot asked for.
+        slot: u64,
+    },
+    /// The origin lies before the parent's, or differs from it at the same number (STF-004).
+    Origin {
+        /// Origin number in the parent's state.
+        parent: u64,
+        /// The origin number asked for.
+        number: u64,
+    },
+    /// A forced deposit is not one.
+    DepositEncoding {
+        /// Position among the deposits.
+        index: usize,
+        /// What is wrong with it.
+        error: DecodeError,
+    },
+    /// A forced deposit's gas limit is above the cap or does not fit the block (STF-006).
+    DepositGas {
+        /// Position among the deposits.
+        index: usize,
+    },
+}
+
+impl fmt::Display for AttributesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ParentSlot => f.write_str("the parent's extraData names no slot"),
+            Self::Slot { parent, slot } => write!(f, "slot {slot} is not above the parent's {parent}"),
+            Self::Origin { parent, number } => {
+                write!(f, "L1 origin {number} does not follow the parent's {parent}")
+            }
+            Self::DepositEncoding { index, error } => write!(f, "deposit {index}: {error}"),
+            Self::DepositGas { index } => write!(f, "deposit {index}: gas limit does not fit"),
+        }
+    }
+}
+
+/// Why there is no block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BlockError<E> {
+    /// The attributes break a rule.
+    Attributes(AttributesError),
+    /// The state could not be read.
+    State(E),
+    /// A trie node is malformed.
+    Trie(String),
+    /// The EVM could not compute.
+    Evm(String),
+}
+
+impl<E: fmt::Display> fmt::Display for BlockError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Attributes(error) => write!(f, "attributes: {error}"),
+            Self::State(error) => write!(f, "state: {error}"),
+            Self::Trie(reason) => write!(f, "state trie: {reason}"),
+            Self::Evm(reason) => write!(f, "evm: {reason}"),
+        }
+    }
+}
+
+impl<E: core::error::Error> core::error::Error for BlockError<E> {}
+
+impl<E: fmt::Display> BlockError<E> {
+    fn from_evm(error: TransactError<E>) -> Self {
+        match error {
+            EVMError::Database(StateError(error)) => Self::State(error),
+            other => Self::Evm(other.to_string()),
+        }
+    }
+}
+
+impl<E> From<TrieError<E>> for BlockError<E> {
+    fn from(error: TrieError<E>) -> Self {
+        match error {
+            TrieError::Source(error) => Self::State(error),
+            TrieError::Malformed { hash, reason } => Self::Trie(alloc::format!("node {hash}: {reason}")),
+        }
+    }
+}
+
+/// A block and everything it changed.
+#[derive(Clone, Debug)]
+pub struct Block {
+    /// The header.
+    pub header: Header,
+    /// keccak256 of the header's RLP.
+    pub hash: B256,
+    /// Included transactions, deposits first.
+    pub transactions: Vec<Transaction>,
+    /// A receipt for each transaction.
+    pub receipts: Vec<Receipt>,
+    /// State changes against the parent.
+    pub diff: StateDiff,
+    /// Output root.
+    pub output_root: B256,
+}
+
+/// A block in the making.
+pub struct BlockExecutor<'a, S: State, I = ()> {
+    params: NetworkParams,
+    origin: L1Origin,
+    header: Header,
+    evm: StateEvm<'a, S, I>,
+    state: &'a S,
+    transactions: Vec<Transaction>,
+    receipts: Vec<Receipt>,
+    priority_fees_wei: U256,
+    base_fees_wei: U256,
+    l1_fees_wei: U256,
+}
+
+impl<S: State, I: fmt::Debug> fmt::Debug for BlockExecutor<'_, S, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlockExecutor")
+            .field("header", &self.header)
+            .field("transactions", &self.transactions.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Header of a block to be built on `parent`, as far as attributes decide it: roots, bloom and gas
+/// used are still empty.
+pub fn open_header(
+    params: &NetworkParams,
+    parent: &Header,
+    parent_hash: B256,
+    attributes: &BlockAttributes,
+) -> Result<Header, AttributesError> {
+    let parent_slot = slot(parent).ok_or(AttributesError::ParentSlot)?;
+    if attributes.slot <= parent_slot {
+        return Err(AttributesError::Slot { parent: parent_slot, slot: attributes.slot });
+    }
+    Ok(Header {
+        parent_hash,
+        ommers_hash: EMPTY_OMMER_ROOT_HASH,
+        beneficiary: SEQUENCER_FEE_VAULT,
+        state_root: B256::ZERO,
+        transactions_root: EMPTY_ROOT_HASH,
+        receipts_root: EMPTY_ROOT_HASH,
+        logs_bloom: Bloom::ZERO,
+        difficulty: U256::ZERO,
+        number: parent.number + 1,
+        gas_limit: attributes.gas_limit,
+        gas_used: 0,
+        timestamp: timestamp(params, attributes.slot),
+        extra_data: extra_data(attributes.slot),
+        mix_hash: attributes.origin.prev_randao,
+        nonce: B64::ZERO,
+        base_fee_per_gas: Some(base_fee_wei(
+            params,
+            parent.base_fee_per_gas.unwrap_or_default(),
+            parent.gas_used,
+            parent.gas_limit,
+            attributes.slot - parent_slot,
+        )),
+        withdrawals_root: Some(EMPTY_ROOT_HASH),
+        blob_gas_used: Some(0),
+        excess_blob_gas: Some(0),
+        parent_beacon_block_root: Some(attributes.origin.parent_beacon_block_root),
+        requests_hash: Some(EMPTY_REQUESTS_HASH),
+        ..Header::default()
+    })
+}
+
+impl<'a, S: State> BlockExecutor<'a, S> {
+    /// Opens a block on `parent`: system calls, L1 attributes and forced deposits are executed.
+    pub fn new(
+        params: &NetworkParams,
+        parent: &Header,
+        parent_hash: B256,
+        attributes: &BlockAttributes,
+        state: &'a S,
+    ) -> Result<Self, BlockError<S::Error>> {
+        BlockExecutor::with_inspector(params, parent, parent_hash, attributes, state, ())
+    }
+}
+
+impl<'a, S: State, I> BlockExecutor<'a, S, I> {
+    /// [`BlockExecutor::new`] with an inspector at hand for [`BlockExecutor::inspect`].
+    pub fn with_inspector(
+        params: &NetworkParams,
+        parent: &Header,
+        parent_hash: B256,
+        attributes: &BlockAttributes,
+        state: &'a S,
+        inspector: I,
+    ) -> Result<Self, BlockError<S::Error>> {
+        let header = open_header(params, parent, parent_hash, attributes).map_err(BlockError::Attributes)?;
+        let mut executor = Self {
+            params: *params,
+            origin: attributes.origin,
+            evm: evm(config(params), block_env(&header), state, inspector),
+            header,
+            state,
+            transactions: Vec::new(),
+            receipts: Vec::new(),
+            priority_fees_wei: U256::ZERO,
+            base_fees_wei: U256::ZERO,
+            l1_fees_wei: U256::ZERO,
+        };
+        executor.system_calls()?;
+        executor.announce_origin(parent)?;
+        for (index, encoded) in attributes.deposits.iter().enumerate() {
+            executor.forced_deposit(index, encoded)?;
+        }
+        Ok(executor)
+    }
+
+    /// EIP-4788 and EIP-2935: the contracts keep the beacon root and the parent's hash. With several
+    /// blocks a second the last one of a second stays in EIP-4788's ring (STF-008).
+    fn system_calls(&mut self) -> Result<(), BlockError<S::Error>> {
+        let beacon_root = self.header.parent_beacon_block_root.unwrap_or_default();
+        for (address, argument) in
+            [(BEACON_ROOTS_ADDRESS, beacon_root), (HISTORY_STORAGE_ADDRESS, self.header.parent_hash)]
+        {
+            self.evm
+                .system_call_one(address, Bytes::copy_from_slice(argument.as_slice()))
+                .map_err(BlockError::from_evm)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the L1 origin to the state when it is not the parent's any more.
+    fn announce_origin(&mut self, parent: &Header) -> Result<(), BlockError<S::Error>> {
+        let stored = stored_origin(self.state).map_err(BlockError::State)?;
+        let origin = self.origin;
+        let wrong =
+            BlockError::Attributes(AttributesError::Origin { parent: stored.number, number: origin.number });
+        if origin.hash == stored.hash {
+            let parent_origin = L1Origin {
+                prev_randao: parent.mix_hash,
+                parent_beacon_block_root: parent.parent_beacon_block_root.unwrap_or_default(),
+                ..stored
+            };
+            return if origin == parent_origin { Ok(()) } else { Err(wrong) };
+        }
+        if !stored.hash.is_zero() && origin.number <= stored.number {
+            return Err(wrong);
+        }
+        self.deposit(attributes_deposit(&self.params, &origin))
+    }
+
+    fn forced_deposit(&mut self, index: usize, encoded: &Bytes) -> Result<(), BlockError<S::Error>> {
+        let refuse = |error| BlockError::Attributes(AttributesError::DepositEncoding { index, error });
+        let tx = Transaction::decode(encoded.clone()).map_err(refuse)?;
+        if !tx.is_deposit() {
+            return Err(refuse(DecodeError::UnsupportedType(tx.envelope().ty())));
+        }
+        if tx.gas_limit() > TX_GAS_LIMIT_CAP.min(self.gas_left()) {
+            return Err(BlockError::Attributes(AttributesError::DepositGas { index }));
+        }
+        self.deposit(tx)
+    }
+
+    /// Runs a deposit. It is always included: where it cannot run, it fails, its mint and the
+    /// sender's nonce stay and all its gas is used (OP Stack, Regolith).
+    fn deposit(&mut self, tx: Transaction) -> Result<(), BlockError<S::Error>> {
+        let envelope = tx.envelope().clone();
+        let OpTxEnvelope::Deposit(deposit) = envelope else {
+            return Err(BlockError::Evm("not a deposit".to_string()));
+        };
+        let state_error = |StateError(error): StateError<S::Error>| BlockError::State(error);
+        let journal = &mut self.evm.ctx.journaled_state;
+        journal.balance_incr(deposit.from, U256::from(deposit.mint)).map_err(state_error)?;
+        let nonce = journal.load_account(deposit.from).map_err(state_error)?.data.info.nonce;
+        journal.commit_tx();
+
+        let cfg = &mut self.evm.ctx.cfg;
+        (cfg.disable_nonce_check, cfg.disable_base_fee, cfg.disable_eip3607) = (true, true, true);
+        let outcome = self.run(&tx, U256::ZERO);
+        let cfg = &mut self.evm.ctx.cfg;
+        (cfg.disable_nonce_check, cfg.disable_base_fee, cfg.disable_eip3607) = (false, false, false);
+        let result = match outcome {
+            Ok(result) => Some(result),
+            Err(EVMError::Transaction(_)) => {
+                let journal = &mut self.evm.ctx.journaled_state;
+                journal.load_account_mut(deposit.from).map_err(state_error)?.data.bump_nonce();
+                journal.commit_tx();
+                None
+            }
+            Err(error) => return Err(BlockError::from_evm(error)),
+        };
+        self.include(tx, result, None, Some(nonce));
+        Ok(())
+    }
+
+    /// Gas the block has left.
+    pub fn gas_left(&self) -> u64 {
+        self.header.gas_limit.saturating_sub(self.header.gas_used)
+    }
+
+    /// Number of transactions included so far.
+    pub fn included(&self) -> usize {
+        self.transactions.len()
+    }
+
+    /// Receipts of the transactions included so far.
+    pub fn receipts(&self) -> &[Receipt] {
+        &self.receipts
+    }
+
+    /// The header so far: roots are still empty.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The EVM over the block's state so far, for calls that are not part of the block.
+    pub fn into_evm(self) -> StateEvm<'a, S, I> {
+        self.evm
+    }
+
+    /// Executes a transaction. `Some` reason leaves it out and changes nothing.
+    pub fn transact(&mut self, tx: Transaction) -> Result<Option<Exclusion>, BlockError<S::Error>> {
+        self.transact_by(tx, Self::run)
+    }
+
+    fn transact_by(
+        &mut self,
+        tx: Transaction,
+        run: impl FnOnce(&mut Self, &Transaction, U256) -> RunResult<S::Error>,
+    ) -> Result<Option<Exclusion>, BlockError<S::Error>> {
+        if tx.is_deposit() {
+            return Ok(Some(Exclusion::Deposit));
+        }
+        let left = self.gas_left();
+        if tx.gas_limit() > left {
+            return Ok(Some(Exclusion::BlockGas { needed: tx.gas_limit(), left }));
+        }
+        let l1_fee = l1_fee(&self.params, &self.origin, tx.encoded());
+        match run(self, &tx, l1_fee.fee_wei) {
+            Ok(result) => {
+                self.include(tx, Some(result), Some(l1_fee), None);
+                Ok(None)
+            }
+            Err(EVMError::Transaction(reason)) => Ok(Some(Exclusion::Invalid(reason))),
+            Err(error) => Err(BlockError::from_evm(error)),
+        }
+    }
+
+    fn run(&mut self, tx: &Transaction, l1_fee_wei: U256) -> RunResult<S::Error> {
+        self.evm.ctx.tx = tx_env(tx);
+        FeeHandler::new(l1_fee_wei).run(&mut self.evm)
+    }
+
+    /// Takes a transaction into the block; without a result it is a deposit that could not run.
+    fn include(
+        &mut self,
+        tx: Transaction,
+        result: Option<ExecutionResult>,
+        l1_fee: Option<L1Fee>,
+        deposit_nonce: Option<u64>,
+    ) {
+        let base_fee_wei = self.header.base_fee_per_gas.unwrap_or_default();
+        let effective_gas_price_wei = tx.effective_gas_price_wei(base_fee_wei);
+        let gas_used = result.as_ref().map_or(tx.gas_limit(), ExecutionResult::tx_gas_used);
+        self.header.gas_used += gas_used;
+        if let Some(fee) = &l1_fee {
+            let gas = U256::from(gas_used);
+            let tip = effective_gas_price_wei.saturating_sub(u128::from(base_fee_wei));
+            self.priority_fees_wei += U256::from(tip) * gas;
+            self.base_fees_wei += U256::from(base_fee_wei) * gas;
+            self.l1_fees_wei += fee.fee_wei;
+        }
+        self.receipts.push(Receipt {
+            tx_type: tx.envelope().ty(),
+            success: result.as_ref().is_some_and(ExecutionResult::is_success),
+            gas_used,
+            cumulative_gas_used: self.header.gas_used,
+            effective_gas_price_wei,
+            contract_address: created_address(&tx, result.as_ref(), deposit_nonce),
+            logs: result.map(ExecutionResult::into_logs).unwrap_or_default(),
+            deposit_nonce,
+            l1_fee,
+        });
+        self.transactions.push(tx);
+    }
+
+    /// Ends the block: credits the vaults, computes roots, seals the header. `trie` must be at the
+    /// parent's state root; it is advanced to the block's. After an error it is unusable.
+    pub fn finish(mut self, trie: &mut StateTrie) -> Result<Block, BlockError<S::Error>> {
+        for (vault, amount) in [
+            (SEQUENCER_FEE_VAULT, self.priority_fees_wei),
+            (BASE_FEE_VAULT, self.base_fees_wei),
+            (L1_FEE_VAULT, self.l1_fees_wei),
+        ] {
+            if !amount.is_zero() {
+                self.evm
+                    .ctx
+                    .journaled_state
+                    .balance_incr(vault, amount)
+                    .map_err(|StateError(error)| BlockError::State(error))?;
+            }
+        }
+        let changes = self.evm.ctx.journaled_state.finalize();
+        let db = &self.evm.ctx.journaled_state.database;
+        let (updates, codes) = account_updates(changes, db);
+        let (transactions, receipts, state) = (self.transactions, self.receipts, self.state);
+
+        let state_part = || trie.apply(updates, state);
+        let body_part = || body_roots(&transactions, &receipts);
+        #[cfg(feature = "std")]
+        let (diff, (transactions_root, receipts_root, logs_bloom)) = rayon::join(state_part, body_part);
+        #[cfg(not(feature = "std"))]
+        let (diff, (transactions_root, receipts_root, logs_bloom)) = (state_part(), body_part());
+        let mut diff = diff?;
+        diff.codes = codes;
+
+        let withdrawals_root =
+            match diff.accounts.binary_search_by_key(&MESSAGE_PASSER, |(address, _)| *address) {
+                Ok(index) => diff.accounts[index].1.new,
+                Err(_) => state.account(&MESSAGE_PASSER).map_err(BlockError::State)?,
+            }
+            .map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
+        let header = Header {
+            state_root: trie.root(),
+            transactions_root,
+            receipts_root,
+            logs_bloom,
+            withdrawals_root: Some(withdrawals_root),
+            ..self.header
+        };
+        let hash = header.hash_slow();
+        Ok(Block { output_root: output_root(&header, hash), header, hash, transactions, receipts, diff })
+    }
+}
+
+type RunResult<E> = Result<ExecutionResult, TransactError<E>>;
+
+impl<'a, S: State, I: Inspector<StateContext<'a, S>, EthInterpreter>> BlockExecutor<'a, S, I> {
+    /// [`Self::transact`] under the eyes of the inspector.
+    pub fn inspect(&mut self, tx: Transaction) -> Result<Option<Exclusion>, BlockError<S::Error>> {
+        self.transact_by(tx, |executor, tx, l1_fee_wei| {
+            executor.evm.ctx.tx = tx_env(tx);
+            FeeHandler::new(l1_fee_wei).inspect_run(&mut executor.evm)
+        })
+    }
+
+    /// The inspector.
+    pub fn inspector(&mut self) -> &mut I {
+        &mut self.evm.inspector
+    }
+}
+
+fn created_address(
+    tx: &Transaction,
+    result: Option<&ExecutionResult>,
+    deposit_nonce: Option<u64>,
+) -> Option<Address> {
+    if !tx.envelope().is_create() {
+        return None;
+    }
+    // A failed creation also names the address it would have had, as geth's receipts do.
+    result
+        .and_then(ExecutionResult::created_address)
+        .or_else(|| Some(tx.sender().create(deposit_nonce.unwrap_or_else(|| tx.envelope().nonce()))))
+}
+
+/// Transactions root, receipts root and bloom.
+fn body_roots(transactions: &[Transaction], receipts: &[Receipt]) -> (B256, B256, Bloom) {
+    let transactions_root =
+        || ordered_trie_root_with_encoder(transactions, |tx, out| out.put_slice(tx.encoded()));
+    let receipts_root = || ordered_trie_root_with_encoder(receipts, |receipt, out| receipt.encode_2718(out));
+    #[cfg(feature = "std")]
+    let (transactions_root, receipts_root) = rayon::join(transactions_root, receipts_root);
+    #[cfg(not(feature = "std"))]
+    let (transactions_root, receipts_root) = (transactions_root(), receipts_root());
+    let mut bloom = Bloom::ZERO;
+    for log in receipts.iter().flat_map(|receipt| &receipt.logs) {
+        bloom.accrue_log(log);
+    }
+    (transactions_root, receipts_root, bloom)
+}
+
+/// What changed against the values first read, ascending by address, and the new codes.
+fn account_updates<S: State>(
+    changes: EvmState,
+    db: &StateDb<'_, S>,
+) -> (Vec<AccountUpdate>, Vec<(B256, Bytes)>) {
+    let mut codes = Vec::new();
+    let mut updates = Vec::with_capacity(changes.len());
+    for (address, account) in changes {
+        if !account.is_touched() {
+            continue;
+        }
+        let old = db.accounts.get(&address).copied().flatten();
+        let gone = account.is_selfdestructed_locally() || account.info.is_empty();
+        let new = (!gone).then(|| Account {
+            nonce: account.info.nonce,
+            balance: account.info.balance,
+            storage_root: old.map_or(EMPTY_ROOT_HASH, |account| account.storage_root),
+            code_hash: account.info.code_hash,
+        });
+        let mut slots = Vec::new();
+        if let Some(new) = &new {
+            for (slot, value) in &account.storage {
+                let old = db.slots.get(&(address, *slot)).copied().unwrap_or_default();
+                if old != value.present_value {
+                    slots.push((*slot, Change { old, new: value.present_value }));
+                }
+            }
+            let known = old.map_or(KECCAK256_EMPTY, |account| account.code_hash);
+            if new.code_hash != known
+                && let Some(code) = &account.info.code
+                && !code.is_empty()
+            {
+                codes.push((new.code_hash, code.original_bytes()));
+            }
+        }
+        if old != new || !slots.is_empty() {
+            slots.sort_unstable_by_key(|(slot, _)| *slot);
+            updates.push(AccountUpdate { address, account: Change { old, new }, slots });
+        }
+    }
+    updates.sort_unstable_by_key(|update| update.address);
+    codes.sort_unstable_by_key(|(hash, _)| *hash);
+    codes.dedup_by_key(|(hash, _)| *hash);
+    (updates, codes)
+}
+
+/// Executes a whole block: every transaction, or the reason why it was left out, by its position.
+pub fn execute<S: State>(
+    params: &NetworkParams,
+    parent: &Header,
+    parent_hash: B256,
+    attributes: &BlockAttributes,
+    transactions: impl IntoIterator<Item = Transaction>,
+    state: &S,
+    trie: &mut StateTrie,
+) -> Result<(Block, Vec<(usize, Exclusion)>), BlockError<S::Error>> {
+    let mut executor = BlockExecutor::new(params, parent, parent_hash, attributes, state)?;
+    let mut excluded = Vec::new();
+    for (index, tx) in transactions.into_iter().enumerate() {
+        if let Some(reason) = executor.transact(tx)? {
+            excluded.push((index, reason));
+        }
+    }
+    Ok((executor.finish(trie)?, excluded))
+}

@@ -1,0 +1,258 @@
+//! The EVM of this chain: revm over a [`State`], with our precompiles and our fee rules.
+
+use core::{fmt, marker::PhantomData};
+
+use alloy_consensus::Transaction as _;
+use alloy_primitives::{
+    Address, B256, KECCAK256_EMPTY, U256,
+    map::{AddressMap, HashMap},
+};
+use op_alloy_consensus::OpTxEnvelope;
+use revm::{
+    Context, Database, Journal,
+    bytecode::Bytecode,
+    context::{
+        BlockEnv, CfgEnv, Evm, FrameStack, TxEnv,
+        either::Either,
+        result::{EVMError, HaltReason, InvalidTransaction},
+    },
+    context_interface::{
+        ContextTr, JournalTr, Transaction as _, block::BlobExcessGasAndPrice,
+        journaled_state::account::JournaledAccountTr,
+    },
+    database_interface::DBErrorMarker,
+    handler::{
+        EthFrame, EthPrecompiles, EvmTr, EvmTrError, FrameResult, FrameTr, Handler,
+        instructions::EthInstructions, pre_execution,
+    },
+    inspector::{Inspector, InspectorEvmTr, InspectorHandler},
+    interpreter::{InitialAndFloorGas, interpreter::EthInterpreter, interpreter_action::FrameInit},
+    primitives::hardfork::SpecId,
+    state::{AccountInfo, EvmState},
+};
+
+use crate::{
+    params::NetworkParams,
+    precompiles::precompiles,
+    state::{Account, State},
+    transaction::Transaction,
+};
+
+/// Gas limit of one transaction, deposits included (EIP-7825).
+pub const TX_GAS_LIMIT_CAP: u64 = 1 << 24;
+
+/// A [`State`]'s error inside revm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateError<E>(pub E);
+
+impl<E: fmt::Display> fmt::Display for StateError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<E: fmt::Debug + fmt::Display> core::error::Error for StateError<E> {}
+impl<E: core::error::Error + Send + Sync + 'static> DBErrorMarker for StateError<E> {}
+
+/// A [`State`] as revm's database, remembering each value as it was first read.
+#[derive(Debug)]
+pub struct StateDb<'a, S> {
+    /// The parent's state.
+    pub state: &'a S,
+    /// Accounts read so far.
+    pub accounts: AddressMap<Option<Account>>,
+    /// Slots read so far.
+    pub slots: HashMap<(Address, U256), U256>,
+}
+
+impl<'a, S> StateDb<'a, S> {
+    /// Nothing read yet.
+    pub fn new(state: &'a S) -> Self {
+        Self { state, accounts: AddressMap::default(), slots: HashMap::default() }
+    }
+}
+
+impl<S: State> Database for StateDb<'_, S> {
+    type Error = StateError<S::Error>;
+
+    fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, Self::Error> {
+        let account = self.state.account(&address).map_err(StateError)?;
+        self.accounts.insert(address, account);
+        Ok(account.map(|account| AccountInfo {
+            balance: account.balance,
+            nonce: account.nonce,
+            code_hash: account.code_hash,
+            code: (account.code_hash == KECCAK256_EMPTY).then(Bytecode::default),
+            ..AccountInfo::default()
+        }))
+    }
+
+    fn code_by_hash(&mut self, hash: B256) -> Result<Bytecode, Self::Error> {
+        if hash == KECCAK256_EMPTY {
+            return Ok(Bytecode::default());
+        }
+        let code = self.state.code(&hash).map_err(StateError)?;
+        Ok(Bytecode::new_raw_checked(code.clone()).unwrap_or_else(|_| Bytecode::new_legacy(code)))
+    }
+
+    fn storage(&mut self, address: Address, slot: U256) -> Result<U256, Self::Error> {
+        let value = self.state.storage(&address, &slot).map_err(StateError)?;
+        self.slots.insert((address, slot), value);
+        Ok(value)
+    }
+
+    fn block_hash(&mut self, number: u64) -> Result<B256, Self::Error> {
+        self.state.block_hash(number).map_err(StateError)
+    }
+}
+
+/// revm's context over a [`State`].
+pub type StateContext<'a, S> = Context<BlockEnv, TxEnv, CfgEnv, StateDb<'a, S>, Journal<StateDb<'a, S>>, ()>;
+
+/// The chain's EVM over a [`State`], watched by an inspector `I` (`()` for none).
+pub type StateEvm<'a, S, I = ()> = Evm<
+    StateContext<'a, S>,
+    I,
+    EthInstructions<EthInterpreter, StateContext<'a, S>>,
+    EthPrecompiles,
+    EthFrame<EthInterpreter>,
+>;
+
+/// Error of one transaction in the EVM.
+pub type TransactError<E> = EVMError<StateError<E>, InvalidTransaction>;
+
+/// Configuration of the chain's EVM: Osaka, the network's chain id.
+pub fn config(params: &NetworkParams) -> CfgEnv {
+    CfgEnv::new_with_spec(SpecId::OSAKA).with_mainnet_gas_params().with_chain_id(params.chain_id)
+}
+
+/// Facts of a block that contracts can see.
+pub fn block_env(header: &alloy_consensus::Header) -> BlockEnv {
+    BlockEnv {
+        number: U256::from(header.number),
+        beneficiary: header.beneficiary,
+        timestamp: U256::from(header.timestamp),
+        gas_limit: header.gas_limit,
+        basefee: header.base_fee_per_gas.unwrap_or_default(),
+        difficulty: U256::ZERO,
+        prevrandao: Some(header.mix_hash),
+        // No blob transactions here: the blob base fee stays at its minimum of 1 wei.
+        blob_excess_gas_and_price: Some(BlobExcessGasAndPrice { excess_blob_gas: 0, blob_gasprice: 1 }),
+        slot_num: 0,
+    }
+}
+
+/// Builds the chain's EVM.
+pub fn evm<'a, S: State, I>(
+    config: CfgEnv,
+    block: BlockEnv,
+    state: &'a S,
+    inspector: I,
+) -> StateEvm<'a, S, I> {
+    let spec = config.spec;
+    let mut context = Context::new(StateDb::new(state), spec);
+    context.cfg = config;
+    context.block = block;
+    Evm {
+        ctx: context,
+        inspector,
+        instruction: EthInstructions::new_mainnet_with_spec(spec),
+        precompiles: precompiles(),
+        frame_stack: FrameStack::new_prealloc(8),
+    }
+}
+
+/// What revm needs to know of a transaction.
+pub fn tx_env(tx: &Transaction) -> TxEnv {
+    let envelope = tx.envelope();
+    let is_deposit = tx.is_deposit();
+    TxEnv {
+        tx_type: if is_deposit { 0 } else { alloy_consensus::Typed2718::ty(envelope) },
+        caller: tx.sender(),
+        gas_limit: envelope.gas_limit(),
+        gas_price: if is_deposit { 0 } else { envelope.max_fee_per_gas() },
+        kind: envelope.kind(),
+        value: envelope.value(),
+        data: envelope.input().clone(),
+        nonce: envelope.nonce(),
+        chain_id: envelope.chain_id(),
+        access_list: envelope.access_list().cloned().unwrap_or_default(),
+        gas_priority_fee: if is_deposit { None } else { envelope.max_priority_fee_per_gas() },
+        blob_hashes: Default::default(),
+        max_fee_per_blob_gas: 0,
+        authorization_list: match envelope {
+            OpTxEnvelope::Eip7702(signed) => {
+                signed.tx().authorization_list.iter().cloned().map(Either::Left).collect()
+            }
+            _ => Default::default(),
+        },
+    }
+}
+
+/// How one transaction is run: Ethereum's way, with the chain's fee rules on top.
+///
+/// The L1 data fee is taken from the sender before execution; priority fees go to nobody here,
+/// the block executor credits the vaults when the block ends (FEE-004).
+#[derive(Debug)]
+pub struct FeeHandler<EVM, ERROR> {
+    /// L1 data fee of the transaction, wei.
+    pub l1_fee_wei: U256,
+    marker: PhantomData<(EVM, ERROR)>,
+}
+
+impl<EVM, ERROR> FeeHandler<EVM, ERROR> {
+    /// A handler for a transaction whose L1 data fee is `l1_fee_wei`.
+    pub fn new(l1_fee_wei: U256) -> Self {
+        Self { l1_fee_wei, marker: PhantomData }
+    }
+}
+
+impl<EVM, ERROR> Handler for FeeHandler<EVM, ERROR>
+where
+    EVM: EvmTr<
+            Context: ContextTr<Journal: JournalTr<State = EvmState>>,
+            Frame: FrameTr<FrameResult = FrameResult, FrameInit = FrameInit>,
+        >,
+    ERROR: EvmTrError<EVM>,
+{
+    type Evm = EVM;
+    type Error = ERROR;
+    type HaltReason = HaltReason;
+
+    fn validate_against_state_and_deduct_caller(
+        &self,
+        evm: &mut EVM,
+        _init_and_floor_gas: &mut InitialAndFloorGas,
+    ) -> Result<(), ERROR> {
+        if !self.l1_fee_wei.is_zero() {
+            let (tx, journal) = evm.ctx().tx_journal_mut();
+            let caller = tx.caller();
+            let mut caller = journal.load_account_with_code_mut(caller)?.data;
+            let balance = *caller.balance();
+            let Some(rest) = balance.checked_sub(self.l1_fee_wei) else {
+                return Err(ERROR::from(InvalidTransaction::LackOfFundForMaxFee {
+                    fee: self.l1_fee_wei.into(),
+                    balance: balance.into(),
+                }));
+            };
+            caller.set_balance(rest);
+        }
+        pre_execution::validate_against_state_and_deduct_caller(evm.ctx())
+    }
+
+    fn reward_beneficiary(&self, _evm: &mut EVM, _result: &mut FrameResult) -> Result<(), ERROR> {
+        Ok(())
+    }
+}
+
+impl<EVM, ERROR> InspectorHandler for FeeHandler<EVM, ERROR>
+where
+    EVM: InspectorEvmTr<
+            Context: ContextTr<Journal: JournalTr<State = EvmState>>,
+            Frame = EthFrame<EthInterpreter>,
+            Inspector: Inspector<<EVM as EvmTr>::Context, EthInterpreter>,
+        >,
+    ERROR: EvmTrError<EVM>,
+{
+    type IT = EthInterpreter;
+}
