@@ -1,0 +1,50 @@
+# One command per verb. `check` never edits; `fmt` does.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup devnet test test-long check fmt docs
+
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(CURDIR)/.cache/bin:$(PATH)
+PYTHON := python3
+PROGRAMS := scripts/setup scripts/test
+TIER ?= test
+
+help: ## list the verbs
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: ## bring what this machine lacks (TIER=run, test or bench)
+	@$(PYTHON) scripts/setup $(TIER)
+
+devnet: ## start a chain of your own on 127.0.0.1:9545
+	@$(PYTHON) scripts/setup run
+	@trex devnet
+
+test: ## every test that belongs to a change: Rust, contracts, Python
+	@$(PYTHON) scripts/setup test
+	@$(PYTHON) scripts/test
+
+test-long: ## the same and those that take many minutes
+	@$(PYTHON) scripts/setup test
+	@$(PYTHON) scripts/test --long
+
+check: ## formatting, lints, types, import rules; edits nothing
+	ruff format --check
+	ruff check
+	mypy src tests
+	mypy --scripts-are-modules $(PROGRAMS)
+	lint-imports --no-logo
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	forge fmt --check
+
+fmt: ## bring every file into the form that check wants
+	ruff check --fix --exit-zero
+	ruff format
+	cargo fmt --all
+	forge fmt
+
+docs: ## API pages from docstrings, into site/
+	rm -rf site
+	pdoc --output-directory site/python trex
+	cargo doc --locked --workspace --no-deps
+	cp -r $${CARGO_TARGET_DIR:-target}/doc site/rust
