@@ -1,6 +1,185 @@
-"""Rust half of T-Rex (crates/python). Only `trex.chain` imports it."""
+"""Rust half of T-Rex (crates/python). Only `trex.chain` imports it.
 
-from typing import Final, Literal
+Every call but the plain properties releases the GIL. `Chain` may be used from many threads at once:
+reads see whole blocks, writes (`build`, `patch`, `revert`, `import_file`) exclude one another.
+Errors are the Python classes `trex.types.errors.RpcError` and `CoreError`.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final, Literal, final
+
+from trex.types.errors import RpcError
 
 __version__: Final[str]
 PROFILE: Final[Literal["debug", "release"]]
+
+@final
+class Head:
+    """A sealed block, as much of it as production needs."""
+
+    number: int
+    hash: str
+    """0x-prefixed hex."""
+    slot: int
+    timestamp: int
+    """Seconds since 1970."""
+    base_fee_wei: int
+    gas_used: int
+    gas_limit: int
+    transactions: int
+    """How many."""
+    logs: int
+    """How many."""
+
+@final
+class Chain:
+    """One data directory, opened: store, state, mempool."""
+
+    @staticmethod
+    def open(
+        path: str,
+        network: bytes,
+        *,
+        history_blocks: int | None,
+        cache_bytes: int,
+        limits: bytes,
+    ) -> Chain:
+        """Open a data directory, making it from the network's genesis when it is empty.
+
+        Args:
+            path: data directory.
+            network: the network file, JSON.
+            history_blocks: how many blocks of state history to keep; None keeps all.
+            cache_bytes: memory for the store's cache.
+            limits: JSON object of limits, each by name; an unknown name is refused, a missing one has its
+                default.
+                Mempool: `pool_transactions`, `pool_bytes`, `pool_account_transactions`. Reads: `call_gas`,
+                `call_timeout_ms`, `trace_timeout_ms`, `response_bytes`, `log_results`, `log_blocks`.
+
+        Raises:
+            CoreError: `locked`, `corrupt`, `wrong_network`, `bad_network`, `io`.
+        """
+
+    def close(self) -> None:
+        """Flush and let go of the directory; calls after it raise `CoreError("closed")`. Twice is once."""
+
+    @property
+    def chain_id(self) -> int: ...
+    @property
+    def genesis_time_s(self) -> int: ...
+    @property
+    def block_time_ms(self) -> int: ...
+    @property
+    def max_idle_ms(self) -> int: ...
+    @property
+    def genesis_hash(self) -> str: ...
+    def head(self) -> Head:
+        """Return the newest block."""
+
+    def rpc(self, method: str, params: bytes) -> bytes:
+        """Answer a read-only method; `params` and the result are JSON. Raises RpcError, CoreError.
+
+        Beside the methods of the OpenRPC document: `eth_getHeaderByNumber`, whose answer newHeads sends.
+        """
+
+    def submit(self, transactions: Sequence[str]) -> list[str | RpcError]:
+        """Put raw transactions (0x-prefixed hex) into the mempool, in order; hash or reason for each.
+
+        A hash that is returned is journaled durably. A fault of the journal raises CoreError for the whole
+        call.
+        """
+
+    def pool_len(self) -> tuple[int, int]:
+        """Return how many transactions are (executable, queued). Cheap enough for every slot."""
+
+    def pending_since(self, cursor: int | None, full: bool, limit: int) -> tuple[int, list[bytes]]:
+        """Return what became executable after `cursor`, oldest first, and the cursor behind it.
+
+        Each is JSON: the hash string, or with `full` the transaction as eth_getTransactionByHash gives it.
+        None as cursor gives no transactions and the present cursor. What left the mempool's ring is skipped.
+        """
+
+    def build(
+        self, slot: int, *, allow_empty: bool, budget_ms: int, gas_limit: int | None = None
+    ) -> Head | None:
+        """Build, execute and durably store the next block; None when there is nothing to build of.
+
+        Args:
+            slot: above the head's slot.
+            allow_empty: make a block even when no transaction goes in.
+            budget_ms: after this long no further transaction is begun.
+            gas_limit: of this block; None is the network's.
+
+        Raises:
+            CoreError: `corrupt`, `disk_full`, `io`: nothing became visible; reads go on.
+        """
+
+    def match_logs(self, number: int, filters: Sequence[bytes]) -> list[list[bytes]]:
+        """Return for each filter (JSON `{address?, topics?}`, as eth_getLogs) a block's matching logs.
+
+        Each log is JSON. One pass over the receipts whatever the number of filters. Raises RpcError for a
+        malformed filter.
+        """
+
+    def counters(self) -> dict[str, int]:
+        """Return gauges for metrics by name (snake_case with unit), such as `pool_bytes`, `store_bytes`."""
+    # Operating a data directory.
+    def export_file(self, path: str, first: int, last: int, progress: Callable[[int, int], bool]) -> int:
+        """Write blocks `first..=last` as concatenated RLP; goes on behind those the file has.
+
+        `progress(blocks done, blocks in all)` is called some ten times a second; False stops after a whole
+        block. Returns how many blocks the file holds.
+        """
+
+    def import_file(self, path: str, progress: Callable[[int, int, Head], bool]) -> Head:
+        """Execute and store blocks from concatenated RLP; known ones are skipped, so a second call goes on.
+
+        `progress(bytes done, bytes in all, head)` is called some ten times a second; False stops after a
+        whole block. Raises CoreError `bad_block` naming the block and the rule.
+        """
+
+    def stats(self) -> bytes:
+        """Return tables, sizes and ranges of kept blocks as a JSON object."""
+
+    def verify(self, progress: Callable[[int, int, str], bool]) -> bytes:
+        """Check state from its root down and every kept block; JSON `{ok, checked, faults}`.
+
+        `progress(done, in all, what)` as above.
+        """
+
+    def compact(self) -> bytes:
+        """Give back free pages; a JSON object `{bytes_before, bytes_after}`."""
+    # Development networks only: the caller has asked for one.
+    def patch(self, changes: bytes) -> None:
+        """Overwrite state: JSON `{address: {balance?, nonce?, code?, storage?: {slot: value}}}`, all hex.
+
+        Visible to reads of `latest` and `pending` on return, and to the next block.
+        """
+
+    def impersonate(self, request: bytes) -> str:
+        """Queue an unsigned `{from, to?, value?, gas, input?}` for the next block; return its hash.
+
+        It becomes a deposit transaction (0x7E, no mint), which names its sender instead of proving it: the
+        block stays one that the state transition function accepts.
+        """
+
+    def snapshot(self) -> int:
+        """Remember state, head and mempool; numbers rise from 1."""
+
+    def revert(self, snapshot: int) -> bool:
+        """Return to a snapshot and forget it and all later ones; False when there is none of that number."""
+
+    def drop(self, transaction: str | None) -> int:
+        """Remove a transaction from the mempool by hash, or all; return how many went."""
+
+def sign_transaction(request: bytes, private_key: bytes) -> str:
+    """Sign a JSON transaction request with every field given (type from its fields); 0x-prefixed raw bytes.
+
+    Raises RpcError -32602 for a field that is missing or malformed.
+    """
+
+def sign_message(message: bytes, private_key: bytes) -> str:
+    """Sign as EIP-191 `personal_sign` does; 65 bytes as hex."""
+
+def sign_typed_data(typed_data: bytes, private_key: bytes) -> str:
+    """Sign EIP-712 typed data, JSON as in eth_signTypedData_v4; 65 bytes as hex."""

@@ -1,0 +1,46 @@
+"""Errors that the Rust core raises. Defined here, raised there (`pyo3::import_exception!`)."""
+
+
+class RpcError(Exception):
+    """A JSON-RPC answer that is an error: the caller's request, not a fault of the node."""
+
+    __slots__ = ("code", "data", "message")
+
+    def __init__(self, code: int, message: str, data: str | None = None) -> None:
+        """Make an error.
+
+        Args:
+            code: of JSON-RPC, as geth's.
+            message: as geth's.
+            data: what JSON-RPC sends beside the message: revert data as 0x-prefixed hex, where there is any.
+        """
+        super().__init__(code, message, data)
+        self.code = code
+        self.message = message
+        self.data = data
+
+    def __str__(self) -> str:
+        """Return the message with its code."""
+        return f"{self.message} ({self.code})"
+
+
+class CoreError(Exception):
+    """The core could not do its work."""
+
+    __slots__ = ("code", "message")
+
+    def __init__(self, code: str, message: str) -> None:
+        """Make an error.
+
+        Args:
+            code: stable name: `locked`, `corrupt`, `disk_full`, `wrong_network`, `bad_network`,
+                `bad_block`, `io`, `closed`, `internal`.
+            message: what happened, with expected and actual.
+        """
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+
+    def __str__(self) -> str:
+        """Return the message with its code."""
+        return f"{self.message} [{self.code}]"
