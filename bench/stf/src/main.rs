@@ -27,6 +27,10 @@ use trex_stf::{
     transaction::Transaction,
 };
 
+/// The allocator the node runs with; both sides get it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const SENDERS: u64 = 200;
 const BLOCK: usize = 10_000;
 
