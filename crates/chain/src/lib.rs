@@ -1,0 +1,5 @@
+//! The node's hot half: what happens to every transaction between JSON-RPC and the store.
+//!
+//! Synchronous Rust without Python: the mempool, block building, and the answers of JSON-RPC.
+
+pub mod pool;

@@ -1,0 +1,1 @@
+//! Mempool: transactions that were accepted and are not in a block yet.
