@@ -6,7 +6,7 @@ SHELL := bash
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(CURDIR)/.cache/bin:$(PATH)
 PYTHON := python3
-PROGRAMS := scripts/setup scripts/test
+PROGRAMS := scripts/build-networks scripts/setup scripts/test
 TIER ?= test
 
 help: ## list the verbs

@@ -5,6 +5,7 @@ import click
 from trex.node.lazy import LazyCommand, LazyGroup
 
 COMMANDS = {
+    "network": LazyCommand("trex.node.network:network", "Look at a network file."),
     "version": LazyCommand("trex.node.version:version", "Version and build of this program."),
 }
 """Every command of `trex`, in the order its help shows them."""
