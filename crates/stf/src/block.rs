@@ -183,6 +183,21 @@ pub struct Block {
     pub output_root: B256,
 }
 
+/// New values for parts of one account, see [`BlockExecutor::overwrite`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overwrite {
+    /// Whose account.
+    pub address: Address,
+    /// Balance, wei.
+    pub balance: Option<U256>,
+    /// Nonce.
+    pub nonce: Option<u64>,
+    /// Code.
+    pub code: Option<Bytes>,
+    /// Slots and their values.
+    pub storage: Vec<(U256, U256)>,
+}
+
 /// A block in the making.
 pub struct BlockExecutor<'a, S: State, I = ()> {
     params: NetworkParams,
@@ -397,6 +412,37 @@ impl<'a, S: State, I> BlockExecutor<'a, S, I> {
         self.evm
     }
 
+    /// Ends without roots: header so far, transactions, receipts and the journal's changes.
+    pub fn into_parts(mut self) -> (Header, Vec<Transaction>, Vec<Receipt>, EvmState) {
+        let changes = self.evm.ctx.journaled_state.finalize();
+        (self.header, self.transactions, self.receipts, changes)
+    }
+
+    /// Overwrites state outside every rule, as development networks let their users do. Blocks made
+    /// so cannot be derived or proved.
+    pub fn overwrite(&mut self, overwrites: &[Overwrite]) -> Result<(), BlockError<S::Error>> {
+        let state_error = |StateError(error): StateError<S::Error>| BlockError::State(error);
+        let journal = &mut self.evm.ctx.journaled_state;
+        for overwrite in overwrites {
+            let mut account = journal.load_account_mut(overwrite.address).map_err(state_error)?.data;
+            account.touch();
+            if let Some(balance) = overwrite.balance {
+                account.set_balance(balance);
+            }
+            if let Some(nonce) = overwrite.nonce {
+                account.set_nonce(nonce);
+            }
+            if let Some(code) = &overwrite.code {
+                account.set_code_and_hash_slow(bytecode(code.clone()));
+            }
+            for (slot, value) in &overwrite.storage {
+                journal.sstore(overwrite.address, *slot, *value).map_err(state_error)?;
+            }
+        }
+        journal.commit_tx();
+        Ok(())
+    }
+
     /// Executes a transaction. `Some` reason leaves it out and changes nothing.
     pub fn transact(&mut self, tx: Transaction) -> Result<Option<Exclusion>, BlockError<S::Error>> {
         self.transact_by(tx, Self::run)
@@ -605,6 +651,9 @@ fn account_updates<S: State>(
     (updates, codes)
 }
 
+/// A block, and by position the transactions that were left out of it with their reasons.
+pub type Executed = (Block, Vec<(usize, Exclusion)>);
+
 /// Executes a whole block: every transaction, or the reason why it was left out, by its position.
 pub fn execute<S: State>(
     params: &NetworkParams,
@@ -614,7 +663,7 @@ pub fn execute<S: State>(
     transactions: impl IntoIterator<Item = Transaction>,
     state: &S,
     trie: &mut StateTrie,
-) -> Result<(Block, Vec<(usize, Exclusion)>), BlockError<S::Error>> {
+) -> Result<Executed, BlockError<S::Error>> {
     let mut executor = BlockExecutor::new(params, parent, parent_hash, attributes, state)?;
     let mut excluded = Vec::new();
     for (index, tx) in transactions.into_iter().enumerate() {

@@ -54,6 +54,11 @@ impl<E: fmt::Display> fmt::Display for StateError<E> {
 impl<E: fmt::Debug + fmt::Display> core::error::Error for StateError<E> {}
 impl<E: core::error::Error + Send + Sync + 'static> DBErrorMarker for StateError<E> {}
 
+/// Code as revm runs it; what only looks like a delegation (EIP-7702) is ordinary code.
+pub fn bytecode(code: Bytes) -> Bytecode {
+    Bytecode::new_raw_checked(code.clone()).unwrap_or_else(|_| Bytecode::new_legacy(code))
+}
+
 /// A [`State`] as revm's database, remembering each value as it was first read.
 #[derive(Debug)]
 pub struct StateDb<'a, S> {
@@ -92,7 +97,7 @@ impl<S: State> Database for StateDb<'_, S> {
             return Ok(Bytecode::default());
         }
         let code = self.state.code(&hash).map_err(StateError)?;
-        Ok(Bytecode::new_raw_checked(code.clone()).unwrap_or_else(|_| Bytecode::new_legacy(code)))
+        Ok(bytecode(code))
     }
 
     fn storage(&mut self, address: Address, slot: U256) -> Result<U256, Self::Error> {
