@@ -46,5 +46,5 @@ fmt: ## bring every file into the form that check wants
 docs: ## API pages from docstrings, into site/
 	rm -rf site
 	pdoc --output-directory site/python trex
-	cargo doc --locked --workspace --no-deps
+	cargo doc --locked --no-deps
 	cp -r $${CARGO_TARGET_DIR:-target}/doc site/rust
