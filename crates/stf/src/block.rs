@@ -36,7 +36,7 @@ use crate::{
     deposits::{attributes_deposit, stored_origin},
     evm::{
         FeeHandler, StateContext, StateDb, StateError, StateEvm, TX_GAS_LIMIT_CAP, TransactError, block_env,
-        config, evm, tx_env,
+        bytecode, config, evm, tx_env,
     },
     fees::{base_fee_wei, l1_fee},
     header::{extra_data, output_root, slot, timestamp},

@@ -4,7 +4,7 @@ use core::{fmt, marker::PhantomData};
 
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{
-    Address, B256, KECCAK256_EMPTY, U256,
+    Address, B256, Bytes, KECCAK256_EMPTY, U256,
     map::{AddressMap, HashMap},
 };
 use op_alloy_consensus::OpTxEnvelope;
