@@ -6,7 +6,10 @@
 use std::{collections::BTreeMap, convert::Infallible, time::Instant};
 
 use alloy_consensus::{Header, SignableTransaction, TxEip1559};
-use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256, map::{AddressMap, HashMap}};
+use alloy_primitives::{
+    Address, B256, Bytes, Signature, TxKind, U256, keccak256,
+    map::{AddressMap, HashMap},
+};
 use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
 use op_alloy_consensus::OpTxEnvelope;
 use revm::{
@@ -132,8 +135,14 @@ fn stf(params: &NetworkParams, transactions: &[Transaction]) -> (f64, BTreeMap<&
     let start = Instant::now();
     for (index, block) in blocks.into_iter().enumerate() {
         let mark = Instant::now();
-        let attributes = BlockAttributes { slot: index as u64 + 1, origin, gas_limit: 1_000_000_000, deposits: Vec::new() };
-        let mut executor = BlockExecutor::new(params, &parent, hash, &attributes, &state).unwrap_or_else(|e| panic!("{e}"));
+        let attributes = BlockAttributes {
+            slot: index as u64 + 1,
+            origin,
+            gas_limit: 1_000_000_000,
+            deposits: Vec::new(),
+        };
+        let mut executor =
+            BlockExecutor::new(params, &parent, hash, &attributes, &state).unwrap_or_else(|e| panic!("{e}"));
         for tx in block {
             if let Some(reason) = executor.transact(tx).unwrap_or_else(|e| panic!("{e}")) {
                 panic!("{reason}");
@@ -155,7 +164,10 @@ fn stf(params: &NetworkParams, transactions: &[Transaction]) -> (f64, BTreeMap<&
 fn raw(transactions: &[Transaction]) -> f64 {
     let mut db = CacheDB::new(EmptyDB::default());
     for index in 0..SENDERS {
-        db.insert_account_info(sender(index), AccountInfo { balance: rich().balance, ..AccountInfo::default() });
+        db.insert_account_info(
+            sender(index),
+            AccountInfo { balance: rich().balance, ..AccountInfo::default() },
+        );
     }
     let environments: Vec<TxEnv> = transactions.iter().map(tx_env).collect();
     let mut evm = Context::mainnet()
@@ -193,8 +205,10 @@ fn main() {
     let raw_s = raw(&transactions);
     let (stf_s, parts) = stf(&params, &transactions);
     let rate = |seconds: f64| (count as f64 / seconds).round();
-    let parts: Vec<String> =
-        parts.iter().map(|(name, seconds)| format!("\"{name}_us\": {:.2}", seconds * 1e6 / count as f64)).collect();
+    let parts: Vec<String> = parts
+        .iter()
+        .map(|(name, seconds)| format!("\"{name}_us\": {:.2}", seconds * 1e6 / count as f64))
+        .collect();
     println!(
         "{{\"transactions\": {count}, \"threads\": {threads}, \"raw_revm_tps\": {}, \"stf_tps\": {}, \"ratio\": {:.2}, {}}}",
         rate(raw_s),
