@@ -1,0 +1,386 @@
+//! From a block to the sections of its record, and from either to the table entries it makes.
+
+use alloy_primitives::{Address, B256, Bytes, Log, keccak256};
+use trex_stf::{receipt::Receipt, state::StateDiff};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::{
+    BlockData,
+    codec::{self, Decoded, Malformed, OldNodes, Reader},
+    log::{ACTS, EXTRA, FLAT, HEADER, NODES, Pos, RECEIPTS, Record, SECTIONS, SENDERS, TXS},
+    trees::{Op, Table},
+};
+
+/// What a record does besides its block.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Acts {
+    /// Meta entries; an empty value removes.
+    pub(crate) meta: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Blocks whose history goes, and where their records are.
+    pub(crate) pruned: Vec<(u64, Pos)>,
+    /// (address, transaction index) pairs, ascending and distinct.
+    pub(crate) appearances: Vec<(Address, u32)>,
+    /// Contracts and the transactions that created them.
+    pub(crate) created: Vec<(Address, u32)>,
+}
+
+impl Acts {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        codec::put_varint(&mut out, self.meta.len() as u64);
+        for (k, v) in &self.meta {
+            codec::put_bytes(&mut out, k);
+            codec::put_bytes(&mut out, v);
+        }
+        codec::put_varint(&mut out, self.pruned.len() as u64);
+        for (n, pos) in &self.pruned {
+            codec::put_varint(&mut out, *n);
+            codec::put_varint(&mut out, pos.to_u64());
+        }
+        for list in [&self.appearances, &self.created] {
+            codec::put_varint(&mut out, list.len() as u64);
+            for (address, i) in list {
+                out.extend_from_slice(address.as_slice());
+                codec::put_varint(&mut out, u64::from(*i));
+            }
+        }
+        out
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Decoded<Self> {
+        let r = &mut Reader(bytes);
+        let mut acts = Self::default();
+        for _ in 0..r.varint()? {
+            acts.meta.push((r.bytes()?.to_vec(), r.bytes()?.to_vec()));
+        }
+        for _ in 0..r.varint()? {
+            acts.pruned.push((r.varint()?, Pos::from_u64(r.varint()?)));
+        }
+        for list in [&mut acts.appearances, &mut acts.created] {
+            for _ in 0..r.varint()? {
+                list.push((r.address()?, u32::try_from(r.varint()?).map_err(|_| Malformed)?));
+            }
+        }
+        r.end()?;
+        Ok(acts)
+    }
+}
+
+/// Who took part in which transaction, and who made which contract.
+pub(crate) fn acts_of(block: &BlockData<'_>, index_addresses: bool) -> Acts {
+    let mut acts = Acts { meta: block.meta.to_vec(), ..Acts::default() };
+    let top_level = block.receipts.iter().enumerate().filter_map(|(i, r)| {
+        let address = r.contract_address.filter(|_| r.success)?;
+        Some((address, i as u32))
+    });
+    acts.created = top_level.chain(block.created.iter().copied()).collect();
+    acts.created.sort_unstable();
+    acts.created.dedup();
+    if index_addresses {
+        let senders = block.senders.iter().enumerate().map(|(i, a)| (*a, i as u32));
+        let recipients = block.recipients.iter().enumerate().filter_map(|(i, a)| Some(((*a)?, i as u32)));
+        acts.appearances = senders.chain(recipients).chain(block.appearances.iter().copied()).collect();
+        acts.appearances.extend_from_slice(&acts.created);
+        acts.appearances.sort_unstable();
+        acts.appearances.dedup();
+    }
+    acts
+}
+
+/// Sections of a block's record, and where old nodes lie in theirs.
+pub(crate) fn encode_block(block: &BlockData<'_>, acts: &Acts) -> ([Vec<u8>; SECTIONS], OldNodes) {
+    let mut s: [Vec<u8>; SECTIONS] = Default::default();
+    s[HEADER].extend_from_slice(block.hash.as_slice());
+    alloy_rlp::Encodable::encode(block.header, &mut s[HEADER]);
+    codec::put_list(&mut s[TXS], block.transactions);
+    s[SENDERS] = block.senders.iter().flat_map(|a| a.0.0).collect();
+    let mut first_log = 0;
+    let receipts: Vec<_> = block
+        .receipts
+        .iter()
+        .map(|r| {
+            let mut out = Vec::with_capacity(64);
+            codec::put_receipt(&mut out, r, first_log);
+            first_log += r.logs.len() as u32;
+            out
+        })
+        .collect();
+    codec::put_list(&mut s[RECEIPTS], &receipts);
+    codec::put_flat(&mut s[FLAT], block.diff);
+    let old = codec::put_nodes(&mut s[NODES], &block.diff.nodes);
+    s[EXTRA] = block.extra.to_vec();
+    s[ACTS] = acts.encode();
+    (s, old)
+}
+
+/// What of a block makes table entries.
+pub(crate) struct Entries<'a> {
+    pub(crate) number: u64,
+    pub(crate) hash: B256,
+    pub(crate) pos: Pos,
+    pub(crate) tx_hashes: &'a [B256],
+    pub(crate) receipts: &'a [Receipt],
+    pub(crate) diff: &'a StateDiff,
+    pub(crate) old_nodes: &'a OldNodes,
+    /// Offset of the nodes section in the record.
+    pub(crate) nodes_at: u64,
+    pub(crate) acts: &'a Acts,
+}
+
+/// A block read back from its record.
+pub(crate) struct Replayed {
+    pub(crate) hash: B256,
+    tx_hashes: Vec<B256>,
+    receipts: Vec<Receipt>,
+    pub(crate) diff: StateDiff,
+    old_nodes: OldNodes,
+    pub(crate) acts: Acts,
+}
+
+impl Replayed {
+    pub(crate) fn parse(record: &Record) -> Decoded<Self> {
+        let hash = record.section(HEADER).get(..32).map(B256::from_slice).ok_or(Malformed)?;
+        let txs = record.section(TXS);
+        let mut tx_hashes = Vec::new();
+        for i in 0..codec::list_len(txs)? {
+            tx_hashes.push(keccak256(codec::list_item(txs, i)?.ok_or(Malformed)?));
+        }
+        let receipts = receipts_of(record.section(RECEIPTS))?;
+        let mut diff = codec::take_flat(record.section(FLAT))?;
+        let (nodes, old_nodes) = codec::take_nodes(record.section(NODES))?;
+        diff.nodes = nodes;
+        Ok(Self { hash, tx_hashes, receipts, diff, old_nodes, acts: Acts::decode(record.section(ACTS))? })
+    }
+
+    pub(crate) fn entries(&self, record: &Record, pos: Pos) -> Entries<'_> {
+        Entries {
+            number: record.frame.number,
+            hash: self.hash,
+            pos,
+            tx_hashes: &self.tx_hashes,
+            receipts: &self.receipts,
+            diff: &self.diff,
+            old_nodes: &self.old_nodes,
+            nodes_at: record.frame.section(NODES).0,
+            acts: &self.acts,
+        }
+    }
+}
+
+/// All receipts of a receipts section.
+pub(crate) fn receipts_of(section: &[u8]) -> Decoded<Vec<Receipt>> {
+    let n = codec::list_len(section)?;
+    let mut out = Vec::new();
+    for i in 0..n {
+        out.push(codec::take_receipt(codec::list_item(section, i)?.ok_or(Malformed)?)?.1);
+    }
+    Ok(out)
+}
+
+/// All transactions of a transactions section.
+pub(crate) fn transactions_of(section: &[u8]) -> Decoded<Vec<Bytes>> {
+    let n = codec::list_len(section)?;
+    let mut out = Vec::new();
+    for i in 0..n {
+        out.push(Bytes::copy_from_slice(codec::list_item(section, i)?.ok_or(Malformed)?));
+    }
+    Ok(out)
+}
+
+// Keys. The first byte says what it is; a block number comes last, big endian.
+
+pub(crate) fn account_key(address: &Address) -> Vec<u8> {
+    [b"a", address.as_slice()].concat()
+}
+
+pub(crate) fn slot_key(address: &Address, slot: &alloy_primitives::U256) -> Vec<u8> {
+    [b"s", address.as_slice(), &slot.to_be_bytes::<32>()].concat()
+}
+
+pub(crate) fn code_key(hash: &B256) -> Vec<u8> {
+    [b"c", hash.as_slice()].concat()
+}
+
+pub(crate) fn node_key(owner: Option<&B256>, path: &alloy_trie::Nibbles) -> Vec<u8> {
+    let mut out = Vec::with_capacity(1 + 33 + 33);
+    out.push(b'n');
+    codec::put_place(&mut out, owner, path);
+    out
+}
+
+pub(crate) fn number_key(number: u64) -> Vec<u8> {
+    [b"b".as_slice(), &number.to_be_bytes()].concat()
+}
+
+pub(crate) fn hash_key(hash: &B256) -> Vec<u8> {
+    [b"h", hash.as_slice()].concat()
+}
+
+pub(crate) fn tx_key(hash: &B256) -> Vec<u8> {
+    [b"t", hash.as_slice()].concat()
+}
+
+pub(crate) fn meta_key(key: &[u8]) -> Vec<u8> {
+    [b"m", key].concat()
+}
+
+/// Number and hash of the newest block.
+pub(crate) const HEAD_KEY: &[u8] = b"H";
+/// First block whose state is kept.
+pub(crate) const EARLIEST_KEY: &[u8] = b"E";
+
+pub(crate) fn at_block(mut key: Vec<u8>, number: u64) -> Vec<u8> {
+    key.extend_from_slice(&number.to_be_bytes());
+    key
+}
+
+pub(crate) fn appearance_key(address: &Address) -> Vec<u8> {
+    [b"p", address.as_slice()].concat()
+}
+
+pub(crate) fn creator_key(address: &Address) -> Vec<u8> {
+    [b"k", address.as_slice()].concat()
+}
+
+/// Key of a posting list without its block. The value is shortened to 64 bits: whoever reads checks
+/// the log itself, so a collision costs time, never a wrong answer. `position` 0 is the address,
+/// 1 to 4 the topics.
+pub(crate) fn posting_key(position: u64, value: &[u8]) -> Vec<u8> {
+    [b"l".as_slice(), &xxh3_64_with_seed(value, position).to_be_bytes()].concat()
+}
+
+fn postings(logs: impl Iterator<Item = (u32, Log)>) -> Vec<(Vec<u8>, Vec<u32>)> {
+    let mut all = Vec::new();
+    for (i, log) in logs {
+        all.push((posting_key(0, log.address.as_slice()), i));
+        for (p, topic) in (1..).zip(log.topics()) {
+            all.push((posting_key(p, topic.as_slice()), i));
+        }
+    }
+    group(all)
+}
+
+fn group<K: Ord>(mut pairs: Vec<(K, u32)>) -> Vec<(K, Vec<u32>)> {
+    pairs.sort_unstable();
+    let mut out: Vec<(K, Vec<u32>)> = Vec::new();
+    for (k, i) in pairs {
+        match out.last_mut() {
+            Some((last, list)) if *last == k => {
+                if list.last() != Some(&i) {
+                    list.push(i);
+                }
+            }
+            _ => out.push((k, vec![i])),
+        }
+    }
+    out
+}
+
+/// A history entry for an old node: where its bytes are.
+fn node_pointer(pos: Pos, nodes_at: u64, old: Option<(u32, u32)>) -> Vec<u8> {
+    let Some((at, len)) = old else { return Vec::new() };
+    let mut out = pos.to_u64().to_be_bytes().to_vec();
+    out.extend_from_slice(&((nodes_at as u32).wrapping_add(at)).to_be_bytes());
+    out.extend_from_slice(&len.to_be_bytes());
+    out
+}
+
+/// The reverse: `None` where there was no node.
+pub(crate) fn parse_node_pointer(value: &[u8]) -> Decoded<Option<(Pos, u64, u64)>> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let pos: [u8; 8] = value.get(..8).and_then(|b| b.try_into().ok()).ok_or(Malformed)?;
+    let at: [u8; 4] = value.get(8..12).and_then(|b| b.try_into().ok()).ok_or(Malformed)?;
+    let len: [u8; 4] = value.get(12..16).and_then(|b| b.try_into().ok()).ok_or(Malformed)?;
+    Ok(Some((
+        Pos::from_u64(u64::from_be_bytes(pos)),
+        u32::from_be_bytes(at).into(),
+        u32::from_be_bytes(len).into(),
+    )))
+}
+
+/// History keys a block made.
+pub(crate) fn history_keys(number: u64, diff: &StateDiff) -> Vec<Vec<u8>> {
+    let accounts = diff.accounts.iter().map(|(a, _)| at_block(account_key(a), number));
+    let slots = diff.slots.iter().map(|(a, s, _)| at_block(slot_key(a, s), number));
+    let nodes = diff.nodes.iter().map(|n| at_block(node_key(n.owner.as_ref(), &n.path), number));
+    accounts.chain(slots).chain(nodes).collect()
+}
+
+/// Entries of a block in the tables of values as of the head: new values, or the old ones to undo it.
+pub(crate) fn current_ops(diff: &StateDiff, undo: bool) -> Vec<Op> {
+    let mut ops = Vec::with_capacity(diff.accounts.len() + diff.slots.len() + diff.nodes.len());
+    for (a, c) in &diff.accounts {
+        let v = if undo { &c.old } else { &c.new };
+        ops.push((Table::Flat, account_key(a), v.as_ref().map(|v| codec::account_value(Some(v)))));
+    }
+    for (a, s, c) in &diff.slots {
+        let v = if undo { &c.old } else { &c.new };
+        ops.push((Table::Flat, slot_key(a, s), (!v.is_zero()).then(|| codec::slot_value(v))));
+    }
+    for n in &diff.nodes {
+        let v = if undo { &n.change.old } else { &n.change.new };
+        ops.push((Table::Node, node_key(n.owner.as_ref(), &n.path), v.as_ref().map(|b| b.to_vec())));
+    }
+    ops
+}
+
+/// Entries that find a block, its transactions, logs and past values.
+pub(crate) fn finding_ops(e: &Entries<'_>) -> Vec<Op> {
+    let n = e.number;
+    let mut ops: Vec<Op> =
+        Vec::with_capacity(4 * e.tx_hashes.len() + e.diff.accounts.len() + e.diff.nodes.len());
+    let mut put = |t, k, v| ops.push((t, k, Some(v)));
+    put(Table::Lookup, number_key(n), [e.pos.to_u64().to_be_bytes().as_slice(), e.hash.as_slice()].concat());
+    put(Table::Lookup, hash_key(&e.hash), n.to_be_bytes().to_vec());
+    for (i, hash) in e.tx_hashes.iter().enumerate() {
+        put(Table::Lookup, tx_key(hash), [n.to_be_bytes().as_slice(), &(i as u32).to_be_bytes()].concat());
+    }
+    // Nothing is older than genesis.
+    if n > 0 {
+        for (a, c) in &e.diff.accounts {
+            put(Table::History, at_block(account_key(a), n), codec::account_value(c.old.as_ref()));
+        }
+        for (a, s, c) in &e.diff.slots {
+            put(Table::History, at_block(slot_key(a, s), n), codec::slot_value(&c.old));
+        }
+        for (node, old) in e.diff.nodes.iter().zip(e.old_nodes) {
+            put(
+                Table::History,
+                at_block(node_key(node.owner.as_ref(), &node.path), n),
+                node_pointer(e.pos, e.nodes_at, *old),
+            );
+        }
+    }
+    let logs = e.receipts.iter().flat_map(|r| &r.logs).enumerate().map(|(i, l)| (i as u32, l.clone()));
+    for (key, list) in postings(logs) {
+        let mut v = Vec::with_capacity(list.len() + 2);
+        codec::put_ascending(&mut v, &list);
+        put(Table::Index, at_block(key, n), v);
+    }
+    for (address, list) in group(e.acts.appearances.clone()) {
+        let mut v = Vec::with_capacity(list.len() + 2);
+        codec::put_ascending(&mut v, &list);
+        put(Table::Index, at_block(appearance_key(&address), n), v);
+    }
+    for (address, i) in &e.acts.created {
+        put(Table::Index, at_block(creator_key(address), n), i.to_be_bytes().to_vec());
+    }
+    ops
+}
+
+/// Entries of meta values.
+pub(crate) fn meta_ops(meta: &[(Vec<u8>, Vec<u8>)]) -> Vec<Op> {
+    meta.iter().map(|(k, v)| (Table::Lookup, meta_key(k), (!v.is_empty()).then(|| v.clone()))).collect()
+}
+
+/// Entry that names the head.
+pub(crate) fn head_op(number: u64, hash: &B256) -> Op {
+    (Table::Lookup, HEAD_KEY.to_vec(), Some([number.to_be_bytes().as_slice(), hash.as_slice()].concat()))
+}
+
+/// Entry that names the first block whose state is kept.
+pub(crate) fn earliest_op(number: u64) -> Op {
+    (Table::Lookup, EARLIEST_KEY.to_vec(), Some(number.to_be_bytes().to_vec()))
+}

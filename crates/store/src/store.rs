@@ -1,0 +1,538 @@
+//! The store: opening, committing, unwinding, pruning.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+};
+
+use alloy_primitives::B256;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::{
+    BlockData, Head, History, Options, StateView,
+    codec::{self, Reader},
+    error::{Result, StoreError},
+    log::{self, ACTS, FLAT, Kind, LogReader, LogWriter, NODES, Pos, Record, SECTIONS, replace_file},
+    record::{self, Acts, Entries, Replayed},
+    trees::{Op, Snapshot, Table, Trees},
+};
+
+/// Version of what is on disk.
+const FORMAT: u32 = 1;
+/// Blocks pruned with one commit: more than come, so a backlog shrinks, and little enough to be quick.
+const PRUNE_STEP: u64 = 3;
+/// Log bytes undone by one record of an unwind.
+const UNWIND_STEP_BYTES: u64 = 64 << 20;
+
+struct Writer {
+    log: LogWriter,
+    head: Option<Head>,
+    earliest_state: u64,
+    /// Log bytes since the last flush.
+    unflushed: u64,
+    holes: Vec<(u64, Pos)>,
+    /// Why writing stopped.
+    stopped: Option<StoreError>,
+}
+
+/// A store: one folder, one process, one writer at a time, any number of readers.
+///
+/// A block becomes visible whole or not at all, and durable before [`Store::commit`] returns.
+pub struct Store {
+    dir: PathBuf,
+    pub(crate) trees: Trees,
+    pub(crate) log: Arc<LogReader>,
+    writer: Mutex<Writer>,
+    pub(crate) seen: RwLock<(Option<Head>, u64)>,
+    options: Options,
+    _lock: File,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}
+
+pub(crate) fn malformed(place: &str) -> impl Fn(codec::Malformed) -> StoreError + '_ {
+    move |_| StoreError::corrupt(place, "bytes cannot be decoded")
+}
+
+impl Store {
+    /// Opens or creates the store in `dir`.
+    ///
+    /// Takes under two seconds after any kill: at most 64 MiB of the log is read again.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`], [`StoreError::WrongNetwork`], [`StoreError::WrongFormat`],
+    /// [`StoreError::Corrupt`], [`StoreError::Io`].
+    pub fn open(dir: impl AsRef<Path>, options: Options) -> Result<Self> {
+        let dir = dir.as_ref().to_owned();
+        let io = |e: std::io::Error| StoreError::io(&dir.display().to_string(), &e);
+        fs::create_dir_all(&dir).map_err(io)?;
+        let lock =
+            File::options().create(true).truncate(false).write(true).open(dir.join("lock")).map_err(io)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => {
+                return Err(StoreError::Locked { path: dir.display().to_string() });
+            }
+            Err(fs::TryLockError::Error(e)) => return Err(io(e)),
+        }
+        check_format(&dir, &options)?;
+        let (mut trees, start) = Trees::open(&dir.join("tables"), options.cache_bytes)?;
+        let mut holes = Vec::new();
+        let mut replayed = 0;
+        let log_dir = dir.join("log");
+        let (log, reader, last_seq) = {
+            let source = LogReader::new(&log_dir);
+            LogWriter::open(&log_dir, start, |pos, record| {
+                replayed += record.frame.len();
+                let ops = replay_ops(&source, pos, &record, &mut holes)?;
+                trees.replay(record.frame.seq, ops);
+                Ok(())
+            })?
+        };
+        if trees.highest_persisted() > last_seq {
+            return Err(StoreError::corrupt("log", "ends before what the tables already hold"));
+        }
+        trees.publish(trees.highest_persisted());
+        trees.start(&reader)?;
+        let snapshot = trees.snapshot();
+        let head = read_head(&snapshot)?;
+        let earliest = read_earliest(&snapshot)?;
+        drop(snapshot);
+        Ok(Self {
+            dir,
+            trees,
+            log: reader,
+            seen: RwLock::new((head, earliest)),
+            writer: Mutex::new(Writer {
+                log,
+                head,
+                earliest_state: earliest,
+                unflushed: replayed,
+                holes,
+                stopped: None,
+            }),
+            options,
+            _lock: lock,
+        })
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// How the store was opened.
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The newest block, `None` before genesis.
+    #[must_use]
+    pub fn head(&self) -> Option<Head> {
+        self.seen.read().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// First block whose state is kept.
+    #[must_use]
+    pub fn earliest_state(&self) -> u64 {
+        self.seen.read().unwrap_or_else(PoisonError::into_inner).1
+    }
+
+    /// Why writing is refused, if it is: the node should stop cleanly.
+    #[must_use]
+    pub fn fault(&self) -> Option<StoreError> {
+        self.writer().stopped.clone().or_else(|| self.trees.fault())
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes block 0 with the whole allocation as its diff.
+    ///
+    /// # Errors
+    /// [`StoreError::Misuse`] if there is a head already, and what [`Store::commit`] answers.
+    pub fn init_genesis(&self, genesis: &BlockData<'_>) -> Result<()> {
+        if self.head().is_some() {
+            return Err(StoreError::misuse("there is a genesis block already"));
+        }
+        self.commit(genesis)
+    }
+
+    /// Makes a block durable and visible, whole or not at all.
+    ///
+    /// # Errors
+    /// [`StoreError::Misuse`] if it does not follow the head; [`StoreError::DiskFull`] and
+    /// [`StoreError::Io`], after which writes are refused until the store is reopened.
+    pub fn commit(&self, block: &BlockData<'_>) -> Result<()> {
+        self.commit_many(std::slice::from_ref(block))
+    }
+
+    /// Commits blocks with one sync; all become visible together. Keep a call below some 100 MB.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    pub fn commit_many(&self, blocks: &[BlockData<'_>]) -> Result<()> {
+        let mut w = self.writer();
+        self.writable(&w)?;
+        let mut head = w.head;
+        for b in blocks {
+            check_follows(head, b)?;
+            head = Some(Head { number: b.header.number, hash: b.hash });
+        }
+        let Some(new_head) = head.filter(|_| !blocks.is_empty()) else { return Ok(()) };
+        w.log.roll().inspect_err(|e| w.stopped = Some(e.clone()))?;
+        let (mut bytes, mut writes) = (Vec::new(), Vec::new());
+        let mut earliest = w.earliest_state;
+        let mut holes = Vec::new();
+        for b in blocks {
+            let seq = self.trees.next_seq();
+            let mut acts = record::acts_of(b, self.options.index_addresses);
+            acts.pruned = self.prunable(&mut earliest, b.header.number)?;
+            let (sections, old_nodes) = record::encode_block(b, &acts);
+            let mut pos = w.log.end();
+            pos.offset = u32::try_from(u64::from(pos.offset) + bytes.len() as u64)
+                .map_err(|_| StoreError::misuse("more than 3.7 GB in one commit"))?;
+            let frame = log::encode(Kind::Block, seq, b.header.number, &sections);
+            let nodes_at = log::nodes_offset(&sections);
+            let entries = Entries {
+                number: b.header.number,
+                hash: b.hash,
+                pos,
+                tx_hashes: b.tx_hashes,
+                receipts: b.receipts,
+                diff: b.diff,
+                old_nodes: &old_nodes,
+                nodes_at,
+                acts: &acts,
+            };
+            let mut ops = block_ops(&entries);
+            for &(number, pos) in &acts.pruned {
+                ops.extend(prune_ops(&self.log, number, pos)?);
+                holes.push((seq, pos));
+            }
+            if !acts.pruned.is_empty() {
+                ops.push(record::earliest_op(earliest));
+            }
+            bytes.extend_from_slice(&frame);
+            writes.push((seq, ops));
+        }
+        self.write(&mut w, bytes, writes)?;
+        w.head = Some(new_head);
+        w.earliest_state = earliest;
+        w.holes.append(&mut holes);
+        self.publish(&w);
+        self.keep(&mut w);
+        Ok(())
+    }
+
+    /// Writes a meta entry alone, durable; an empty value removes it.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    pub fn put_meta(&self, key: &[u8], value: &[u8]) -> Result<()> {
+        let mut w = self.writer();
+        self.writable(&w)?;
+        w.log.roll().inspect_err(|e| w.stopped = Some(e.clone()))?;
+        let seq = self.trees.next_seq();
+        let acts = Acts { meta: vec![(key.to_vec(), value.to_vec())], ..Acts::default() };
+        let mut sections: [Vec<u8>; SECTIONS] = Default::default();
+        sections[ACTS] = acts.encode();
+        let number = w.head.map_or(0, |h| h.number);
+        let bytes = log::encode(Kind::Meta, seq, number, &sections);
+        self.write(&mut w, bytes, vec![(seq, record::meta_ops(&acts.meta))])?;
+        self.keep(&mut w);
+        Ok(())
+    }
+
+    /// Goes back to block `to`: state, tables and indices become as they were when it was the head.
+    /// Meta entries stay. Large unwinds go in steps, each of which leaves a whole store.
+    ///
+    /// # Errors
+    /// [`StoreError::Pruned`] if the state of `to` is gone, [`StoreError::UnknownBlock`] if it is
+    /// above the head, and as [`Store::commit`].
+    pub fn unwind_to(&self, to: u64) -> Result<()> {
+        let mut w = self.writer();
+        self.writable(&w)?;
+        let Some(head) = w.head.filter(|h| h.number >= to) else {
+            return Err(StoreError::UnknownBlock { block: to });
+        };
+        if to < w.earliest_state {
+            return Err(StoreError::Pruned { block: to, earliest: w.earliest_state });
+        }
+        let mut at = head.number;
+        while at > to {
+            let snapshot = self.trees.snapshot();
+            let (mut undone, mut size) = (Vec::new(), 0);
+            while at > to && (undone.is_empty() || size < UNWIND_STEP_BYTES) {
+                let (pos, _) = position(&snapshot, at)?.ok_or(StoreError::UnknownBlock { block: at })?;
+                size += self.log.frame(pos)?.len();
+                undone.push((at, pos));
+                at -= 1;
+            }
+            let (_, hash) = position(&snapshot, at)?.ok_or(StoreError::UnknownBlock { block: at })?;
+            drop(snapshot);
+            let seq = self.trees.next_seq();
+            let acts = Acts { pruned: undone, ..Acts::default() };
+            let mut sections: [Vec<u8>; SECTIONS] = Default::default();
+            sections[log::HEADER] = hash.to_vec();
+            sections[ACTS] = acts.encode();
+            w.log.roll().inspect_err(|e| w.stopped = Some(e.clone()))?;
+            let ops = unwind_ops(&self.log, at, &hash, &acts.pruned)?;
+            let bytes = log::encode(Kind::Unwind, seq, at, &sections);
+            self.write(&mut w, bytes, vec![(seq, ops)])?;
+            w.head = Some(Head { number: at, hash });
+            self.publish(&w);
+            self.keep(&mut w);
+        }
+        Ok(())
+    }
+
+    fn writable(&self, w: &Writer) -> Result<()> {
+        if let Some(fault) = &w.stopped {
+            return Err(StoreError::Stopped { detail: fault.to_string() });
+        }
+        match self.trees.fault() {
+            Some(fault) => Err(fault),
+            None => Ok(()),
+        }
+    }
+
+    /// Blocks to prune with block `number`, and where their records are.
+    fn prunable(&self, earliest: &mut u64, number: u64) -> Result<Vec<(u64, Pos)>> {
+        let History::Last(keep) = self.options.history else { return Ok(Vec::new()) };
+        // History of block b holds the values before b; it goes once state b-1 is not kept.
+        let target = number.saturating_sub(keep);
+        if *earliest >= target {
+            return Ok(Vec::new());
+        }
+        let snapshot = self.trees.snapshot();
+        let mut out = Vec::new();
+        while *earliest < target && (out.len() as u64) < PRUNE_STEP {
+            let Some((pos, _)) = position(&snapshot, *earliest + 1)? else { break };
+            out.push((*earliest + 1, pos));
+            *earliest += 1;
+        }
+        Ok(out)
+    }
+
+    /// The one way bytes reach the log and entries the tables: side by side, visible to nobody yet.
+    fn write(&self, w: &mut Writer, bytes: Vec<u8>, writes: Vec<(u64, Vec<Op>)>) -> Result<()> {
+        let last = writes.last().map_or(0, |w| w.0);
+        let len = bytes.len() as u64;
+        let log = &mut w.log;
+        let logged = std::thread::scope(|s| {
+            // Entries written before the log is durable are harmless: unpublished, and never flushed,
+            // for a flush begins only after a commit that succeeded.
+            let t = s.spawn(|| log.append(&bytes, last));
+            for (seq, ops) in writes {
+                self.trees.write(seq, ops);
+            }
+            t.join().unwrap_or_else(|_| Err(StoreError::Io { detail: "log writer died".into() }))
+        });
+        if let Err(fault) = logged {
+            w.stopped = Some(fault.clone());
+            return Err(fault);
+        }
+        w.unflushed += len;
+        self.trees.publish(last);
+        Ok(())
+    }
+
+    fn publish(&self, w: &Writer) {
+        *self.seen.write().unwrap_or_else(PoisonError::into_inner) = (w.head, w.earliest_state);
+    }
+
+    /// The block is durable by now: a fault here stops the next write, not this one.
+    fn keep(&self, w: &mut Writer) {
+        if self.trees.flush_due(w.unflushed) {
+            match w.log.sync_mark().and_then(|()| self.trees.flush(w.log.end(), &mut w.holes)) {
+                Ok(()) => w.unflushed = 0,
+                Err(fault) => w.stopped = Some(fault),
+            }
+        }
+    }
+
+    /// Flushes everything and merges every table; `progress` gets tables done and total.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    pub fn compact(&self, progress: &mut dyn FnMut(usize, usize)) -> Result<()> {
+        let mut w = self.writer();
+        self.writable(&w)?;
+        let end = w.log.end();
+        let w = &mut *w;
+        w.log.sync_mark()?;
+        self.trees.compact(end, &mut w.holes, progress)?;
+        w.unflushed = 0;
+        Ok(())
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        self.trees.snapshot()
+    }
+
+    /// State after block `number`, fixed for as long as the view lives.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownBlock`], [`StoreError::Pruned`].
+    pub fn state_at(self: &Arc<Self>, number: u64) -> Result<StateView> {
+        StateView::new(self.clone(), Some(number))
+    }
+
+    /// State after the newest block.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownBlock`] before genesis.
+    pub fn latest(self: &Arc<Self>) -> Result<StateView> {
+        StateView::new(self.clone(), None)
+    }
+}
+
+fn check_follows(head: Option<Head>, b: &BlockData<'_>) -> Result<()> {
+    let n = b.transactions.len();
+    if [b.tx_hashes.len(), b.senders.len(), b.recipients.len(), b.receipts.len()] != [n; 4] {
+        return Err(StoreError::misuse("lists of a block differ in length"));
+    }
+    let follows = match head {
+        None => b.header.number == 0,
+        Some(h) => b.header.number == h.number + 1 && b.header.parent_hash == h.hash,
+    };
+    if follows {
+        Ok(())
+    } else {
+        Err(StoreError::misuse(format!("block {} does not follow the head {head:?}", b.header.number)))
+    }
+}
+
+fn check_format(dir: &Path, options: &Options) -> Result<()> {
+    let path = dir.join("format");
+    match fs::read(&path) {
+        Ok(b) => {
+            let sum = b.get(36..44).map(<[u8]>::to_vec);
+            if b.len() != 44 || sum != b.get(..36).map(|x| xxh3_64(x).to_le_bytes().to_vec()) {
+                return Err(StoreError::corrupt("format", "does not have its checksum"));
+            }
+            let mut r = Reader(&b);
+            let version = r
+                .take(4)
+                .map(|v| v.iter().rev().fold(0, |n, b| n << 8 | u32::from(*b)))
+                .map_err(malformed("format"))?;
+            if version != FORMAT {
+                return Err(StoreError::WrongFormat { expected: FORMAT, found: version });
+            }
+            let network = r.hash().map_err(malformed("format"))?;
+            if network != options.network {
+                return Err(StoreError::WrongNetwork {
+                    expected: options.network.to_string(),
+                    found: network.to_string(),
+                });
+            }
+            Ok(())
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            if dir.join("log").exists() || dir.join("tables").exists() {
+                return Err(StoreError::corrupt("format", "file is missing"));
+            }
+            let mut b = FORMAT.to_le_bytes().to_vec();
+            b.extend_from_slice(options.network.as_slice());
+            let sum = xxh3_64(&b);
+            b.extend_from_slice(&sum.to_le_bytes());
+            replace_file(&path, &b)
+        }
+        Err(e) => Err(StoreError::io("format", &e)),
+    }
+}
+
+pub(crate) fn position(snapshot: &Snapshot, number: u64) -> Result<Option<(Pos, B256)>> {
+    let Some(v) = snapshot.get(Table::Lookup, &record::number_key(number))? else { return Ok(None) };
+    let parse =
+        || Some((u64::from_be_bytes(v.get(..8)?.try_into().ok()?), B256::try_from(v.get(8..)?).ok()?));
+    let (pos, hash) = parse().ok_or_else(|| StoreError::corrupt("table lookup", "bad block entry"))?;
+    Ok(Some((Pos::from_u64(pos), hash)))
+}
+
+pub(crate) fn read_head(snapshot: &Snapshot) -> Result<Option<Head>> {
+    let Some(v) = snapshot.get(Table::Lookup, record::HEAD_KEY)? else { return Ok(None) };
+    let parse =
+        || Some((u64::from_be_bytes(v.get(..8)?.try_into().ok()?), B256::try_from(v.get(8..)?).ok()?));
+    let (number, hash) = parse().ok_or_else(|| StoreError::corrupt("table lookup", "bad head entry"))?;
+    Ok(Some(Head { number, hash }))
+}
+
+pub(crate) fn read_earliest(snapshot: &Snapshot) -> Result<u64> {
+    let Some(v) = snapshot.get(Table::Lookup, record::EARLIEST_KEY)? else { return Ok(0) };
+    let n = v.as_ref().try_into().map_err(|_| StoreError::corrupt("table lookup", "bad earliest entry"))?;
+    Ok(u64::from_be_bytes(n))
+}
+
+/// Every entry a block makes, pruning aside.
+fn block_ops(e: &Entries<'_>) -> Vec<Op> {
+    let mut ops = record::current_ops(e.diff, false);
+    ops.extend(e.diff.codes.iter().map(|(h, c)| (Table::Flat, record::code_key(h), Some(c.to_vec()))));
+    ops.extend(record::finding_ops(e));
+    ops.extend(record::meta_ops(&e.acts.meta));
+    ops.push(record::head_op(e.number, &e.hash));
+    ops
+}
+
+/// Removes the history a block made.
+fn prune_ops(log: &LogReader, number: u64, pos: Pos) -> Result<Vec<Op>> {
+    let frame = log.frame(pos)?;
+    let mut diff = codec::take_flat(&log.section_of(pos, &frame, FLAT)?).map_err(malformed("log"))?;
+    diff.nodes = codec::take_nodes(&log.section_of(pos, &frame, NODES)?).map_err(malformed("log"))?.0;
+    Ok(record::history_keys(number, &diff).into_iter().map(|k| (Table::History, k, None)).collect())
+}
+
+/// Undoes blocks, given from the newest down, and makes `to` the head.
+fn unwind_ops(log: &LogReader, to: u64, hash: &B256, undone: &[(u64, Pos)]) -> Result<Vec<Op>> {
+    let mut ops = BTreeMap::new();
+    for &(_, pos) in undone {
+        let record = log.record(pos)?;
+        let block = Replayed::parse(&record).map_err(malformed("log"))?;
+        // An older block's old values replace a newer one's: what is left is from before all of them.
+        for (t, k, v) in record::current_ops(&block.diff, true) {
+            ops.insert((t, k), v);
+        }
+        for (t, k, _) in record::finding_ops(&block.entries(&record, pos)) {
+            ops.insert((t, k), None);
+        }
+    }
+    let mut ops: Vec<Op> = ops.into_iter().map(|((t, k), v)| (t, k, v)).collect();
+    ops.push(record::head_op(to, hash));
+    Ok(ops)
+}
+
+/// What a record did, read back from it.
+fn replay_ops(log: &LogReader, pos: Pos, record: &Record, holes: &mut Vec<(u64, Pos)>) -> Result<Vec<Op>> {
+    match record.frame.kind {
+        Kind::Block => {
+            let block = Replayed::parse(record).map_err(malformed("log"))?;
+            let mut ops = block_ops(&block.entries(record, pos));
+            for &(number, pos) in &block.acts.pruned {
+                ops.extend(prune_ops(log, number, pos)?);
+                holes.push((record.frame.seq, pos));
+            }
+            if let Some((last, _)) = block.acts.pruned.last() {
+                ops.push(record::earliest_op(*last));
+            }
+            Ok(ops)
+        }
+        Kind::Unwind => {
+            let acts = Acts::decode(record.section(ACTS)).map_err(malformed("log"))?;
+            let hash = Reader(record.section(log::HEADER)).hash().map_err(malformed("log"))?;
+            unwind_ops(log, record.frame.number, &hash, &acts.pruned)
+        }
+        Kind::Meta => {
+            Ok(record::meta_ops(&Acts::decode(record.section(ACTS)).map_err(malformed("log"))?.meta))
+        }
+    }
+}
