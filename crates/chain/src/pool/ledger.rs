@@ -1,0 +1,522 @@
+//! All accepted transactions and their indexes: the part of the pool behind its lock.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::Ordering},
+};
+
+use alloy_primitives::{
+    Address, B256, U256,
+    map::{AddressMap, B256Map},
+};
+
+use super::{
+    PoolConfig, PoolError,
+    account::{AccountQueue, AccountState, Price},
+    config::Head,
+    journal::record_len,
+    transaction::PoolTransaction,
+    victims::{Class, Rank, Victims},
+};
+
+/// One step of an insertion, so that a batch can be taken back.
+#[derive(Debug)]
+enum Step {
+    Added(B256),
+    Displaced(Arc<PoolTransaction>, AccountState),
+}
+
+/// Steps of a batch of insertions.
+#[derive(Debug, Default)]
+pub(super) struct Undo(Vec<Step>);
+
+/// The pool's contents.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    config: PoolConfig,
+    head: Head,
+    accounts: AddressMap<AccountQueue>,
+    by_hash: B256Map<Arc<PoolTransaction>>,
+    /// How many pooled transactions set the code of an account (EIP-7702).
+    authorities: AddressMap<usize>,
+    pending: usize,
+    queued: usize,
+    bytes: usize,
+    queued_bytes: usize,
+    journal_bytes: u64,
+    arrivals: u64,
+    victims: Victims,
+    announced: VecDeque<B256>,
+    announced_before: u64,
+    swept_s: u64,
+    /// Transactions that left without being included, since the pool was opened.
+    dropped: u64,
+}
+
+impl Ledger {
+    pub fn new(config: PoolConfig, head: Head) -> Self {
+        Self {
+            config,
+            head,
+            accounts: AddressMap::default(),
+            by_hash: B256Map::default(),
+            authorities: AddressMap::default(),
+            pending: 0,
+            queued: 0,
+            bytes: 0,
+            queued_bytes: 0,
+            journal_bytes: 0,
+            arrivals: 0,
+            victims: Victims::default(),
+            announced: VecDeque::new(),
+            announced_before: 0,
+            swept_s: head.timestamp,
+            dropped: 0,
+        }
+    }
+
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    pub fn len(&self) -> usize {
+        self.by_hash.len()
+    }
+
+    pub fn pending(&self) -> usize {
+        self.pending
+    }
+
+    pub fn queued(&self) -> usize {
+        self.queued
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub fn senders(&self) -> usize {
+        self.accounts.len()
+    }
+
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Bytes the living transactions take in a journal.
+    pub fn journal_bytes(&self) -> u64 {
+        self.journal_bytes
+    }
+
+    pub fn get(&self, hash: &B256) -> Option<&Arc<PoolTransaction>> {
+        self.by_hash.get(hash)
+    }
+
+    pub fn account(&self, address: &Address) -> Option<&AccountQueue> {
+        self.accounts.get(address)
+    }
+
+    pub fn accounts(&self) -> impl Iterator<Item = (&Address, &AccountQueue)> {
+        self.accounts.iter()
+    }
+
+    /// Every transaction in the order of arrival.
+    pub fn by_arrival(&self) -> Vec<Arc<PoolTransaction>> {
+        let mut all: Vec<_> = self.by_hash.values().cloned().collect();
+        all.sort_unstable_by_key(|tx| tx.arrival);
+        all
+    }
+
+    /// Announcements made so far.
+    pub fn cursor(&self) -> u64 {
+        self.announced_before + self.announced.len() as u64
+    }
+
+    /// Hashes announced since a cursor, oldest first; those no longer kept are missing.
+    pub fn announced_since(&self, cursor: u64) -> impl Iterator<Item = &B256> {
+        let skip = cursor.saturating_sub(self.announced_before).min(self.announced.len() as u64);
+        self.announced.range(skip as usize..)
+    }
+
+    /// Changes a sender's queue and keeps every total true. A queue left empty is removed.
+    fn change<T>(
+        &mut self,
+        sender: Address,
+        state: AccountState,
+        act: impl FnOnce(&mut AccountQueue) -> T,
+    ) -> T {
+        let queue = self.accounts.entry(sender).or_insert_with(|| AccountQueue::new(state));
+        let before = (queue.pending(), queue.queued(), queue.queued_footprint());
+        let result = act(queue);
+        self.pending = self.pending + queue.pending() - before.0;
+        self.queued = self.queued + queue.queued() - before.1;
+        self.queued_bytes = self.queued_bytes + queue.queued_footprint() - before.2;
+        if queue.is_empty() {
+            self.accounts.remove(&sender);
+        } else {
+            self.victims.changed(sender, queue);
+        }
+        result
+    }
+
+    fn count_in(&mut self, tx: &Arc<PoolTransaction>) {
+        self.bytes += tx.footprint();
+        self.journal_bytes += record_len(tx.transaction()) as u64;
+        for authority in tx.authorities() {
+            *self.authorities.entry(*authority).or_default() += 1;
+        }
+        self.by_hash.insert(tx.hash(), Arc::clone(tx));
+    }
+
+    fn count_out(&mut self, tx: &PoolTransaction) {
+        self.by_hash.remove(&tx.hash());
+        self.bytes -= tx.footprint();
+        self.journal_bytes -= record_len(tx.transaction()) as u64;
+        for authority in tx.authorities() {
+            if let Some(count) = self.authorities.get_mut(authority) {
+                *count -= 1;
+                if *count == 0 {
+                    self.authorities.remove(authority);
+                }
+            }
+        }
+    }
+
+    fn put(&mut self, tx: Arc<PoolTransaction>, state: AccountState) -> Option<Arc<PoolTransaction>> {
+        self.count_in(&tx);
+        let (sender, nonce) = (tx.sender(), tx.nonce());
+        let replaced = self.change(sender, state, |queue| queue.put(tx));
+        if let Some(replaced) = &replaced {
+            self.count_out(replaced);
+        }
+        self.announce_one(sender, nonce);
+        self.announce(sender);
+        replaced
+    }
+
+    /// Takes a transaction out; what followed it becomes queued.
+    pub fn remove(&mut self, hash: &B256) -> Option<(Arc<PoolTransaction>, AccountState)> {
+        let tx = Arc::clone(self.by_hash.get(hash)?);
+        let state = self.accounts.get(&tx.sender()).map(|queue| queue.state)?;
+        self.change(tx.sender(), state, |queue| queue.take(tx.nonce()));
+        self.count_out(&tx);
+        Some((tx, state))
+    }
+
+    /// Takes a transaction out for good; false where it is not there.
+    pub fn discard(&mut self, hash: &B256) -> bool {
+        let is_gone = self.remove(hash).is_some();
+        self.dropped += u64::from(is_gone);
+        is_gone
+    }
+
+    /// Tells subscribers of a transaction that may stand among announced ones, as a replacement does.
+    fn announce_one(&mut self, sender: Address, nonce: u64) {
+        let Some(queue) = self.accounts.get(&sender).filter(|queue| nonce < queue.next_nonce()) else {
+            return;
+        };
+        if let Some(tx) = queue.get(nonce)
+            && !tx.announced.swap(true, Ordering::Relaxed)
+        {
+            self.announced.push_back(tx.hash());
+        }
+    }
+
+    /// Tells subscribers, once each, of a sender's executable transactions.
+    fn announce(&mut self, sender: Address) {
+        let Some(queue) = self.accounts.get(&sender) else { return };
+        // Announced ones come before the others: look from the end.
+        let fresh: Vec<_> = queue
+            .executable_rev()
+            .take_while(|tx| !tx.announced.swap(true, Ordering::Relaxed))
+            .map(|tx| tx.hash())
+            .collect();
+        self.announced.extend(fresh.into_iter().rev());
+        while self.announced.len() > self.config.announcements {
+            self.announced.pop_front();
+            self.announced_before += 1;
+        }
+    }
+
+    /// Takes a transaction into the pool, or says why not. `state` is its sender at the head, used
+    /// where the pool does not know the sender yet.
+    pub fn insert(
+        &mut self,
+        mut tx: PoolTransaction,
+        state: AccountState,
+        undo: &mut Undo,
+    ) -> Result<(), PoolError> {
+        if self.by_hash.contains_key(&tx.hash()) {
+            return Err(PoolError::AlreadyKnown);
+        }
+        let known = self.accounts.get(&tx.sender());
+        let state = known.map_or(state, |queue| queue.state);
+        let replaced = known.and_then(|queue| queue.get(tx.nonce()));
+        check_funds(&tx, state, known, replaced)?;
+        self.check_delegation(&tx, state, known)?;
+        let replaced_footprint = match replaced {
+            Some(old) => {
+                check_bump(old, &tx, self.config.price_bump_percent)?;
+                old.footprint()
+            }
+            None => {
+                self.check_account_limit(&tx, known)?;
+                0
+            }
+        };
+        let replaces = replaced.is_some();
+        let executable = known.map_or(tx.nonce() == state.nonce, |queue| queue.follows(tx.nonce()));
+        self.make_room(&tx, executable, replaces, replaced_footprint, undo)?;
+
+        tx.arrival = self.arrivals;
+        self.arrivals += 1;
+        let tx = Arc::new(tx);
+        undo.0.push(Step::Added(tx.hash()));
+        if let Some(old) = self.put(Arc::clone(&tx), state) {
+            self.dropped += 1;
+            undo.0.push(Step::Displaced(old, state));
+        }
+        Ok(())
+    }
+
+    /// Takes back a batch of insertions and everything they displaced.
+    pub fn undo(&mut self, undo: Undo) {
+        for step in undo.0.into_iter().rev() {
+            match step {
+                Step::Added(hash) => _ = self.remove(&hash),
+                Step::Displaced(tx, state) => {
+                    self.dropped -= 1;
+                    // A replaced one goes back to its nonce and puts its replacement out.
+                    _ = self.put(tx, state);
+                }
+            }
+        }
+    }
+
+    /// EIP-7702: an account with a delegation, or with one on its way, has one transaction in flight,
+    /// since its balance may leave by other ways than its own transactions.
+    fn check_delegation(
+        &self,
+        tx: &PoolTransaction,
+        state: AccountState,
+        known: Option<&AccountQueue>,
+    ) -> Result<(), PoolError> {
+        if state.has_code || self.authorities.contains_key(&tx.sender()) {
+            match known.filter(|queue| queue.pending() > 0) {
+                None if tx.nonce() != state.nonce => return Err(PoolError::DelegatedGap),
+                Some(queue) if queue.get(tx.nonce()).is_none() => return Err(PoolError::DelegatedInFlight),
+                _ => {}
+            }
+        }
+        let in_flight = |authority| self.accounts.get(authority).map_or(0, AccountQueue::len);
+        match tx.authorities().iter().any(|authority| in_flight(authority) > 1) {
+            true => Err(PoolError::AuthorityReserved),
+            false => Ok(()),
+        }
+    }
+
+    fn check_account_limit(
+        &self,
+        tx: &PoolTransaction,
+        known: Option<&AccountQueue>,
+    ) -> Result<(), PoolError> {
+        let Some(queue) = known else { return Ok(()) };
+        let queue_full = !queue.follows(tx.nonce()) && queue.queued() >= self.config.max_account_queued;
+        match queue_full || queue.len() >= self.config.max_account_transactions {
+            true => Err(PoolError::AccountLimit { pooled: queue.len() }),
+            false => Ok(()),
+        }
+    }
+
+    /// Evicts what ranks below `tx` until it fits, or refuses it and leaves all as it was.
+    fn make_room(
+        &mut self,
+        tx: &PoolTransaction,
+        executable: bool,
+        replaces: bool,
+        replaced_footprint: usize,
+        undo: &mut Undo,
+    ) -> Result<(), PoolError> {
+        let config = self.config;
+        let fits = |ledger: &Self| {
+            let count = ledger.len() + usize::from(!replaces);
+            let bytes = (ledger.bytes + tx.footprint()).saturating_sub(replaced_footprint);
+            let queue_fits = executable
+                || replaces
+                || (ledger.queued < config.max_queued()
+                    && ledger.queued_bytes + tx.footprint() <= config.max_queued_bytes());
+            (count <= config.max_transactions && bytes <= config.max_bytes, queue_fits)
+        };
+        if fits(self) == (true, true) {
+            return Ok(());
+        }
+        self.victims.prepare(&self.accounts, self.head.base_fee_wei);
+        let own = self.accounts.get(&tx.sender());
+        let price = Price::of(tx);
+        let price = own.and_then(|queue| queue.lowest_before(tx.nonce())).map_or(price, |low| low.min(price));
+        let tip_wei = price.tip_wei(self.victims.base_fee_wei());
+        let own_rank = (Class::new(executable, tip_wei), tip_wei);
+
+        let mut evicted = Vec::new();
+        let refusal = loop {
+            let (whole, queue_fits) = fits(self);
+            if whole && queue_fits {
+                break None;
+            }
+            let Some((rank, sender)) = self.victims.lowest(&self.accounts) else {
+                break Some(PoolError::Full);
+            };
+            if let Some(refusal) = self.outranks(rank, sender, tx, own_rank, whole) {
+                break Some(refusal);
+            }
+            let Some(hash) =
+                self.accounts.get(&sender).and_then(|queue| queue.last()).map(|(tx, _)| tx.hash())
+            else {
+                break Some(PoolError::Full);
+            };
+            match self.remove(&hash) {
+                Some((victim, state)) => {
+                    self.dropped += 1;
+                    evicted.push(Step::Displaced(victim, state));
+                }
+                None => break Some(PoolError::Full),
+            }
+        };
+        match refusal {
+            None => {
+                undo.0.append(&mut evicted);
+                Ok(())
+            }
+            Some(refusal) => {
+                self.undo(Undo(evicted));
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Why the lowest ranked of the pool may not be evicted for `tx`.
+    fn outranks(
+        &self,
+        rank: Rank,
+        sender: Address,
+        tx: &PoolTransaction,
+        own_rank: (Class, i128),
+        only_queue: bool,
+    ) -> Option<PoolError> {
+        if only_queue && rank.class != Class::Queued {
+            return Some(PoolError::Full);
+        }
+        if sender == tx.sender() {
+            // Its own last one may leave for an earlier one, never the ones it stands on.
+            let last = self.accounts.get(&sender).and_then(|queue| queue.last());
+            return match last {
+                Some((last, _)) if last.nonce() > tx.nonce() => None,
+                _ => Some(PoolError::Full),
+            };
+        }
+        match (rank.class, rank.tip_wei) {
+            lower if lower < own_rank => None,
+            (class, _) if class > own_rank.0 => Some(PoolError::Full),
+            _ => Some(PoolError::Underpriced),
+        }
+    }
+
+    /// Follows the chain to a new head; `changes` are the accounts it changed.
+    pub fn advance(&mut self, head: Head, changes: impl Iterator<Item = (Address, AccountState)>) {
+        let tighter = head.gas_limit < self.head.gas_limit;
+        self.head = head;
+        for (address, state) in changes {
+            if self.accounts.contains_key(&address) {
+                self.follow(address, state);
+            }
+        }
+        if tighter {
+            let all: Vec<_> = self.accounts.iter().map(|(address, queue)| (*address, queue.state)).collect();
+            all.into_iter().for_each(|(address, state)| self.follow(address, state));
+        }
+        self.keep_queue_share();
+        self.sweep();
+        if self.len() < self.config.max_transactions / 2 && self.bytes < self.config.max_bytes / 2 {
+            self.victims.release();
+        }
+    }
+
+    /// Brings a sender's queue to its account's new state.
+    pub fn follow(&mut self, address: Address, state: AccountState) {
+        let gas_limit = self.head.gas_limit;
+        let mut gone = Vec::new();
+        self.change(address, state, |queue| queue.follow(state, gas_limit, |tx| gone.push(tx)));
+        for tx in gone {
+            self.dropped += u64::from(tx.nonce() >= state.nonce);
+            self.count_out(&tx);
+        }
+        self.announce(address);
+    }
+
+    /// Demotions may leave more queued transactions than may be: the lowest ranked leave.
+    fn keep_queue_share(&mut self) {
+        while self.queued > self.config.max_queued() || self.queued_bytes > self.config.max_queued_bytes() {
+            self.victims.prepare(&self.accounts, self.head.base_fee_wei);
+            let Some((_, sender)) = self.victims.lowest(&self.accounts) else { return };
+            let last = self.accounts.get(&sender).and_then(|queue| queue.last()).map(|(tx, _)| tx.hash());
+            let Some(hash) = last else { return };
+            self.discard(&hash);
+        }
+    }
+
+    /// Drops what waited behind a gap for too long; looks once a minute.
+    fn sweep(&mut self) {
+        if self.queued == 0 || self.head.timestamp < self.swept_s + 60 {
+            return;
+        }
+        self.swept_s = self.head.timestamp;
+        let oldest = self.head.timestamp.saturating_sub(self.config.queued_lifetime_s);
+        let stale: Vec<_> = self
+            .accounts
+            .values()
+            .filter(|queue| queue.queued() > 0)
+            .flat_map(|queue| queue.iter().skip(queue.pending()))
+            .filter(|tx| tx.arrived_s < oldest)
+            .map(|tx| tx.hash())
+            .collect();
+        stale.iter().for_each(|hash| _ = self.discard(hash));
+    }
+}
+
+/// Nonce and balance, in geth's order.
+fn check_funds(
+    tx: &PoolTransaction,
+    state: AccountState,
+    known: Option<&AccountQueue>,
+    replaced: Option<&Arc<PoolTransaction>>,
+) -> Result<(), PoolError> {
+    if tx.nonce() < state.nonce {
+        return Err(PoolError::NonceTooLow { next: state.nonce, nonce: tx.nonce() });
+    }
+    let (balance_wei, cost_wei) = (state.balance_wei, tx.cost_wei());
+    if cost_wei > balance_wei {
+        return Err(PoolError::InsufficientFunds { balance_wei, cost_wei });
+    }
+    let queued_cost_wei = known.map_or(U256::ZERO, AccountQueue::total_cost_wei);
+    let freed_wei = replaced.map_or(U256::ZERO, |old| old.cost_wei());
+    if queued_cost_wei.saturating_sub(freed_wei).saturating_add(cost_wei) > balance_wei {
+        return Err(PoolError::Overdraft {
+            balance_wei,
+            queued_cost_wei,
+            cost_wei: cost_wei.saturating_sub(freed_wei),
+            replaces: replaced.is_some(),
+        });
+    }
+    Ok(())
+}
+
+/// Both fee caps must rise by the bump, and at all.
+fn check_bump(old: &PoolTransaction, new: &PoolTransaction, percent: u8) -> Result<(), PoolError> {
+    let factor = U256::from(100 + u32::from(percent));
+    let enough =
+        |old: u128, new: u128| new > old && U256::from(new) >= U256::from(old) * factor / U256::from(100);
+    match enough(old.max_fee_wei(), new.max_fee_wei()) && enough(old.max_tip_wei(), new.max_tip_wei()) {
+        true => Ok(()),
+        false => Err(PoolError::ReplacementUnderpriced),
+    }
+}
