@@ -21,12 +21,13 @@ def test_version_option_agrees_with_installed_package() -> None:
     assert result.output == f"trex, version {installed_version('trex')}\n"
 
 
-def test_help_lists_every_command_with_its_own_short_help() -> None:
+def test_help_lists_every_command_with_the_words_its_own_help_begins_with() -> None:
     result = CliRunner().invoke(main, ["--help"])
     assert result.exit_code == 0, result.output
     for name, command in COMMANDS.items():
         assert name in result.output
-        assert command.load().get_short_help_str(limit=200) == command.short_help
+        assert command.short_help in result.output
+        assert (command.load().help or "").startswith(command.short_help.rstrip("."))
 
 
 def test_help_imports_no_command() -> None:
