@@ -6,7 +6,7 @@ SHELL := bash
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(CURDIR)/.cache/bin:$(PATH)
 PYTHON := python3
-PROGRAMS := scripts/build-networks scripts/setup scripts/test
+PROGRAMS := scripts/build-networks scripts/contract-snapshots scripts/setup scripts/test
 TIER ?= test
 
 help: ## list the verbs
@@ -36,6 +36,7 @@ check: ## formatting, lints, types, import rules; edits nothing
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	forge fmt --check
+	$(PYTHON) scripts/contract-snapshots --check
 
 fmt: ## bring every file into the form that check wants
 	ruff check --fix --exit-zero

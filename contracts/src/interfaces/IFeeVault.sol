@@ -2,7 +2,7 @@
 pragma solidity ^0.8.36;
 
 /// @title Where fees rest until they are taken to whom they belong
-/// @notice The state transition function credits a vault at the end of each block (specs/fees.md FEE-030..032). No one owns it:
+/// @notice The state transition function credits a vault at the end of each block (FEE-004, FEE-030..032 of specs/fees.md). No one owns it:
 ///         anyone may have the balance sent, and it goes to the recipient that the network file fixed at genesis.
 ///         Names are the OP Stack's `FeeVault`.
 interface IFeeVault {

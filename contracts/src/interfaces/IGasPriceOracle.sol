@@ -8,7 +8,7 @@ pragma solidity ^0.8.36;
 interface IGasPriceOracle {
     /// @notice L1 data fee of a transaction, wei.
     /// @dev Made for transactions that are not signed yet: the missing signature is counted as 68 bytes that do not
-    ///      compress (FEE-012). The fee taken on inclusion is that of the signed bytes (FEE-010).
+    ///      compress (FEE-010). The fee taken on inclusion is that of the signed bytes (FEE-003).
     /// @param unsignedTx EIP-2718 bytes of the transaction without its signature.
     function getL1Fee(bytes calldata unsignedTx) external view returns (uint256 feeWei);
 
@@ -17,11 +17,11 @@ interface IGasPriceOracle {
     /// @param unsignedTx EIP-2718 bytes of the transaction without its signature.
     function getL1GasUsed(bytes calldata unsignedTx) external view returns (uint256 gas);
 
-    /// @notice Upper bound of the L1 data fee of any transaction of a given length, wei (FEE-013).
+    /// @notice Upper bound of the L1 data fee of any transaction of a given length, wei (FEE-011).
     /// @param unsignedTxLength Bytes of the transaction without its signature.
     function getL1FeeUpperBound(uint256 unsignedTxLength) external view returns (uint256 feeWei);
 
-    /// @notice Always zero: T-Rex has no operator fee. Clients add it to every estimate, so the question is answered.
+    /// @notice Always zero: T-Rex has no operator fee (FEE-012). Clients add it to every estimate, so the question is answered.
     /// @param gasUsed Not used.
     function getOperatorFee(uint256 gasUsed) external pure returns (uint256 feeWei);
 

@@ -2,13 +2,15 @@
 pragma solidity 0.8.36;
 
 /// @title Length of data compressed by FastLZ level 1, without making the compressed data
-/// @notice Rule FEE-003 of specs/fees.md; vectors/fees.json has the cases that the Rust, Python and Solidity versions
+/// @notice Rule FEE-001 of specs/fees.md; vectors/fees.json has the cases that the Rust, Python and Solidity versions
 ///         agree on.
 /// @dev A table of 8192 positions of 4 bytes each (32 KiB of memory) maps the hash of three bytes to where they were last
 ///      seen. Words are read unaligned: entry h is the top 32 bits of the word at `table + 4h`.
 library FastLZ {
-    /// @dev Inputs shorter than this hold no match: the format keeps the last bytes literal.
-    uint256 private constant TAIL = 13;
+    /// @dev A match starts more than this before the end,
+    uint256 private constant START_MARGIN = 14;
+    /// @dev and stops this much before it at the latest: the last bytes stay literal.
+    uint256 private constant END_MARGIN = 4;
     /// @dev Matches reach at most this far back.
     uint256 private constant MAX_DISTANCE = 0x1fff;
     /// @dev Longest run of literals behind one control byte.
@@ -19,10 +21,10 @@ library FastLZ {
     /// @notice Bytes that FastLZ level 1 makes of `data`.
     function compressedLength(bytes calldata data) internal pure returns (uint256 size) {
         uint256 length = data.length;
-        if (length < TAIL) return _literals(length);
+        if (length <= START_MARGIN) return _literals(length);
 
         uint256 table = _newTable();
-        uint256 limit = length - TAIL;
+        uint256 limit = length - START_MARGIN;
         uint256 anchor; // first byte not yet accounted for
         uint256 pos = 2; // next position to try
         while (pos < limit) {
@@ -30,7 +32,7 @@ library FastLZ {
             (pos, from) = _nextMatch(data, table, pos, limit);
             if (pos == limit) break;
             size += _literals(pos - anchor);
-            uint256 matched = _matchLength(data, pos, from, limit);
+            uint256 matched = _matchLength(data, pos, from, length - END_MARGIN);
             size += _matchSize(matched);
             pos += matched;
             _record(data, table, pos);
@@ -58,9 +60,9 @@ library FastLZ {
         return (limit, 0);
     }
 
-    /// @dev Length of the match at `pos` with the bytes at `from`, less one: what the format counts by. The compare starts
-    ///      behind the three bytes known to be equal and stops at the first that differs, or four bytes before the end.
-    function _matchLength(bytes calldata data, uint256 pos, uint256 from, uint256 limit)
+    /// @dev Length of the match at `pos` with the bytes at `from`, less two: what the format counts by. The compare starts
+    ///      behind the three bytes known to be equal; a byte that ends it by differing is counted, the end is not.
+    function _matchLength(bytes calldata data, uint256 pos, uint256 from, uint256 end)
         private
         pure
         returns (uint256 matched)
@@ -68,9 +70,8 @@ library FastLZ {
         unchecked {
             uint256 q = pos + 3;
             uint256 p = from + 3;
-            uint256 most = limit + 9 - q;
+            uint256 most = end - q;
             while (matched < most && _byteAt(data, p + matched) == _byteAt(data, q + matched)) ++matched;
-            // The byte that ends the compare by differing is counted, the end of the range is not.
             if (matched < most) ++matched;
         }
     }

@@ -14,9 +14,9 @@ contract GasPriceOracle is IGasPriceOracle {
     /// @dev Where the L1 attributes are.
     IL1Block private constant L1_BLOCK = IL1Block(0x4200000000000000000000000000000000000015);
 
-    /// @dev Bytes of a signature in a transaction, as they hardly compress (FEE-012).
+    /// @dev Bytes of a signature in a transaction, as they hardly compress (FEE-010).
     uint256 private constant SIGNATURE_LENGTH = 68;
-    /// @dev Linear estimate of a transaction's share of a compressed batch, millionths of a byte (FEE-004).
+    /// @dev Linear estimate of a transaction's share of a compressed batch, millionths of a byte (FEE-002).
     uint256 private constant COST_PER_FASTLZ_BYTE = 836_500;
     uint256 private constant COST_INTERCEPT = 42_585_600;
     uint256 private constant MIN_SIZE_SCALED = 100_000_000;
@@ -38,7 +38,7 @@ contract GasPriceOracle is IGasPriceOracle {
     /// @inheritdoc IGasPriceOracle
     function getL1FeeUpperBound(uint256 unsignedTxLength) external view returns (uint256 feeWei) {
         uint256 length = unsignedTxLength + SIGNATURE_LENGTH;
-        return _fee(length + length / 255 + 16); // FEE-013
+        return _fee(length + (length + 31) / 32); // FEE-011
     }
 
     /// @inheritdoc IGasPriceOracle
@@ -101,13 +101,13 @@ contract GasPriceOracle is IGasPriceOracle {
         return "1.0.0";
     }
 
-    /// @dev FEE-005, from a FastLZ length.
+    /// @dev FEE-003, from a FastLZ length.
     function _fee(uint256 fastlzLength) private view returns (uint256) {
         uint256 price = CALLDATA_GAS * baseFeeScalar() * l1BaseFee() + blobBaseFeeScalar() * blobBaseFee();
         return _sizeScaled(fastlzLength) * price / (SCALE * SCALE);
     }
 
-    /// @dev FEE-004: estimated size in a compressed batch, millionths of a byte.
+    /// @dev FEE-002: estimated size in a compressed batch, millionths of a byte.
     function _sizeScaled(uint256 fastlzLength) private pure returns (uint256 size) {
         uint256 cost = COST_PER_FASTLZ_BYTE * fastlzLength;
         size = cost > COST_INTERCEPT ? cost - COST_INTERCEPT : 0;
