@@ -15,8 +15,7 @@ use alloy_eips::{
     eip2935::HISTORY_STORAGE_ADDRESS, eip4788::BEACON_ROOTS_ADDRESS, eip7685::EMPTY_REQUESTS_HASH,
 };
 use alloy_primitives::{Address, B64, B256, Bloom, Bytes, KECCAK256_EMPTY, U256};
-use alloy_rlp::BufMut;
-use alloy_trie::{EMPTY_ROOT_HASH, root::ordered_trie_root_with_encoder};
+use alloy_trie::EMPTY_ROOT_HASH;
 use op_alloy_consensus::OpTxEnvelope;
 use revm::{
     SystemCallEvm,
@@ -40,6 +39,7 @@ use crate::{
     },
     fees::{base_fee_wei, l1_fee},
     header::{extra_data, output_root, slot, timestamp},
+    ordered_root::ordered_root,
     params::{BASE_FEE_VAULT, L1_FEE_VAULT, MESSAGE_PASSER, NetworkParams, SEQUENCER_FEE_VAULT},
     receipt::{L1Fee, Receipt},
     state::{Account, Change, State, StateDiff},
@@ -592,8 +592,18 @@ fn created_address(
 /// Transactions root, receipts root and bloom.
 fn body_roots(transactions: &[Transaction], receipts: &[Receipt]) -> (B256, B256, Bloom) {
     let transactions_root =
-        || ordered_trie_root_with_encoder(transactions, |tx, out| out.put_slice(tx.encoded()));
-    let receipts_root = || ordered_trie_root_with_encoder(receipts, |receipt, out| receipt.encode_2718(out));
+        || ordered_root(&transactions.iter().map(|tx| tx.encoded().as_ref()).collect::<Vec<&[u8]>>());
+    let receipts_root = || {
+        let encoded: Vec<Vec<u8>> = receipts
+            .iter()
+            .map(|receipt| {
+                let mut out = Vec::new();
+                receipt.encode_2718(&mut out);
+                out
+            })
+            .collect();
+        ordered_root(&encoded)
+    };
     #[cfg(feature = "std")]
     let (transactions_root, receipts_root) = rayon::join(transactions_root, receipts_root);
     #[cfg(not(feature = "std"))]

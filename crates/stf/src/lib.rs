@@ -15,6 +15,8 @@ pub mod deposits;
 pub mod evm;
 pub mod fees;
 pub mod header;
+pub mod keccak;
+pub mod ordered_root;
 pub mod params;
 pub mod precompiles;
 pub mod receipt;

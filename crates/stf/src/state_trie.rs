@@ -2,11 +2,12 @@
 
 use alloc::vec::Vec;
 
-use alloy_primitives::{Address, B256, Bytes, U256, keccak256, map::B256Map};
+use alloy_primitives::{Address, B256, Bytes, U256, map::B256Map};
 use alloy_rlp::Encodable;
 use alloy_trie::{EMPTY_ROOT_HASH, Nibbles, TrieAccount};
 
 use crate::{
+    keccak::keccak256_many,
     state::{Account, Change, NodeChange, State, StateDiff},
     trie::{NodeSource, PlacedNode, Trie, TrieError, Update},
 };
@@ -17,6 +18,8 @@ pub struct StateTrie {
     root: B256,
     accounts: Trie,
     storages: B256Map<Trie>,
+    /// Nodes that may be in memory: at least as many as there are.
+    loaded: usize,
 }
 
 /// What a block did to one account.
@@ -62,7 +65,7 @@ fn slot_rlp(value: &U256) -> Option<Vec<u8>> {
 impl StateTrie {
     /// The tries below `root`; nothing is loaded.
     pub fn new(root: B256) -> Self {
-        Self { root, accounts: Trie::new(root), storages: B256Map::default() }
+        Self { root, accounts: Trie::new(root), storages: B256Map::default(), loaded: 0 }
     }
 
     /// Root of the account trie.
@@ -78,10 +81,12 @@ impl StateTrie {
         updates: Vec<AccountUpdate>,
         state: &S,
     ) -> Result<StateDiff, TrieError<S::Error>> {
+        let hashed = keccak256_many(&updates.iter().map(|update| update.address).collect::<Vec<_>>());
         let mut work: Vec<Work> = updates
             .into_iter()
-            .map(|update| Work {
-                hashed_address: keccak256(update.address),
+            .zip(hashed)
+            .map(|(update, hashed_address)| Work {
+                hashed_address,
                 trie: Trie::default(),
                 nodes: Vec::new(),
                 update,
@@ -121,6 +126,7 @@ impl StateTrie {
         }
         storage_nodes.sort_unstable_by_key(|(owner, _)| *owner);
         diff.nodes.extend(storage_nodes.into_iter().flat_map(|(_, nodes)| nodes));
+        self.loaded += diff.nodes.len();
         Ok(diff)
     }
 
@@ -141,18 +147,20 @@ impl StateTrie {
     }
 
     /// Keeps memory bounded: folds what is deeper than four levels once more than `max_nodes` nodes
-    /// are loaded.
+    /// may be loaded.
     pub fn prune(&mut self, max_nodes: usize) {
         const KEPT_DEPTH: usize = 4;
-        if self.loaded() > max_nodes {
-            self.accounts.collapse(KEPT_DEPTH);
-            self.storages.retain(|_, trie| trie.collapse(KEPT_DEPTH) > 64);
+        /// A storage trie with fewer nodes than this left is loaded again as fast as it is kept.
+        const WORTH_KEEPING: usize = 64;
+        if self.loaded <= max_nodes {
+            return;
         }
-    }
-
-    fn loaded(&mut self) -> usize {
-        self.accounts.collapse(usize::MAX)
-            + self.storages.values_mut().map(|trie| trie.collapse(usize::MAX)).sum::<usize>()
+        self.loaded = self.accounts.collapse(KEPT_DEPTH);
+        self.storages.retain(|_, trie| {
+            let kept = trie.collapse(KEPT_DEPTH);
+            self.loaded += if kept > WORTH_KEEPING { kept } else { 0 };
+            kept > WORTH_KEEPING
+        });
     }
 }
 
@@ -171,12 +179,9 @@ impl Work {
     /// Updates the account's storage trie and, with it, the new account's storage root.
     fn apply_storage<S: State>(&mut self, state: &S) -> Result<(), TrieError<S::Error>> {
         let owner = self.hashed_address;
-        let mut updates: Vec<Update> = self
-            .update
-            .slots
-            .iter()
-            .map(|(slot, change)| (keccak256(slot.to_be_bytes::<32>()), slot_rlp(&change.new)))
-            .collect();
+        let slots: Vec<[u8; 32]> = self.update.slots.iter().map(|(slot, _)| slot.to_be_bytes()).collect();
+        let values = self.update.slots.iter().map(|(_, change)| slot_rlp(&change.new));
+        let mut updates: Vec<Update> = keccak256_many(&slots).into_iter().zip(values).collect();
         updates.sort_unstable_by_key(|(key, _)| *key);
         let (mut old, mut new) = (Vec::new(), Vec::new());
         self.trie.update(&mut updates, &NodesOf { state, owner: Some(owner) }, &mut old)?;

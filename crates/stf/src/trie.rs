@@ -17,7 +17,7 @@ use alloy_trie::{
     nodes::{ExtensionNodeRef, LeafNodeRef, RlpNode, TrieNode},
 };
 
-use crate::state::MaybeSync;
+use crate::{keccak::keccak256_many, state::MaybeSync};
 
 /// Where a trie loads the nodes it does not hold.
 pub trait NodeSource: MaybeSync {
@@ -55,7 +55,7 @@ pub struct Trie {
 
 /// Number of updates in one sub-trie from which its children are worth separate threads.
 #[cfg(feature = "std")]
-const PARALLEL_UPDATES: usize = 128;
+const PARALLEL_UPDATES: usize = 512;
 
 #[derive(Clone, Debug, Default)]
 enum Node {
@@ -116,6 +116,16 @@ impl Node {
         matches!(self, Self::Empty)
     }
 
+    /// Whether the reference a parent holds is known.
+    fn is_clean(&self) -> bool {
+        match self {
+            Self::Empty | Self::Hash(_) => true,
+            Self::Leaf(leaf) => leaf.reference.is_some(),
+            Self::Extension(extension) => extension.reference.is_some(),
+            Self::Branch(branch) => branch.reference.is_some(),
+        }
+    }
+
     /// The reference a parent holds, `None` while dirty.
     fn reference(&self) -> Option<RlpNode> {
         match self {
@@ -135,7 +145,9 @@ impl Node {
             Self::Hash(hash) => hash.encode(&mut out),
             Self::Leaf(leaf) => {
                 let suffix = Nibbles::unpack_array(&leaf.key.0).slice(depth..);
-                LeafNodeRef::new(&suffix, &leaf.value).encode(&mut out);
+                let leaf = LeafNodeRef::new(&suffix, &leaf.value);
+                out.reserve_exact(leaf.length());
+                leaf.encode(&mut out);
             }
             Self::Extension(extension) => {
                 let child = extension.child.reference().unwrap_or_default();
@@ -164,8 +176,9 @@ fn encode_branch(branch: &Branch, out: &mut Vec<u8>) {
             other => other.reference().map_or(1, |reference| reference.as_slice().len()),
         })
         .sum::<usize>();
-    out.reserve(payload + 3);
-    alloy_rlp::Header { list: true, payload_length: payload }.encode(out);
+    let header = alloy_rlp::Header { list: true, payload_length: payload };
+    out.reserve_exact(header.length_with_payload());
+    header.encode(out);
     for child in &branch.children {
         match child {
             Node::Empty => out.push(alloy_rlp::EMPTY_STRING_CODE),
@@ -448,52 +461,103 @@ fn collapse_branch<S: NodeSource>(
 }
 
 /// Hashes what is dirty at and below `node`, appending the RLP of nodes with a place of their own.
+/// The deepest level goes first, each level as one batch of independent hashes.
 fn commit(node: &mut Node, path: Nibbles, writes: &mut Vec<PlacedNode>) {
-    if node.reference().is_some() {
+    if node.is_clean() {
         return;
     }
-    match node {
-        Node::Branch(branch) => commit_children(branch, &path, writes),
-        Node::Extension(extension) => commit(&mut extension.child, path.join(&extension.prefix), writes),
-        Node::Leaf(_) | Node::Empty | Node::Hash(_) => {}
+    #[cfg(feature = "std")]
+    if let Node::Branch(branch) = node
+        && branch.dirty_below >= PARALLEL_UPDATES
+    {
+        commit_children(branch, &path, writes);
     }
-    let rlp = node.rlp(path.len());
-    let reference = RlpNode::from_rlp(&rlp);
-    if reference.is_hash() {
-        writes.push((path, rlp.into()));
-    }
-    match node {
-        Node::Leaf(leaf) => leaf.reference = Some(reference),
-        Node::Extension(extension) => extension.reference = Some(reference),
-        Node::Branch(branch) => branch.reference = Some(reference),
-        Node::Empty | Node::Hash(_) => {}
+    for level in (0..dirty_levels(node)).rev() {
+        let mut batch = Vec::new();
+        encode_level(node, path, level, &mut batch);
+        let hashes = keccak256_many(&batch.iter().map(|(_, rlp)| rlp.as_slice()).collect::<Vec<_>>());
+        let mut references = batch.iter().zip(&hashes).map(|((_, rlp), hash)| {
+            if rlp.len() < 32 { RlpNode::from_rlp(rlp) } else { RlpNode::word_rlp(hash) }
+        });
+        set_level(node, level, &mut references);
+        writes.extend(
+            batch.into_iter().filter(|(_, rlp)| rlp.len() >= 32).map(|(path, rlp)| (path, rlp.into())),
+        );
     }
 }
 
+#[cfg(feature = "std")]
 fn commit_children(branch: &mut Branch, path: &Nibbles, writes: &mut Vec<PlacedNode>) {
-    let child_path = |index: usize| {
-        let mut child_path = *path;
-        child_path.push(index as u8);
-        child_path
-    };
-    #[cfg(feature = "std")]
-    if branch.dirty_below >= PARALLEL_UPDATES {
-        use rayon::prelude::*;
-        let parts: Vec<Vec<PlacedNode>> = branch
-            .children
-            .par_iter_mut()
-            .enumerate()
-            .map(|(index, child)| {
-                let mut own = Vec::new();
-                commit(child, child_path(index), &mut own);
-                own
-            })
-            .collect();
-        parts.into_iter().for_each(|mut part| writes.append(&mut part));
+    use rayon::prelude::*;
+    let parts: Vec<Vec<PlacedNode>> = branch
+        .children
+        .par_iter_mut()
+        .enumerate()
+        .map(|(index, child)| {
+            let mut own = Vec::new();
+            commit(child, child_path(path, index), &mut own);
+            own
+        })
+        .collect();
+    parts.into_iter().for_each(|mut part| writes.append(&mut part));
+}
+
+fn child_path(path: &Nibbles, index: usize) -> Nibbles {
+    let mut child_path = *path;
+    child_path.push(index as u8);
+    child_path
+}
+
+/// How many levels of dirty nodes there are; a clean node hides only clean ones.
+fn dirty_levels(node: &Node) -> usize {
+    match node {
+        node if node.is_clean() => 0,
+        Node::Branch(branch) => 1 + branch.children.iter().map(dirty_levels).max().unwrap_or_default(),
+        Node::Extension(extension) => 1 + dirty_levels(&extension.child),
+        Node::Leaf(_) | Node::Empty | Node::Hash(_) => 1,
+    }
+}
+
+/// RLP of the dirty nodes `level` levels below `node`; what they hold is clean by now.
+fn encode_level(node: &Node, path: Nibbles, level: usize, batch: &mut Vec<(Nibbles, Vec<u8>)>) {
+    if node.is_clean() {
         return;
     }
-    for (index, child) in branch.children.iter_mut().enumerate() {
-        commit(child, child_path(index), writes);
+    match (level, node) {
+        (0, node) => batch.push((path, node.rlp(path.len()))),
+        (_, Node::Branch(branch)) => {
+            for (index, child) in branch.children.iter().enumerate().filter(|(_, child)| !child.is_clean()) {
+                encode_level(child, child_path(&path, index), level - 1, batch);
+            }
+        }
+        (_, Node::Extension(extension)) => {
+            encode_level(&extension.child, path.join(&extension.prefix), level - 1, batch);
+        }
+        (_, Node::Leaf(_) | Node::Empty | Node::Hash(_)) => {}
+    }
+}
+
+/// Gives the nodes that [`encode_level`] met their references, in the same order.
+fn set_level(node: &mut Node, level: usize, references: &mut impl Iterator<Item = RlpNode>) {
+    if node.is_clean() {
+        return;
+    }
+    if level > 0 {
+        match node {
+            Node::Branch(branch) => {
+                branch.children.iter_mut().for_each(|child| set_level(child, level - 1, references));
+            }
+            Node::Extension(extension) => set_level(&mut extension.child, level - 1, references),
+            Node::Leaf(_) | Node::Empty | Node::Hash(_) => {}
+        }
+        return;
+    }
+    let reference = references.next();
+    match node {
+        Node::Leaf(leaf) => leaf.reference = reference,
+        Node::Extension(extension) => extension.reference = reference,
+        Node::Branch(branch) => branch.reference = reference,
+        Node::Empty | Node::Hash(_) => {}
     }
 }
 
