@@ -1,0 +1,73 @@
+"""The seam to the Rust core, as Protocols: `trex._core.Chain` keeps them, and so does the one in tests."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from trex.types.errors import RpcError
+
+FAULTS = frozenset({"corrupt", "disk_full", "io"})
+"""Codes of `CoreError` after which no block may be made: the store cannot be written or trusted."""
+
+
+class Sealed(Protocol):
+    """A sealed block, as much of it as production needs; fields as in `trex._core.Head`."""
+
+    @property
+    def number(self) -> int: ...  # noqa: D102
+    @property
+    def hash(self) -> str: ...  # noqa: D102
+    @property
+    def slot(self) -> int: ...  # noqa: D102
+    @property
+    def timestamp(self) -> int: ...  # noqa: D102
+    @property
+    def base_fee_wei(self) -> int: ...  # noqa: D102
+    @property
+    def gas_used(self) -> int: ...  # noqa: D102
+    @property
+    def gas_limit(self) -> int: ...  # noqa: D102
+    @property
+    def transactions(self) -> int: ...  # noqa: D102
+    @property
+    def logs(self) -> int: ...  # noqa: D102
+
+
+class Core(Protocol):
+    """What the server and block production ask of a chain; each call is described in `trex._core.Chain`."""
+
+    @property
+    def chain_id(self) -> int: ...  # noqa: D102
+    @property
+    def genesis_time_s(self) -> int: ...  # noqa: D102
+    @property
+    def block_time_ms(self) -> int: ...  # noqa: D102
+    @property
+    def max_idle_ms(self) -> int: ...  # noqa: D102
+    def head(self) -> Sealed: ...  # noqa: D102
+    def rpc(self, method: str, params: bytes) -> bytes: ...  # noqa: D102
+    def submit(self, transactions: Sequence[str]) -> list[str | RpcError]: ...  # noqa: D102
+    def pool_len(self) -> tuple[int, int]: ...  # noqa: D102
+    def pending_since(self, cursor: int | None, full: bool, limit: int) -> tuple[int, list[bytes]]: ...  # noqa: D102
+    def build(  # noqa: D102
+        self, slot: int, *, allow_empty: bool, budget_ms: int, gas_limit: int | None = None
+    ) -> Sealed | None: ...
+    def match_logs(self, number: int, filters: Sequence[bytes]) -> list[list[bytes]]: ...  # noqa: D102
+    def counters(self) -> dict[str, int]: ...  # noqa: D102
+
+
+class DevCore(Core, Protocol):
+    """A chain whose state may be rewritten: development networks only."""
+
+    def patch(self, changes: bytes) -> None: ...  # noqa: D102
+    def impersonate(self, request: bytes) -> str: ...  # noqa: D102
+    def snapshot(self) -> int: ...  # noqa: D102
+    def revert(self, snapshot: int) -> bool: ...  # noqa: D102
+    def drop(self, transaction: str | None) -> int: ...  # noqa: D102
+
+
+class Signer(Protocol):
+    """The signing functions of `trex._core`."""
+
+    def sign_transaction(self, request: bytes, private_key: bytes) -> str: ...  # noqa: D102
+    def sign_message(self, message: bytes, private_key: bytes) -> str: ...  # noqa: D102
+    def sign_typed_data(self, typed_data: bytes, private_key: bytes) -> str: ...  # noqa: D102

@@ -1,0 +1,1 @@
+"""Development networks only: known keys, a faucet, control of time, state rewritten by request."""

@@ -1,0 +1,368 @@
+"""What dApp test suites call: the methods of anvil, Hardhat and Ganache, under each name they go by."""
+
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from trex.chain.build import core_build
+from trex.chain.core import DevCore, Sealed
+from trex.chain.dev.params import (
+    address_at,
+    argument,
+    bool_at,
+    data_at,
+    number_at,
+    object_at,
+    quantity,
+    word_at,
+)
+from trex.chain.dev.signing import Signing
+from trex.chain.producer import Mining, Producer
+from trex.chain.rpc.dispatch import Handler, Session
+from trex.chain.rpc.messages import INVALID_PARAMS, SERVER_ERROR
+from trex.chain.workers import Workers
+from trex.types.errors import RpcError
+
+MINE_MAX = 100_000
+"""Blocks that one request may ask for."""
+FAUCET_WEI = 100 * 10**18
+"""What the faucet gives when nobody says how much."""
+JSON_NULL = b"null"
+JSON_TRUE = b"true"
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """What a snapshot keeps beside the chain's own."""
+
+    offset_ms: int
+    next_timestamp: int | None
+
+
+class DevMethods:
+    """Control of a development chain."""
+
+    def __init__(
+        self,
+        core: DevCore,
+        workers: Workers,
+        producer: Producer,
+        signing: Signing,
+        rewound: Callable[[Sealed], Awaitable[None] | None],
+    ) -> None:
+        """Make them for one chain; `rewound` is told when the head went back."""
+        self.core = core
+        self.workers = workers
+        self.producer = producer
+        self.clock = producer.clock
+        self.signing = signing
+        self.rewound = rewound
+        self._moments: dict[int, _Moment] = {}
+        self._instance = "0x" + secrets.token_hex(32)
+
+    def table(self) -> Mapping[str, Handler]:
+        """Return every method by each of its names."""
+        signing = self.signing
+        table: dict[str, Handler] = {
+            "eth_accounts": signing.accounts,
+            "eth_requestAccounts": signing.accounts,
+            "eth_sendTransaction": signing.send,
+            "eth_sign": signing.sign,
+            "eth_signTransaction": signing.sign_transaction,
+            "eth_signTypedData_v4": signing.sign_typed_data,
+            "personal_sign": signing.personal_sign,
+            "evm_increaseTime": self.increase_time,
+            "evm_mine": self.evm_mine,
+            "evm_revert": self.revert,
+            "evm_setAutomine": self.set_automine,
+            "evm_setBlockGasLimit": self.set_gas_limit,
+            "evm_setIntervalMining": self.set_interval,
+            "evm_setNextBlockTimestamp": self.set_next_timestamp,
+            "evm_setTime": self.set_time,
+            "evm_snapshot": self.snapshot,
+            "hardhat_getAutomine": self.get_automine,
+            "hardhat_metadata": self.metadata,
+            "anvil_autoImpersonateAccount": self.impersonate_all,
+            "anvil_dropAllTransactions": self.drop_all,
+            "anvil_getAutomine": self.get_automine,
+            "anvil_getIntervalMining": self.get_interval,
+            "anvil_increaseTime": self.increase_time,
+            "anvil_nodeInfo": self.node_info,
+            "anvil_revert": self.revert,
+            "anvil_setAutomine": self.set_automine,
+            "anvil_setBlockGasLimit": self.set_gas_limit,
+            "anvil_setIntervalMining": self.set_interval_s,
+            "anvil_setNextBlockTimestamp": self.set_next_timestamp,
+            "anvil_setTime": self.set_time,
+            "anvil_snapshot": self.snapshot,
+            "trex_faucet": self.faucet,
+            "trex_setMining": self.set_mining,
+            "web3_clientVersion": self.client_version,
+        }
+        both: dict[str, Handler] = {
+            "dropTransaction": self.drop,
+            "impersonateAccount": self.impersonate,
+            "mine": self.mine,
+            "setBalance": self.set_balance,
+            "setCode": self.set_code,
+            "setNonce": self.set_nonce,
+            "setStorageAt": self.set_storage,
+            "stopImpersonatingAccount": self.stop_impersonating,
+        }
+        for name, handler in both.items():
+            table[f"anvil_{name}"] = table[f"hardhat_{name}"] = handler
+        return table
+
+    # State
+
+    async def _patch(self, address: str, change: dict[str, Any]) -> None:
+        await self.workers.quick(self.core.patch, orjson.dumps({address: change}))
+
+    async def set_balance(self, _: Session, params: list[Any]) -> bytes:
+        """Set an account's balance: address, wei."""
+        await self._patch(address_at(params, 0), {"balance": hex(number_at(params, 1))})
+        return JSON_TRUE
+
+    async def set_code(self, _: Session, params: list[Any]) -> bytes:
+        """Set an account's code: address, bytes."""
+        await self._patch(address_at(params, 0), {"code": data_at(params, 1)})
+        return JSON_TRUE
+
+    async def set_nonce(self, _: Session, params: list[Any]) -> bytes:
+        """Set an account's nonce: address, number."""
+        await self._patch(address_at(params, 0), {"nonce": hex(number_at(params, 1, bits=64))})
+        return JSON_TRUE
+
+    async def set_storage(self, _: Session, params: list[Any]) -> bytes:
+        """Set a storage slot: address, slot, word."""
+        change = {"storage": {word_at(params, 1): word_at(params, 2)}}
+        await self._patch(address_at(params, 0), change)
+        return JSON_TRUE
+
+    async def faucet(self, _: Session, params: list[Any]) -> bytes:
+        """Give ether: address, wei (100 ether when not said); answer the new balance."""
+        address = address_at(params, 0)
+        amount = number_at(params, 1, FAUCET_WEI)
+        answer = await self.workers.quick(self.core.rpc, "eth_getBalance", orjson.dumps([address, "latest"]))
+        balance = int(orjson.loads(answer), 16) + amount
+        if balance >= 1 << 256:
+            raise RpcError(INVALID_PARAMS, "invalid argument 1: the balance would not fit 256 bits")
+        await self._patch(address, {"balance": hex(balance)})
+        return orjson.dumps(hex(balance))
+
+    async def impersonate(self, _: Session, params: list[Any]) -> bytes:
+        """Let an account send without a signature: address."""
+        self.signing.impersonated.add(address_at(params, 0))
+        return JSON_TRUE
+
+    async def stop_impersonating(self, _: Session, params: list[Any]) -> bytes:
+        """Take that back: address."""
+        self.signing.impersonated.discard(address_at(params, 0))
+        return JSON_TRUE
+
+    async def impersonate_all(self, _: Session, params: list[Any]) -> bytes:
+        """Let every account send without a signature, or no longer: bool."""
+        self.signing.impersonate_all = bool_at(params, 0)
+        return JSON_NULL
+
+    async def drop(self, _: Session, params: list[Any]) -> bytes:
+        """Remove a transaction from the mempool: hash."""
+        gone = await self.workers.quick(self.core.drop, data_at(params, 0, 32))
+        return JSON_TRUE if gone else b"false"
+
+    async def drop_all(self, _: Session, __: list[Any]) -> bytes:
+        """Empty the mempool."""
+        await self.workers.quick(self.core.drop, None)
+        return JSON_NULL
+
+    # Time and blocks
+
+    async def increase_time(self, _: Session, params: list[Any]) -> bytes:
+        """Move the chain's clock forward: seconds; answer by how much it is ahead in all."""
+        seconds = number_at(params, 0, bits=40)
+        self.clock.offset_ms += seconds * 1000
+        return orjson.dumps(self.clock.offset_ms // 1000)
+
+    async def set_time(self, _: Session, params: list[Any]) -> bytes:
+        """Set the chain's clock: seconds, or milliseconds as JavaScript counts; answer the change."""
+        stamp = number_at(params, 0, bits=50)
+        seconds = stamp / 1000 if stamp > 10**11 else float(stamp)
+        head = self.core.head()
+        if seconds < head.timestamp:
+            raise self._too_early(seconds, head)
+        before = self.clock.offset_ms
+        self.clock.set_now(seconds)
+        return orjson.dumps((self.clock.offset_ms - before) // 1000)
+
+    @staticmethod
+    def _too_early(seconds: float, head: Sealed) -> RpcError:
+        return RpcError(
+            SERVER_ERROR,
+            f"Timestamp {int(seconds)} is lower than or equal to previous block's timestamp {head.timestamp}",
+        )
+
+    async def set_next_timestamp(self, _: Session, params: list[Any]) -> bytes:
+        """Let the next block have this timestamp: seconds."""
+        self._next_timestamp(number_at(params, 0, bits=40))
+        return JSON_NULL
+
+    def _next_timestamp(self, seconds: int) -> None:
+        head = self.core.head()
+        slot = max(head.slot + 1, self.clock.first_slot_at(seconds))
+        # Blocks may share a second, as long as it has slots left.
+        if self.clock.timestamp(slot) != seconds and self.clock.block_time_ms <= 1000:
+            raise self._too_early(seconds, head)
+        self.producer.next_timestamp = seconds
+
+    async def evm_mine(self, _: Session, params: list[Any]) -> bytes:
+        """Make a block now: nothing, a timestamp, or `{timestamp?, blocks?}`."""
+        blocks = 1
+        if params and params[0] is not None:
+            if type(params[0]) is dict:
+                options = object_at(params, 0)
+                blocks = self._blocks(options.get("blocks", 1))
+                stamp = options.get("timestamp")
+            else:
+                stamp = params[0]
+            if stamp is not None:
+                self._next_timestamp(quantity(stamp, 0, bits=40))
+        for _i in range(blocks):
+            await self.producer.make()
+        return b'"0x0"'
+
+    @staticmethod
+    def _blocks(value: Any) -> int:
+        blocks = quantity(value, 0, bits=64)
+        if blocks > MINE_MAX:
+            raise RpcError(INVALID_PARAMS, f"invalid argument 0: at most {MINE_MAX} blocks in one request")
+        return blocks
+
+    async def mine(self, _: Session, params: list[Any]) -> bytes:
+        """Make blocks: how many (1), seconds between them (1)."""
+        blocks = self._blocks(params[0] if params and params[0] is not None else 1)
+        interval_s = number_at(params, 1, 1, bits=40)
+        apart = max(1, -(-interval_s * 1000 // self.clock.block_time_ms))
+        for i in range(blocks):
+            slot = self.core.head().slot + apart if i else None
+            sealed = await self.producer.make(slot=slot)
+            assert sealed is not None
+        if blocks > 1 and self.clock.slot() < self.core.head().slot:
+            self.clock.set_now(self.core.head().timestamp)
+        return JSON_TRUE
+
+    async def snapshot(self, _: Session, __: list[Any]) -> bytes:
+        """Remember the chain as it is; answer a number to revert to."""
+        number = await self.workers.quick(self.core.snapshot)
+        self._moments[number] = _Moment(self.clock.offset_ms, self.producer.next_timestamp)
+        return orjson.dumps(hex(number))
+
+    async def revert(self, _: Session, params: list[Any]) -> bytes:
+        """Return to a snapshot and forget it and later ones: its number."""
+        number = number_at(params, 0, bits=63)
+        moment = self._moments.get(number)
+        if moment is None:
+            return b"false"
+        async with self.producer.paused():
+            if not await self.workers.quick(self.core.revert, number):
+                return b"false"
+            self.clock.offset_ms = moment.offset_ms
+            self.producer.next_timestamp = moment.next_timestamp
+            for later in [key for key in self._moments if key >= number]:
+                del self._moments[later]
+            told = self.rewound(self.core.head())
+            if told is not None:
+                await told
+        return JSON_TRUE
+
+    # What causes a block
+
+    async def set_automine(self, _: Session, params: list[Any]) -> bytes:
+        """Make a block for each transaction at once, or none by itself: bool."""
+        mining = self.producer.mining
+        self.producer.mining = Mining(slots=False, instant=bool_at(params, 0), interval_ms=mining.interval_ms)
+        await self.producer.after_submit()
+        return JSON_TRUE
+
+    async def set_interval(self, _: Session, params: list[Any]) -> bytes:
+        """Make a block each so often: milliseconds; 0 for none."""
+        value = argument(params, 0)
+        if type(value) is list and len(value) == 2:  # Hardhat also takes a range: its middle
+            value = (quantity(value[0], 0) + quantity(value[1], 0)) // 2
+        interval_ms = quantity(value, 0, bits=40)
+        instant = self.producer.mining.instant and not interval_ms
+        self.producer.mining = Mining(slots=False, instant=instant, interval_ms=interval_ms)
+        return JSON_TRUE
+
+    async def set_interval_s(self, session: Session, params: list[Any]) -> bytes:
+        """Make a block each so often: seconds, as anvil counts; 0 for none."""
+        return await self.set_interval(session, [1000 * number_at(params, 0, bits=30)])
+
+    async def set_mining(self, _: Session, params: list[Any]) -> bytes:
+        """Choose what causes a block: `slots` (the network's rule), `instant` or `manual`."""
+        kind = argument(params, 0)
+        if kind not in ("slots", "instant", "manual"):
+            raise RpcError(INVALID_PARAMS, "invalid argument 0: expected slots, instant or manual")
+        self.producer.mining = Mining(slots=kind == "slots", instant=kind == "instant")
+        await self.producer.after_submit()
+        return JSON_TRUE
+
+    async def get_automine(self, _: Session, __: list[Any]) -> bytes:
+        """Tell whether each transaction makes a block at once."""
+        return JSON_TRUE if self.producer.mining.instant else b"false"
+
+    async def get_interval(self, _: Session, __: list[Any]) -> bytes:
+        """Tell the interval in seconds, null when there is none."""
+        interval_ms = self.producer.mining.interval_ms
+        return orjson.dumps(interval_ms // 1000) if interval_ms else JSON_NULL
+
+    async def set_gas_limit(self, _: Session, params: list[Any]) -> bytes:
+        """Set the gas limit of the blocks to come."""
+        self.producer.gas_limit = number_at(params, 0, bits=63)
+        return JSON_TRUE
+
+    # Who this is
+
+    @staticmethod
+    def _version() -> str:
+        # Test helpers of dApps ask by this prefix whether they may control time.
+        return f"anvil-compatible/T-Rex/v{core_build().version}"
+
+    async def client_version(self, _: Session, __: list[Any]) -> bytes:
+        """Answer web3_clientVersion."""
+        return orjson.dumps(self._version())
+
+    async def metadata(self, _: Session, __: list[Any]) -> bytes:
+        """Answer hardhat_metadata."""
+        head = self.core.head()
+        return orjson.dumps(
+            {
+                "clientVersion": self._version(),
+                "chainId": self.core.chain_id,
+                "instanceId": self._instance,
+                "latestBlockNumber": head.number,
+                "latestBlockHash": head.hash,
+            }
+        )
+
+    async def node_info(self, _: Session, __: list[Any]) -> bytes:
+        """Answer anvil_nodeInfo."""
+        head = self.core.head()
+        return orjson.dumps(
+            {
+                "currentBlockNumber": hex(head.number),
+                "currentBlockTimestamp": head.timestamp,
+                "currentBlockHash": head.hash,
+                "hardFork": "osaka",
+                "transactionOrder": "fees",
+                "environment": {
+                    "baseFee": hex(head.base_fee_wei),
+                    "chainId": self.core.chain_id,
+                    "gasLimit": hex(self.producer.gas_limit or head.gas_limit),
+                    "gasPrice": hex(head.base_fee_wei),
+                },
+                "forkConfig": {"forkUrl": None, "forkBlockNumber": None, "forkRetryBackoff": None},
+            }
+        )

@@ -1,0 +1,72 @@
+"""Bounds on what one client, and all together, can make the server hold or do.
+
+Each is named in the error that it causes, and is an option of the command line under the same name.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLimits:
+    """Limits of the server. Those of the mempool and of single reads are the core's (`CoreLimits`)."""
+
+    body_bytes: int = 16 << 20
+    """One request body or WebSocket message, decompressed."""
+    inflight_bytes: int = 256 << 20
+    """All request bodies being read or answered."""
+    http_requests: int = 1024
+    """HTTP requests being answered at once."""
+    batch_requests: int = 1000
+    """Calls in one batch."""
+    batch_response_bytes: int = 25 << 20
+    """The answer to one batch; calls past it are answered with an error."""
+    heavy_calls: int = 4
+    """Heavy calls (execution, traces, logs, proofs, whole blocks) running at once."""
+    heavy_queue: int = 512
+    """Heavy calls waiting for their turn."""
+    call_timeout_s: float = 30.0
+    """How long a call may wait and run before it is answered with an error."""
+    ws_connections: int = 1024
+    """WebSocket connections."""
+    ws_calls: int = 64
+    """Messages of one connection being answered; further ones are not read until one is done."""
+    subscriptions: int = 128
+    """Subscriptions of one connection."""
+    send_queue: int = 8192
+    """Messages waiting for a slow reader; past it the connection is closed."""
+    send_queue_bytes: int = 16 << 20
+    """The same in bytes."""
+    filters: int = 4096
+    """Filters of eth_newFilter and its kin, all clients together."""
+    filter_idle_s: float = 300.0
+    """A filter that nobody asks for this long is forgotten."""
+    sync_waiters: int = 10_000
+    """eth_sendRawTransactionSync calls waiting at once."""
+    sync_timeout_ms: int = 2_000
+    """How long such a call waits when it does not say."""
+    sync_timeout_max_ms: int = 30_000
+    """How long it may ask to wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class CoreLimits:
+    """Limits that the Rust core keeps; None leaves the core's own default."""
+
+    pool_transactions: int | None = None
+    """Transactions in the mempool."""
+    pool_bytes: int | None = None
+    """Their size."""
+    pool_account_transactions: int | None = None
+    """Transactions of one account in the mempool."""
+    call_gas: int | None = None
+    """Gas of one eth_call, eth_estimateGas or simulated call."""
+    call_timeout_ms: int | None = None
+    """Time of one such call."""
+    trace_timeout_ms: int | None = None
+    """Time of one trace."""
+    response_bytes: int | None = None
+    """JSON of one answer."""
+    log_results: int | None = None
+    """Logs in one eth_getLogs answer."""
+    log_blocks: int | None = None
+    """Blocks that one eth_getLogs may look through."""

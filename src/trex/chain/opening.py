@@ -1,0 +1,48 @@
+"""Opening a data directory with the Rust core: the seam that everything but production goes by as well."""
+
+import dataclasses
+from pathlib import Path
+
+import orjson
+
+from trex import _core
+from trex.chain.core import Signer
+from trex.chain.limits import CoreLimits
+
+
+def open_chain(
+    path: Path,
+    network: bytes,
+    *,
+    history_blocks: int | None = None,
+    cache_bytes: int = 512 << 20,
+    limits: CoreLimits | None = None,
+) -> _core.Chain:
+    """Open a data directory, making it from genesis when it is empty.
+
+    Args:
+        path: data directory; made when there is none.
+        network: the network file, JSON.
+        history_blocks: how many blocks of state history to keep; None keeps all.
+        cache_bytes: memory for the store's cache.
+        limits: of the mempool and of single reads.
+
+    Raises:
+        CoreError: `locked`, `corrupt`, `wrong_network`, `bad_network`, `io`.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    given = {
+        name: value for name, value in dataclasses.asdict(limits or CoreLimits()).items() if value is not None
+    }
+    return _core.Chain.open(
+        str(path),
+        network,
+        history_blocks=history_blocks,
+        cache_bytes=cache_bytes,
+        limits=orjson.dumps(given),
+    )
+
+
+def signer() -> Signer:
+    """Return the core's signing functions."""
+    return _core

@@ -1,0 +1,194 @@
+"""Block production: when a block is made. What goes into it is the core's business."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from trex.chain.clock import SlotClock
+from trex.chain.core import FAULTS, Core, Sealed
+from trex.chain.metrics import Metrics
+from trex.chain.service import Service
+from trex.chain.workers import guarded
+from trex.types.errors import CoreError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Mining:
+    """What causes a block. All three off: only an explicit request does."""
+
+    slots: bool = True
+    """The network's rule: a block when there is something to include, and one each `max_idle_ms` at least."""
+    instant: bool = False
+    """Each transaction at once (devnet)."""
+    interval_ms: int = 0
+    """One each so many milliseconds, empty or not (devnet); 0 for none."""
+
+
+class Producer(Service):
+    """Makes blocks, never two at a time."""
+
+    name = "production"
+
+    def __init__(
+        self,
+        core: Core,
+        clock: SlotClock,
+        metrics: Metrics,
+        *,
+        mining: Mining | None = None,
+        budget_ms: int | None = None,
+    ) -> None:
+        """Make a producer.
+
+        Args:
+            core: the chain.
+            clock: tells slots.
+            metrics: counts blocks.
+            mining: what causes a block; by default the network's rule.
+            budget_ms: how long a block takes in transactions; by default a slot.
+        """
+        super().__init__()
+        self.core = core
+        self.clock = clock
+        self.metrics = metrics
+        self.mining = mining or Mining()
+        self.budget_ms = budget_ms or core.block_time_ms
+        self.gas_limit: int | None = None
+        """Of the blocks to come; None is the network's."""
+        self.next_timestamp: int | None = None
+        """The next block that is not empty, or is asked for, takes exactly this timestamp."""
+        self.listeners: list[Callable[[Sealed], None]] = []
+        """Called on the loop with each block made."""
+        self.wanted = False
+        """Something outside the mempool waits for a block."""
+        self._one = asyncio.Lock()
+        self._thread = ThreadPoolExecutor(1, "producer")
+        self._lagging = False
+
+    async def work(self) -> None:
+        """Look at each slot's beginning whether a block is due."""
+        metrics_head = self.core.head()
+        self.metrics.at(metrics_head)
+        try:
+            while await self.pause(self.clock.until_next_s()):
+                if self.fault is None and (due := self._due()):
+                    await self._try(allow_empty=due == "empty")
+            async with self._one:  # a block asked for by a request may still be in the making
+                pass
+        finally:
+            self._thread.shutdown(wait=True)
+
+    def _due(self) -> str | None:
+        """Tell what kind of block this slot wants: `empty` (may be empty), `full`, or None."""
+        mining = self.mining
+        head = self.core.head()
+        something = self.wanted or self.core.pool_len()[0] > 0
+        elapsed_ms = (self.clock.slot() - head.slot) * self.clock.block_time_ms
+        if mining.slots:
+            if elapsed_ms >= self.core.max_idle_ms and self.next_timestamp is None:
+                return "empty"
+            return "full" if something else None
+        if mining.interval_ms and elapsed_ms >= mining.interval_ms:
+            return "empty"
+        return None
+
+    async def _try(self, allow_empty: bool) -> None:
+        try:
+            await self.make(allow_empty=allow_empty)
+        except CoreError as error:
+            # make() has already recorded a fault of the store; another error concerns one block only.
+            if self.fault is None:
+                log.error("block not made: %s", error)
+        except Exception:
+            log.exception("block not made")
+
+    async def after_submit(self) -> None:
+        """In instant mode, include what has just come in."""
+        if self.mining.instant and self.fault is None and not self.stopping:
+            while self.core.pool_len()[0] > 0 or self.wanted:
+                if await self.make(allow_empty=False) is None:
+                    break
+
+    async def make(self, *, slot: int | None = None, allow_empty: bool = True) -> Sealed | None:
+        """Make the next block now, in the slot of now or a later one.
+
+        Args:
+            slot: take at least this one.
+            allow_empty: make one even if there is nothing to include.
+
+        Raises:
+            CoreError: it cannot be stored, or production has stopped for that reason before.
+        """
+        async with self._one:
+            if self.fault is not None:
+                raise CoreError("stopped", f"production has stopped: {self.fault}")
+            head = self.core.head()
+            at = max(self.slot_after(head), slot or 0)
+            self._watch_lag(at)
+            self.wanted = False
+            started = time.perf_counter()
+            loop = asyncio.get_running_loop()
+            try:
+                sealed = await loop.run_in_executor(self._thread, self._build, at, allow_empty)
+            except CoreError as error:
+                self.wanted = True
+                if error.code in FAULTS:
+                    self.fault = str(error)
+                    log.critical("block production has stopped, reads go on: %s", error)
+                raise
+            if sealed is None:
+                return None
+            if self.next_timestamp is not None:
+                self.clock.set_now(self.next_timestamp)
+                self.next_timestamp = None
+            seconds = time.perf_counter() - started
+        self.metrics.sealed(sealed, seconds)
+        log.log(
+            logging.INFO if sealed.transactions else logging.DEBUG,
+            "block %d",
+            sealed.number,
+            extra={
+                "slot": sealed.slot,
+                "transactions": sealed.transactions,
+                "gas": sealed.gas_used,
+                "ms": round(seconds * 1000, 1),
+            },
+        )
+        for listener in self.listeners:
+            listener(sealed)
+        return sealed
+
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Hold the making of blocks while something else changes the chain."""
+        async with self._one:
+            yield
+
+    def slot_after(self, head: Sealed) -> int:
+        """Return the slot that a block on this head takes now."""
+        if self.next_timestamp is not None:
+            return max(head.slot + 1, self.clock.first_slot_at(self.next_timestamp))
+        return max(head.slot + 1, self.clock.slot())
+
+    def _build(self, slot: int, allow_empty: bool) -> Sealed | None:
+        return guarded(
+            self.core.build,
+            slot,
+            allow_empty=allow_empty,
+            budget_ms=self.budget_ms,
+            gas_limit=self.gas_limit,
+        )
+
+    def _watch_lag(self, slot: int) -> None:
+        """Say once when the wall clock has fallen behind the chain: slots then follow the chain."""
+        ahead_ms = (slot - self.clock.slot()) * self.clock.block_time_ms
+        lagging = ahead_ms > 10_000 and self.mining.slots and self.next_timestamp is None
+        if lagging and not self._lagging:
+            log.warning("the clock is %.0f s behind the newest block", ahead_ms / 1000)
+        self._lagging = lagging

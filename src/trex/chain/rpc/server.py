@@ -1,0 +1,252 @@
+"""The HTTP face: JSON-RPC by POST and WebSocket on one port, /metrics and /health."""
+
+import asyncio
+import logging
+import time
+import zlib
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from aiohttp import WSCloseCode, web
+
+from trex.chain.limits import ServerLimits
+from trex.chain.metrics import Metrics
+from trex.chain.rpc.access import Access
+from trex.chain.rpc.dispatch import Dispatcher, Session
+from trex.chain.rpc.messages import INVALID_REQUEST, NULL, encode_error, over_limit
+from trex.chain.rpc.subscriptions import Subscriptions
+from trex.chain.rpc.websocket import Connection
+from trex.chain.service import Service
+from trex.chain.workers import as_rpc_error
+from trex.types.errors import RpcError
+
+log = logging.getLogger(__name__)
+
+CONTENT_TYPES = frozenset({"application/json", "application/json-rpc", "application/jsonrequest"})
+"""As geth's. A page of another site can send other types without asking, so those are refused."""
+GZIP_FROM_BYTES = 4096
+BODY_S = 30.0
+"""A request body arrives within this time."""
+DRAIN_S = 5.0
+"""Answers under way when the server stops have this long."""
+
+Health = Callable[[], tuple[bool, dict[str, Any]]]
+"""Whether all is well, and what stands how."""
+Respond = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Server(Service):
+    """Serves one dispatcher."""
+
+    name = "server"
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        subscriptions: Subscriptions,
+        limits: ServerLimits,
+        metrics: Metrics,
+        access: Access,
+        health: Health,
+        *,
+        host: str,
+        port: int,
+    ) -> None:
+        """Make a server; port 0 takes a free one."""
+        super().__init__()
+        self.dispatcher = dispatcher
+        self.subscriptions = subscriptions
+        self.limits = limits
+        self.metrics = metrics
+        self.access = access
+        self.health = health
+        self.host = host
+        self.port = port
+        self._connections: set[Connection] = set()
+        self._requests = 0
+        self._body_bytes = 0
+        self._runner: web.AppRunner | None = None
+
+    async def open(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        app = web.Application(client_max_size=self.limits.body_bytes, middlewares=[self._guard])
+        app.router.add_post("/", self._post)
+        app.router.add_get("/", self._get)
+        app.router.add_options("/", self._options)
+        app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/health", self._health)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=DRAIN_S, auto_decompress=False)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self.host, self.port, backlog=1024)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+
+    async def work(self) -> None:
+        """Serve until asked to stop, then finish what is being answered."""
+        await self._stop.wait()
+        for connection in list(self._connections):
+            connection.close(WSCloseCode.GOING_AWAY, "the node is stopping")
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Respond) -> web.StreamResponse:
+        """Check host and origin, and let nothing that nobody expected out as a 500."""
+        if not self.access.allows_host(request.headers.get("Host")):
+            return web.Response(status=HTTPStatus.FORBIDDEN, text="invalid host specified\n")
+        try:
+            response = await handler(request)
+        except web.HTTPException as error:
+            response = web.Response(status=error.status, text=f"{error.reason}\n", headers=error.headers)
+        except (asyncio.CancelledError, ConnectionError):
+            raise
+        except Exception as error:
+            response = self._json(encode_error(NULL, as_rpc_error(error, f"{request.method} {request.path}")))
+        origin = request.headers.get("Origin")
+        if origin is not None and not response.prepared and self.access.allows_origin(origin):
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Vary"] = "Origin"
+        return response
+
+    @staticmethod
+    def _json(body: bytes, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
+        return web.Response(
+            body=body, status=status, content_type="application/json", zlib_executor_size=1 << 15
+        )
+
+    def _refuse(self, status: HTTPStatus, error: RpcError) -> web.Response:
+        return self._json(encode_error(NULL, error), status)
+
+    async def _options(self, request: web.Request) -> web.Response:
+        origin = request.headers.get("Origin")
+        if origin is None or not self.access.allows_origin(origin):
+            return web.Response(status=HTTPStatus.FORBIDDEN, text="origin not allowed\n")
+        return web.Response(
+            status=HTTPStatus.NO_CONTENT,
+            headers={
+                "Access-Control-Allow-Methods": "POST, GET, OPTIONS",
+                "Access-Control-Allow-Headers": "Content-Type, Authorization",
+                "Access-Control-Max-Age": "600",
+                # Chromium asks for this before a public page may reach a private network.
+                "Access-Control-Allow-Private-Network": "true",
+            },
+        )
+
+    async def _post(self, request: web.Request) -> web.StreamResponse:
+        limits = self.limits
+        if request.content_type not in CONTENT_TYPES:
+            return web.Response(
+                status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+                text="invalid content type, only application/json is supported\n",
+            )
+        try:
+            admin = self.access.admits(request.headers.get("Authorization"), time.time())
+        except PermissionError as error:
+            return web.Response(status=HTTPStatus.UNAUTHORIZED, text=f"{error}\n")
+        if self._requests >= limits.http_requests:
+            busy = over_limit("too many requests at once", "http_requests", limits.http_requests)
+            return self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, busy)
+        # A body of unknown length, or a packed one, may turn out as long as the limit allows.
+        length = request.content_length
+        if length is None or "Content-Encoding" in request.headers:
+            length = limits.body_bytes
+        if length > limits.body_bytes:
+            return self._too_large()
+        if self._body_bytes + length > limits.inflight_bytes:
+            busy = over_limit("too many request bytes at once", "inflight_bytes", limits.inflight_bytes)
+            return self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, busy)
+        self._requests += 1
+        self._body_bytes += length
+        self.metrics.http_requests.inc()
+        try:
+            async with asyncio.timeout(BODY_S):
+                body = await request.read()
+            if coding := request.headers.get("Content-Encoding"):
+                body = await asyncio.to_thread(unpack, body, coding, limits.body_bytes)
+            answer = await self.dispatcher.answer(body, Session(None, admin))
+        except TimeoutError:
+            return web.Response(status=HTTPStatus.REQUEST_TIMEOUT, text="request body came too slowly\n")
+        except (web.HTTPRequestEntityTooLarge, OverflowError):
+            return self._too_large()
+        except ValueError as error:
+            return self._refuse(HTTPStatus.BAD_REQUEST, RpcError(INVALID_REQUEST, str(error)))
+        finally:
+            self._requests -= 1
+            self._body_bytes -= length
+            self.metrics.http_requests.dec()
+        response = self._json(answer or b"")
+        if answer is not None and len(answer) >= GZIP_FROM_BYTES:
+            accepted = request.headers.get("Accept-Encoding", "")
+            if "gzip" in accepted.lower():
+                response.enable_compression(web.ContentCoding.gzip)
+        return response
+
+    def _too_large(self) -> web.Response:
+        error = over_limit("request body too large", "body_bytes", self.limits.body_bytes)
+        return self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, RpcError(INVALID_REQUEST, error.message))
+
+    async def _get(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            return web.Response(text="T-Rex: JSON-RPC by POST or WebSocket on this address\n")
+        origin = request.headers.get("Origin")
+        if origin is not None and not self.access.allows_origin(origin):
+            return web.Response(status=HTTPStatus.FORBIDDEN, text="origin not allowed\n")
+        try:
+            admin = self.access.admits(request.headers.get("Authorization"), time.time())
+        except PermissionError as error:
+            return web.Response(status=HTTPStatus.UNAUTHORIZED, text=f"{error}\n")
+        limit = self.limits.ws_connections
+        if len(self._connections) >= limit:
+            busy = over_limit("too many WebSocket connections", "ws_connections", limit)
+            return self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, busy)
+        connection = Connection(
+            request, self.dispatcher, self.subscriptions, self.limits, self.metrics, admin
+        )
+        self._connections.add(connection)
+        self.metrics.ws_connections.set(len(self._connections))
+        try:
+            with suppress(ConnectionError):
+                return await connection.serve()
+            return connection.socket
+        finally:
+            self._connections.discard(connection)
+            self.metrics.ws_connections.set(len(self._connections))
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        return web.Response(
+            body=self.metrics.text(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+        )
+
+    async def _health(self, _: web.Request) -> web.Response:
+        well, report = self.health()
+        return self._json(
+            orjson.dumps(report) + b"\n", HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE
+        )
+
+
+def unpack(body: bytes, coding: str, limit_bytes: int) -> bytes:
+    """Decompress a body, and no more of it than the limit.
+
+    Raises:
+        OverflowError: it is longer.
+        ValueError: it is not what its Content-Encoding says.
+    """
+    if coding.strip().lower() not in ("gzip", "deflate"):
+        raise ValueError("content encoding: expected gzip or deflate")
+    inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+    try:
+        plain = inflate.decompress(body, limit_bytes)
+    except zlib.error:
+        raise ValueError(f"body is not {coding.strip().lower()}") from None
+    if inflate.unconsumed_tail:
+        raise OverflowError
+    if not inflate.eof:
+        raise ValueError(f"body is not {coding.strip().lower()}")
+    return plain

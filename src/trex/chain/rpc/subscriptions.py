@@ -1,0 +1,268 @@
+"""eth_subscribe: who wants to hear of what, and telling them."""
+
+import asyncio
+import logging
+import secrets
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from trex.chain.core import Core, Sealed
+from trex.chain.limits import ServerLimits
+from trex.chain.metrics import Metrics
+from trex.chain.rpc.messages import (
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+    SERVER_ERROR,
+    notification,
+    over_limit,
+)
+from trex.chain.rpc.transactions import Transactions
+from trex.chain.service import Service
+from trex.chain.workers import Workers
+from trex.types.errors import RpcError
+
+if TYPE_CHECKING:
+    from trex.chain.rpc.dispatch import Session
+    from trex.chain.rpc.websocket import Connection
+
+log = logging.getLogger(__name__)
+
+PENDING_BATCH = 4096
+GATHER_S = 0.01
+"""Pending transactions are told in groups this far apart."""
+
+
+class Kind(StrEnum):
+    """What can be subscribed to, by its name in eth_subscribe."""
+
+    HEADS = "newHeads"
+    LOGS = "logs"
+    PENDING = "newPendingTransactions"
+    SYNCING = "syncing"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subscription:
+    """One subscription of one connection."""
+
+    connection: "Connection"
+    kind: Kind
+    criteria: bytes = b""
+    """Of logs: `{address?, topics?}` as JSON, the key by which equal ones are matched once."""
+    full: bool = False
+    """Of pending transactions: the whole transaction, not the hash."""
+    id: str = field(default_factory=lambda: "0x" + secrets.token_hex(16))
+
+    def tell(self, result: bytes) -> None:
+        """Send one result."""
+        self.connection.push(notification(b'"%b"' % self.id.encode(), result))
+
+
+@dataclass(frozen=True, slots=True)
+class _Notice:
+    """All that is told about one block, gathered on a thread."""
+
+    header: bytes | None
+    logs: dict[bytes, list[bytes]]
+    receipts: dict[str, bytes]
+
+
+def log_criteria(value: Any) -> bytes:
+    """Return the part of a log filter that says which logs, in one form for equal filters.
+
+    Raises:
+        RpcError: it is no object.
+    """
+    if value is None:
+        value = {}
+    if type(value) is not dict:
+        raise RpcError(INVALID_PARAMS, "invalid argument 1: expected an object with address and topics")
+    kept = {key: value[key] for key in ("address", "topics") if value.get(key) is not None}
+    return orjson.dumps(kept, option=orjson.OPT_SORT_KEYS)
+
+
+class Subscriptions(Service):
+    """Tells subscribers, and those who wait for receipts, about blocks and pending transactions."""
+
+    name = "subscriptions"
+
+    def __init__(
+        self,
+        core: Core,
+        workers: Workers,
+        transactions: Transactions,
+        limits: ServerLimits,
+        metrics: Metrics,
+    ) -> None:
+        """Make it for one chain; `sealed` is to be called with each block."""
+        super().__init__()
+        self.core = core
+        self.workers = workers
+        self.transactions = transactions
+        self.limits = limits
+        self.metrics = metrics
+        self._active: dict[Kind, set[Subscription]] = {kind: set() for kind in Kind}
+        self._cursors: dict[bool, int | None] = {False: None, True: None}
+        """Where telling of pending transactions stands, by `full`; None while nobody wants to know."""
+        self._told = core.head().number
+        self._head: Sealed | None = None
+        self._sealed = asyncio.Event()
+        self._incoming = asyncio.Event()
+        transactions.after.append(self._incoming.set)
+
+    def sealed(self, head: Sealed) -> None:
+        """Take note of a block just made."""
+        self._head = head
+        self._sealed.set()
+
+    def rewound(self) -> None:
+        """Take note that the head went back (a devnet's revert): tell only what comes after it."""
+        self._head = None
+        self._told = self.core.head().number
+
+    async def work(self) -> None:
+        """Tell of blocks and of pending transactions until asked to stop."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._tell_blocks()), group.create_task(self._tell_pending())]
+            await self._stop.wait()
+            for task in tasks:
+                task.cancel()
+
+    async def _tell_blocks(self) -> None:
+        while True:
+            await self._sealed.wait()
+            self._sealed.clear()
+            while (head := self._head) is not None and self._told < head.number:
+                number = self._told + 1
+                try:
+                    await self._tell_block(number)
+                except RpcError as error:  # the block has gone meanwhile (a devnet's revert)
+                    log.debug("block %d not told: %s", number, error)
+                except Exception:
+                    log.exception("block %d not told", number)
+                if self._told < number:
+                    self._told = number
+
+    async def _tell_block(self, number: int) -> None:
+        active = self._active
+        heads, logs = active[Kind.HEADS], active[Kind.LOGS]
+        awaited = self.transactions.awaited
+        if not (heads or logs or awaited):
+            return
+        criteria = list({subscription.criteria for subscription in logs})
+        notice = await self.workers.quick(self._gather, number, bool(heads), criteria, awaited)
+        self.transactions.wake(notice.receipts)
+        if notice.header is not None:
+            for subscription in list(heads):
+                subscription.tell(notice.header)
+        if notice.logs:
+            for subscription in list(logs):
+                for entry in notice.logs.get(subscription.criteria, ()):
+                    subscription.tell(entry)
+
+    def _gather(self, number: int, header: bool, criteria: list[bytes], awaited: list[str]) -> _Notice:
+        """Read what is to be told about a block (on a thread)."""
+        receipts = self.transactions.included(number, awaited) if awaited else {}
+        found = self.core.match_logs(number, criteria) if criteria else []
+        return _Notice(
+            self.core.rpc("eth_getHeaderByNumber", orjson.dumps([hex(number)])) if header else None,
+            dict(zip(criteria, found, strict=True)),
+            receipts,
+        )
+
+    async def _tell_pending(self) -> None:
+        while True:
+            await self._incoming.wait()
+            await asyncio.sleep(GATHER_S)
+            self._incoming.clear()
+            for full in (False, True):
+                try:
+                    await self._tell_pending_as(full)
+                except Exception:
+                    log.exception("pending transactions not told")
+
+    async def _tell_pending_as(self, full: bool) -> None:
+        """Tell those who want hashes, or those who want whole transactions, what is new."""
+        while (cursor := self._cursors[full]) is not None:
+            wanting = [one for one in self._active[Kind.PENDING] if one.full is full]
+            if not wanting:
+                self._cursors[full] = None
+                return
+            new, found = await self.workers.quick(self.core.pending_since, cursor, full, PENDING_BATCH)
+            self._cursors[full] = new
+            for subscription in wanting:
+                for entry in found:
+                    subscription.tell(entry)
+            if len(found) < PENDING_BATCH:
+                return
+
+    async def subscribe(self, session: "Session", params: list[Any]) -> bytes:
+        """Answer eth_subscribe; the subscription begins when its connection has sent the answer."""
+        connection = session.connection
+        if connection is None:
+            raise RpcError(METHOD_NOT_FOUND, "notifications not supported")
+        if not params or type(params[0]) is not str:
+            raise RpcError(INVALID_PARAMS, "missing value for required argument 0")
+        try:
+            kind = Kind(params[0])
+        except ValueError:
+            raise RpcError(
+                METHOD_NOT_FOUND, f'no "{params[0][:100]}" subscription in eth namespace'
+            ) from None
+        if len(connection.subscriptions) >= self.limits.subscriptions:
+            raise over_limit("too many subscriptions", "subscriptions", self.limits.subscriptions)
+        argument = params[1] if len(params) > 1 else None
+        criteria, full = b"", False
+        if kind is Kind.LOGS:
+            criteria = log_criteria(argument)
+            # Malformed addresses and topics are refused now, not at the first block.
+            await self.workers.quick(self.core.match_logs, self.core.head().number, [criteria])
+        elif kind is Kind.PENDING and argument is not None:
+            if type(argument) is not bool:
+                raise RpcError(INVALID_PARAMS, "invalid argument 1: expected a boolean")
+            full = argument
+        if len(connection.subscriptions) >= self.limits.subscriptions:  # others came while we checked
+            raise over_limit("too many subscriptions", "subscriptions", self.limits.subscriptions)
+        subscription = Subscription(connection, kind, criteria, full)
+        if kind is Kind.PENDING and self._cursors[full] is None:
+            self._cursors[full] = self.core.pending_since(None, full, 0)[0]
+        connection.subscriptions[subscription.id] = subscription
+        session.after_answer.append(lambda: self._begin(subscription))
+        return b'"%b"' % subscription.id.encode()
+
+    def _begin(self, subscription: Subscription) -> None:
+        if subscription.id in subscription.connection.subscriptions:
+            self._active[subscription.kind].add(subscription)
+            self._count()
+            if subscription.kind is Kind.SYNCING:
+                subscription.tell(b"false")  # this node makes the chain itself: it is never behind
+
+    async def unsubscribe(self, session: "Session", params: list[Any]) -> bytes:
+        """Answer eth_unsubscribe."""
+        if session.connection is None:
+            raise RpcError(METHOD_NOT_FOUND, "notifications not supported")
+        if len(params) != 1 or type(params[0]) is not str:
+            raise RpcError(INVALID_PARAMS, "missing value for required argument 0")
+        subscription = session.connection.subscriptions.pop(params[0], None)
+        if subscription is None:
+            raise RpcError(SERVER_ERROR, "subscription not found")
+        self._end(subscription)
+        return b"true"
+
+    def _end(self, subscription: Subscription) -> None:
+        self._active[subscription.kind].discard(subscription)
+        self._count()
+
+    def leave(self, connection: "Connection") -> None:
+        """Forget a connection that has closed."""
+        for subscription in connection.subscriptions.values():
+            self._active[subscription.kind].discard(subscription)
+        connection.subscriptions.clear()
+        self._count()
+
+    def _count(self) -> None:
+        for kind, active in self._active.items():
+            self.metrics.subscriptions.labels(kind.value).set(len(active))

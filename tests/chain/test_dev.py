@@ -1,0 +1,212 @@
+"""Development methods, under the names that test suites call them by."""
+
+import asyncio
+import time
+from typing import Any
+
+import orjson
+import pytest
+from eth_account import Account
+from tests.chain.conftest import Client
+
+from trex.chain.dev.accounts import ACCOUNTS, MNEMONIC
+
+ALICE = ACCOUNTS[0].address.lower()
+STRANGER = "0x" + "55" * 20
+
+
+def test_accounts_are_the_mnemonics() -> None:
+    Account.enable_unaudited_hdwallet_features()
+    for i, account in enumerate(ACCOUNTS):
+        derived = Account.from_mnemonic(MNEMONIC, account_path=f"m/44'/60'/0'/0/{i}")
+        assert (derived.address, derived.key.to_0x_hex()) == (account.address, account.private_key)
+
+
+@pytest.mark.parametrize(
+    "method", ["evm_mine", "anvil_setBalance", "hardhat_setCode", "trex_faucet", "eth_sendTransaction"]
+)
+async def test_other_networks_have_no_development_methods(client: Client, method: str) -> None:
+    assert (await client.error(method))["code"] == -32601
+
+
+async def test_test_helpers_take_it_for_a_development_chain(dev: Client) -> None:
+    assert (await dev.call("web3_clientVersion")).startswith("anvil")
+    assert (await dev.call("hardhat_metadata"))["chainId"] == 1962
+    assert (await dev.call("anvil_nodeInfo"))["environment"]["chainId"] == 1962
+    assert await dev.call("eth_accounts") == [account.address.lower() for account in ACCOUNTS]
+
+
+async def latest(client: Client) -> int:
+    return int((await client.call("eth_getBlockByNumber", "latest", False))["timestamp"], 16)
+
+
+async def test_increase_time_moves_following_blocks(dev: Client) -> None:
+    before = await latest(dev)
+    assert await dev.call("evm_increaseTime", 3600) == 3600
+    assert await dev.call("evm_mine") == "0x0"
+    assert before + 3600 <= await latest(dev) <= time.time() + 3600
+    assert await dev.call("evm_increaseTime", "0xe10") == 7200
+
+
+async def test_next_timestamp_is_exact(dev: Client) -> None:
+    await dev.call("evm_setAutomine", False)
+    at = await latest(dev) + 5000
+    await dev.call("evm_setNextBlockTimestamp", at)
+    await dev.call("evm_mine")
+    assert await latest(dev) == at
+    await dev.call("evm_mine", at + 100)
+    assert await latest(dev) == at + 100
+    await dev.call("evm_mine", {"timestamp": at + 200, "blocks": 2})
+    assert at + 200 <= await latest(dev) <= at + 202
+    error = await dev.error("evm_setNextBlockTimestamp", at)
+    assert "lower than" in error["message"]
+
+
+async def test_next_timestamp_waits_for_a_transaction(dev: Client) -> None:
+    at = await latest(dev) + 5000
+    await dev.call("anvil_setNextBlockTimestamp", hex(at))
+    await asyncio.sleep(2.3)
+    assert await latest(dev) < at
+    receipt = await dev.call("eth_sendRawTransactionSync", "0x01")
+    block = await dev.call("eth_getBlockByNumber", receipt["blockNumber"], False)
+    assert int(block["timestamp"], 16) == at
+
+
+async def test_mine_many_with_interval(dev: Client) -> None:
+    await dev.call("evm_setAutomine", False)
+    number, before = dev.chain.head().number, await latest(dev)
+    await dev.call("hardhat_mine", "0x64", "0x3c")
+    assert dev.chain.head().number == number + 100
+    assert before + 99 * 60 <= await latest(dev) <= time.time() + 99 * 60 + 2
+    assert (await dev.error("hardhat_mine", 10**9))["code"] == -32602
+
+
+async def test_snapshot_and_revert(dev: Client) -> None:
+    await dev.call("evm_setAutomine", False)
+    await dev.call("anvil_setBalance", ALICE, "0x64")
+    blocks = await dev.call("eth_newBlockFilter")
+    key = await dev.call("evm_snapshot")
+    number = await dev.call("eth_blockNumber")
+    await dev.call("evm_increaseTime", 10_000)
+    await dev.call("hardhat_setBalance", ALICE, "0x1")
+    await dev.call("hardhat_mine", 5)
+    assert await dev.call("evm_revert", key) is True
+    assert await dev.call("eth_blockNumber") == number
+    assert await dev.call("eth_getBalance", ALICE) == "0x64"
+    assert await dev.call("evm_revert", key) is False
+    assert await dev.call("evm_revert", "0x99") is False
+    assert await dev.call("eth_getFilterChanges", blocks) == []
+    await dev.call("evm_mine")
+    assert await latest(dev) <= time.time() + 1
+    assert len(await dev.call("eth_getFilterChanges", blocks)) == 1
+
+
+async def test_instant_mining_includes_before_it_answers(dev: Client) -> None:
+    await dev.call("evm_setAutomine", True)
+    for i in range(5):
+        tx_hash = await dev.call("eth_sendRawTransaction", f"0x{i + 1:02x}")
+        assert (await dev.call("eth_getTransactionReceipt", tx_hash))["status"] == "0x1"
+    assert await dev.call("anvil_getAutomine") is True
+    await dev.call("trex_setMining", "manual")
+    tx_hash = await dev.call("eth_sendRawTransaction", "0xff")
+    await asyncio.sleep(0.5)
+    assert await dev.call("eth_getTransactionReceipt", tx_hash) is None
+    await dev.call("trex_setMining", "slots")
+    await asyncio.sleep(0.5)
+    assert (await dev.call("eth_getTransactionReceipt", tx_hash))["status"] == "0x1"
+    assert (await dev.error("trex_setMining", "sometimes"))["code"] == -32602
+
+
+async def test_interval_mining(dev: Client) -> None:
+    await dev.call("evm_setIntervalMining", 400)
+    number = dev.chain.head().number
+    await asyncio.sleep(1.4)
+    assert number + 2 <= dev.chain.head().number <= number + 5
+    await dev.call("anvil_setIntervalMining", 1)
+    assert await dev.call("anvil_getIntervalMining") == 1
+    await dev.call("evm_setIntervalMining", 0)
+    number = dev.chain.head().number
+    await asyncio.sleep(0.5)
+    assert dev.chain.head().number == number
+
+
+async def test_faucet_adds(dev: Client) -> None:
+    assert await dev.call("trex_faucet", STRANGER) == hex(100 * 10**18)
+    assert await dev.call("trex_faucet", STRANGER, 5) == hex(100 * 10**18 + 5)
+    assert await dev.call("eth_getBalance", STRANGER) == hex(100 * 10**18 + 5)
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("anvil_setBalance", []),
+        ("anvil_setBalance", ["0x12", "0x1"]),
+        ("anvil_setBalance", [ALICE, "-1"]),
+        ("anvil_setBalance", [ALICE, hex(1 << 256)]),
+        ("anvil_setCode", [ALICE, "0xabc"]),
+        ("anvil_setNonce", [ALICE, hex(1 << 64)]),
+        ("hardhat_setStorageAt", [ALICE, "0x1"]),
+        ("evm_increaseTime", [{}]),
+        ("evm_increaseTime", ["soon"]),
+        ("evm_setAutomine", [1]),
+        ("evm_revert", []),
+        ("anvil_dropTransaction", ["0x1234"]),
+        ("eth_sendTransaction", [{}]),
+        ("personal_sign", ["text", ALICE]),
+    ],
+)
+async def test_malformed_parameters_are_invalid(dev: Client, method: str, params: list[Any]) -> None:
+    assert (await dev.error(method, *params))["code"] == -32602
+
+
+async def test_send_transaction_fills_and_signs(dev: Client) -> None:
+    def answer(method: str, value: Any) -> None:
+        setattr(dev.chain, "do_" + method, lambda *_: value)
+
+    answer("eth_estimateGas", "0x5208")
+    answer("eth_maxPriorityFeePerGas", "0x2")
+    seen: list[dict[str, Any]] = []
+    sign = dev.node.dev.signing.signer  # type: ignore[union-attr]
+
+    class Seeing:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(sign, name)
+
+        def sign_transaction(self, request: bytes, private_key: bytes) -> str:
+            seen.append(orjson.loads(request))
+            assert private_key == ACCOUNTS[0].key
+            return "0x" + request.hex()
+
+    dev.node.dev.signing.signer = Seeing()  # type: ignore[union-attr]
+    tx_hash = await dev.call("eth_sendTransaction", {"from": ALICE, "to": STRANGER, "value": "0x1"})
+    assert (await dev.call("eth_getTransactionReceipt", tx_hash))["status"] == "0x1"
+    assert seen == [
+        {
+            "from": ALICE,
+            "to": STRANGER,
+            "value": "0x1",
+            "input": "0x",
+            "chainId": "0x7aa",
+            "gas": "0x5208",
+            "nonce": "0x0",
+            "maxPriorityFeePerGas": "0x2",
+            "maxFeePerGas": "0x10",
+        }
+    ]
+    assert "unknown account" in (await dev.error("eth_sendTransaction", {"from": STRANGER}))["message"]
+
+
+async def test_impersonated_account_sends_without_signature(dev: Client) -> None:
+    request = {"from": STRANGER, "to": ALICE, "gas": "0x5208"}
+    await dev.call("hardhat_impersonateAccount", STRANGER)
+    tx_hash = await dev.call("eth_sendTransaction", request)
+    assert (await dev.call("eth_getTransactionReceipt", tx_hash))["status"] == "0x1"
+    await dev.call("hardhat_stopImpersonatingAccount", STRANGER)
+    assert (await dev.error("eth_sendTransaction", request))["code"] == -32000
+
+
+async def test_drop_transaction(dev: Client) -> None:
+    await dev.call("evm_setAutomine", False)
+    tx_hash = await dev.call("eth_sendRawTransaction", "0x01")
+    assert await dev.call("anvil_dropTransaction", tx_hash) is True
+    assert await dev.call("hardhat_dropTransaction", tx_hash) is False

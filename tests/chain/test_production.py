@@ -1,0 +1,122 @@
+"""Blocks: when they are made, and what happens when they cannot be."""
+
+import asyncio
+import time
+
+import pytest
+from tests.chain.conftest import Client, Start, until
+from tests.chain.small_chain import SmallChain, sha
+
+from trex.chain.clock import SlotClock
+from trex.types.errors import CoreError
+
+
+def test_clock_counts_slots_and_seconds() -> None:
+    now = [1_000_000.0]
+    clock = SlotClock(1_000_000, 200, lambda: int(now[0] * 1e9))
+    assert clock.slot() == 0
+    now[0] += 1.05
+    assert clock.slot() == 5
+    assert clock.until_next_s() == pytest.approx(0.15)
+    assert clock.timestamp(4) == 1_000_000
+    assert clock.timestamp(5) == 1_000_001
+    assert clock.first_slot_at(1_000_001) == 5
+    clock.set_now(2_000_000)
+    assert clock.timestamp(clock.slot()) == 2_000_000
+    now[0] += 1
+    assert clock.timestamp(clock.slot()) == 2_000_001
+
+
+def test_clock_before_genesis_stands_at_slot_zero() -> None:
+    assert SlotClock(2_000_000, 200, lambda: int(1e15)).slot() == 0
+
+
+async def test_block_follows_transaction_within_a_slot(client: Client) -> None:
+    started = time.monotonic()
+    receipt = await client.call("eth_sendRawTransactionSync", "0xabcd")
+    assert time.monotonic() - started < 0.4
+    assert receipt["transactionHash"] == sha(bytes.fromhex("abcd"))
+
+
+async def test_no_transactions_no_block_until_idle_limit(start: Start) -> None:
+    chain = SmallChain()
+    chain.max_idle_ms = 600
+    await start(chain)
+    await asyncio.sleep(0.35)
+    first = len(chain.builds)  # the chain begins long after genesis: one block at once
+    assert first == 1
+    await asyncio.sleep(1.5)
+    gaps = [b - a for a, b in zip(chain.builds, chain.builds[1:], strict=False)]
+    assert gaps
+    assert set(gaps) == {3}
+
+
+async def test_slots_rise_and_never_overlap_under_load(start: Start) -> None:
+    chain = SmallChain(block_time_ms=50)
+    client = await start(chain)
+    for i in range(40):
+        await client.call("eth_sendRawTransaction", f"0x{i + 1:04x}")
+        await asyncio.sleep(0.01)
+    assert chain.builds == sorted(set(chain.builds))
+    assert len(chain.builds) >= 5
+
+
+async def test_sync_send_times_out_with_hash(start: Start) -> None:
+    client = await start(dev=True)
+    await client.call("evm_setAutomine", False)
+    for timeout in (50, "0x32"):
+        error = await client.error("eth_sendRawTransactionSync", "0xabcd", timeout)
+        assert error["code"] == 4
+        assert error["data"] == sha(bytes.fromhex("abcd"))
+        assert "50 ms" in error["message"]
+
+
+async def test_sync_send_names_missing_nonce(dev: Client) -> None:
+    await dev.call("evm_setAutomine", False)
+    error = await dev.error("eth_sendRawTransactionSync", "0x6a70")
+    assert error["code"] == 6
+    assert error["data"] == "0x0"
+
+
+async def test_sync_send_refusal_is_passed_on(client: Client) -> None:
+    assert (await client.error("eth_sendRawTransactionSync", "0x"))["code"] == -32000
+    assert (await client.error("eth_sendRawTransactionSync"))["code"] == -32602
+
+
+@pytest.mark.parametrize("code", ["disk_full", "corrupt", "io"])
+async def test_store_fault_stops_production_and_reads_go_on(start: Start, code: str) -> None:
+    chain = SmallChain()
+    client = await start(chain)
+    chain.build_error = CoreError(code, "no space left on device")
+    await client.call("eth_sendRawTransaction", "0x01")
+    await asyncio.sleep(0.5)
+    async with client.http.get(client.url + "/health") as answer:
+        assert answer.status == 503
+        report = await answer.json()
+    assert code in report["faults"]["production"]
+    made = len(chain.builds)
+    chain.build_error = None
+    await asyncio.sleep(0.5)
+    assert len(chain.builds) == made
+    assert await client.call("eth_blockNumber") == hex(chain.head().number)
+
+
+async def test_passing_error_does_not_stop_production(start: Start) -> None:
+    chain = SmallChain()
+    client = await start(chain)
+    chain.build_error = CoreError("internal", "once")
+    await client.call("eth_sendRawTransaction", "0x01")
+    await asyncio.sleep(0.3)
+    chain.build_error = None
+    assert (await client.call("eth_sendRawTransactionSync", "0x02"))["status"] == "0x1"
+
+
+async def test_many_wait_for_one_block(dev: Client) -> None:
+    await dev.call("evm_setAutomine", False)
+    waiting = [
+        asyncio.create_task(dev.call("eth_sendRawTransactionSync", f"0x{i + 1:04x}", 5000)) for i in range(90)
+    ]
+    await until(lambda: len(dev.chain.pool) == 90)
+    await dev.call("evm_mine")
+    receipts = await asyncio.gather(*waiting)
+    assert {r["blockNumber"] for r in receipts} == {hex(dev.chain.head().number)}

@@ -1,0 +1,289 @@
+"""eth_subscribe over WebSocket, filters, and readers that do not read."""
+
+import asyncio
+import contextlib
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+from tests.chain.conftest import Client, Start, until
+from tests.chain.small_chain import LOG_ADDRESS, SmallChain, sha
+from tests.chain.test_jsonrpc import SMALL, ask
+
+from trex.chain.limits import ServerLimits
+from trex.chain.rpc.access import Access
+
+
+class Socket:
+    """Calls and notifications over one connection."""
+
+    def __init__(self, ws: aiohttp.ClientWebSocketResponse) -> None:
+        self.ws = ws
+        self.notices: list[dict[str, Any]] = []
+
+    async def receive(self) -> Any:
+        message = await asyncio.wait_for(self.ws.receive(), 5)
+        assert message.type is aiohttp.WSMsgType.TEXT, message
+        return orjson.loads(message.data)
+
+    async def answer(self, method: str, *params: Any) -> dict[str, Any]:
+        await self.ws.send_str(orjson.dumps(ask(9, method, params=params)).decode())
+        while True:
+            message = await self.receive()
+            if "id" in message:
+                assert isinstance(message, dict)
+                return message
+            self.notices.append(message["params"])
+
+    async def call(self, method: str, *params: Any) -> Any:
+        answer = await self.answer(method, *params)
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    async def notice(self) -> dict[str, Any]:
+        if self.notices:
+            return self.notices.pop(0)
+        message = await self.receive()
+        assert message["method"] == "eth_subscription"
+        params = message["params"]
+        assert isinstance(params, dict)
+        return params
+
+
+@pytest.fixture
+async def manual(start: Start) -> Client:
+    client = await start(dev=True)
+    await client.call("evm_setAutomine", False)
+    return client
+
+
+async def test_calls_and_batches_over_websocket(client: Client) -> None:
+    async with client.websocket() as ws:
+        socket = Socket(ws)
+        assert await socket.call("eth_chainId") == "0x7aa"
+        await ws.send_bytes(orjson.dumps([ask(1), ask(2, "nope")]))
+        assert [a["id"] for a in await socket.receive()] == [1, 2]
+        await ws.send_str("{")
+        assert (await socket.receive())["error"]["code"] == -32700
+
+
+async def test_new_heads_and_logs_follow_blocks(manual: Client) -> None:
+    async with manual.websocket() as ws:
+        socket = Socket(ws)
+        heads = await socket.call("eth_subscribe", "newHeads")
+        logs = await socket.call("eth_subscribe", "logs", {"address": LOG_ADDRESS})
+        others = await socket.call("eth_subscribe", "logs", {"address": "0x" + "bb" * 20})
+        assert len({heads, logs, others}) == 3
+        await manual.call("eth_sendRawTransaction", "0x01")
+        await manual.call("eth_sendRawTransaction", "0x02")
+        await manual.call("evm_mine")
+        await manual.call("evm_mine")
+        notices = [await socket.notice() for _ in range(4)]
+        assert [n["subscription"] for n in notices] == [heads, logs, logs, heads]
+        number = manual.chain.head().number
+        assert [n["result"]["number"] for n in notices if n["subscription"] == heads] == [
+            hex(number - 1),
+            hex(number),
+        ]
+        assert [n["result"]["transactionHash"] for n in notices[1:3]] == [sha(b"\x01"), sha(b"\x02")]
+        assert await socket.call("eth_unsubscribe", heads) is True
+        assert (await socket.answer("eth_unsubscribe", heads))["error"]["message"] == "subscription not found"
+        await manual.call("evm_mine")
+        await asyncio.sleep(0.05)
+        assert await socket.call("eth_chainId") == "0x7aa"
+        assert socket.notices == []
+
+
+async def test_pending_transactions_as_hashes_and_whole(manual: Client) -> None:
+    async with manual.websocket() as ws:
+        socket = Socket(ws)
+        hashes = await socket.call("eth_subscribe", "newPendingTransactions")
+        whole = await socket.call("eth_subscribe", "newPendingTransactions", True)
+        await manual.call("eth_sendRawTransaction", "0x01")
+        got = {n["subscription"]: n["result"] for n in [await socket.notice(), await socket.notice()]}
+        assert got == {hashes: sha(b"\x01"), whole: {"hash": sha(b"\x01")}}
+
+
+async def test_syncing_says_false_after_its_answer(client: Client) -> None:
+    async with client.websocket() as ws:
+        socket = Socket(ws)
+        key = await socket.call("eth_subscribe", "syncing")
+        assert socket.notices == []
+        assert await socket.notice() == {"subscription": key, "result": False}
+
+
+@pytest.mark.parametrize(
+    ("params", "code"),
+    [
+        ([], -32602),
+        ([5], -32602),
+        (["nonsense"], -32601),
+        (["logs", 5], -32602),
+        (["logs", {"address": "0x1"}], -32602),
+        (["newPendingTransactions", "yes"], -32602),
+    ],
+)
+async def test_malformed_subscription_is_refused(client: Client, params: list[Any], code: int) -> None:
+    async with client.websocket() as ws:
+        assert (await Socket(ws).answer("eth_subscribe", *params))["error"]["code"] == code
+
+
+async def test_subscribe_over_http_is_refused(client: Client) -> None:
+    assert (await client.error("eth_subscribe", "newHeads")) == {
+        "code": -32601,
+        "message": "notifications not supported",
+    }
+
+
+async def test_subscription_limit_names_itself(start: Start) -> None:
+    client = await start(limits=SMALL)
+    async with client.websocket() as ws:
+        socket = Socket(ws)
+        for _ in range(3):
+            await socket.call("eth_subscribe", "newHeads")
+        error = (await socket.answer("eth_subscribe", "newHeads"))["error"]
+        assert error["code"] == -32005
+        assert "subscriptions=3" in error["message"]
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await client.websocket()
+        assert refused.value.status == 503
+    await until(lambda: client.node.metrics.registry.get_sample_value("trex_ws_connections") == 0)
+    async with client.websocket() as ws:
+        assert await Socket(ws).call("eth_chainId") == "0x7aa"
+
+
+async def test_message_over_limit_closes_with_reason(start: Start) -> None:
+    client = await start(limits=SMALL)
+    async with client.websocket() as ws:
+        await ws.send_str(" " * 20_000)
+        message = await asyncio.wait_for(ws.receive(), 5)
+        assert message.type is aiohttp.WSMsgType.CLOSE
+        assert message.data == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
+
+
+async def test_origin_not_allowed_is_refused(start: Start) -> None:
+    client = await start(access=Access(origins=frozenset({"https://app.example"})))
+    async with client.websocket(origin="https://app.example") as ws:
+        assert await Socket(ws).call("eth_chainId") == "0x7aa"
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await client.websocket(origin="https://evil.example")
+    assert refused.value.status == 403
+
+
+async def test_slow_reader_is_cut_off_and_others_are_served(start: Start) -> None:
+    limits = ServerLimits(send_queue=100, send_queue_bytes=1_000_000)
+    client = await start(limits=limits)
+    slow = await asyncio.open_connection("127.0.0.1", client.node.server.port, limit=1024)
+    reader, writer = slow
+    writer.write(
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    await reader.readuntil(b"\r\n\r\n")
+    body = orjson.dumps(ask(1, "big", params=[500_000]))
+    frame = b"\x81" + bytes([0x80 | len(body)]) + bytes(4) + body
+    with contextlib.suppress(ConnectionError):
+        for _ in range(60):
+            writer.write(frame)
+            await asyncio.sleep(0.005)
+    cut = client.node.metrics.registry
+    await until(lambda: cut.get_sample_value("trex_slow_readers_total") == 1)
+    assert await client.call("eth_chainId") == "0x7aa"
+    await until(lambda: cut.get_sample_value("trex_ws_connections") == 0, 15)
+    writer.close()
+
+
+async def test_ten_thousand_subscriptions_are_told(start: Start) -> None:
+    client = await start(dev=True, limits=ServerLimits(subscriptions=1000))
+    await client.call("evm_setAutomine", False)
+    async with contextlib.AsyncExitStack() as stack:
+        sockets = [await stack.enter_async_context(client.websocket()) for _ in range(10)]
+        for ws in sockets:
+            await ws.send_bytes(
+                orjson.dumps([ask(i, "eth_subscribe", params=["newHeads"]) for i in range(1000)])
+            )
+        for ws in sockets:
+            assert len(orjson.loads((await ws.receive()).data)) == 1000
+        await client.call("evm_mine")
+        async with asyncio.timeout(10):
+            for ws in sockets:
+                told = {
+                    orjson.loads((await ws.receive()).data)["params"]["subscription"] for _ in range(1000)
+                }
+                assert len(told) == 1000
+        assert await client.call("eth_chainId") == "0x7aa"
+    registry = client.node.metrics.registry
+    await until(lambda: registry.get_sample_value("trex_subscriptions", {"kind": "newHeads"}) == 0)
+
+
+async def test_stopping_node_closes_connections(start: Start) -> None:
+    client = await start()
+    async with client.websocket() as ws:
+        assert await Socket(ws).call("eth_chainId") == "0x7aa"
+        client.node.stop()
+        message = await asyncio.wait_for(ws.receive(), 5)
+        assert message.type is aiohttp.WSMsgType.CLOSE
+        assert message.data == aiohttp.WSCloseCode.GOING_AWAY
+        assert message.extra == "the node is stopping"
+
+
+async def test_block_filter_tells_hashes_once(manual: Client) -> None:
+    key = await manual.call("eth_newBlockFilter")
+    assert await manual.call("eth_getFilterChanges", key) == []
+    await manual.call("hardhat_mine", "0x3")
+    hashes = [head.hash for head in manual.chain.state.heads[-3:]]
+    assert await manual.call("eth_getFilterChanges", key) == hashes
+    assert await manual.call("eth_getFilterChanges", key) == []
+    assert await manual.call("eth_uninstallFilter", key) is True
+    assert await manual.call("eth_uninstallFilter", key) is False
+    assert await manual.error("eth_getFilterChanges", key) == {"code": -32000, "message": "filter not found"}
+
+
+async def test_log_filter_goes_on_where_it_stopped(manual: Client) -> None:
+    key = await manual.call("eth_newFilter", {"address": LOG_ADDRESS})
+    for block in range(5):
+        for i in range(60):
+            await manual.call("eth_sendRawTransaction", f"0x{block * 60 + i + 1:04x}")
+        await manual.call("evm_mine")
+    # The small chain gives at most 100 logs in one answer: several polls bring all, none twice.
+    found = []
+    for _ in range(5):
+        found += [log["transactionHash"] for log in await manual.call("eth_getFilterChanges", key)]
+    assert found == [tx for body in manual.chain.state.bodies[-5:] for tx in body]
+    assert await manual.call("eth_getFilterChanges", key) == []
+
+
+async def test_filter_logs_are_all_that_match(manual: Client) -> None:
+    await manual.call("eth_sendRawTransaction", "0x01")
+    await manual.call("evm_mine")
+    key = await manual.call("eth_newFilter", {"fromBlock": "0x0"})
+    assert [log["transactionHash"] for log in await manual.call("eth_getFilterLogs", key)] == [sha(b"\x01")]
+    blocks = await manual.call("eth_newBlockFilter")
+    assert (await manual.error("eth_getFilterLogs", blocks))["message"] == "filter not found"
+
+
+@pytest.mark.parametrize(
+    "criteria", [5, {"address": "0x"}, {"fromBlock": 3}, {"toBlock": "0xzz"}, {"fromBlock": {}}]
+)
+async def test_malformed_filter_is_refused(client: Client, criteria: Any) -> None:
+    assert (await client.error("eth_newFilter", criteria))["code"] == -32602
+
+
+async def test_pending_filter_tells_hashes(manual: Client) -> None:
+    key = await manual.call("eth_newPendingTransactionFilter")
+    await manual.call("eth_sendRawTransaction", "0x01")
+    assert await manual.call("eth_getFilterChanges", key) == [sha(b"\x01")]
+    assert await manual.call("eth_getFilterChanges", key) == []
+
+
+async def test_idle_filter_is_forgotten(start: Start) -> None:
+    client = await start(SmallChain(), limits=ServerLimits(filter_idle_s=0.2))
+    key = await client.call("eth_newBlockFilter")
+    for _ in range(4):
+        await asyncio.sleep(0.1)
+        await client.call("eth_getFilterChanges", key)
+    await asyncio.sleep(0.3)
+    assert (await client.error("eth_getFilterChanges", key))["message"] == "filter not found"
+    client.node.filters.sweep()
+    assert client.node.metrics.registry.get_sample_value("trex_filters") == 0
