@@ -19,9 +19,11 @@ mod stats;
 mod store;
 mod trees;
 mod types;
+mod verify;
 mod view;
 
 pub use error::{Result, StoreError};
 pub use store::Store;
 pub use types::{BlockData, Body, FoundLog, Head, History, LogFilter, Options, Stats, TableStats, TxPlace};
+pub use verify::{CheckBlock, Progress, Verified};
 pub use view::StateView;

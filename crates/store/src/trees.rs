@@ -230,7 +230,7 @@ impl Trees {
             open: Mutex::new((0, BTreeMap::new())),
             keeping: Mutex::default(),
             wake: Condvar::new(),
-            memtable_bytes: (cache_bytes / 8).clamp(8 << 20, 64 << 20),
+            memtable_bytes: (cache_bytes / 8).clamp(256 << 10, 64 << 20),
         });
         Ok((Self { inner, threads: Vec::new(), persisted }, start.unwrap_or_default()))
     }

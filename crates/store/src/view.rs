@@ -58,6 +58,10 @@ impl StateView {
         self.block
     }
 
+    pub(crate) fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
     /// The value before the first change after this block, if there is such a change.
     fn past(&self, key: &[u8]) -> Result<Option<lsm_tree::Slice>> {
         if self.latest {

@@ -7,8 +7,9 @@ use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, Bytes, Log, LogData, U256, keccak256};
 use alloy_trie::Nibbles;
 use trex_stf::receipt::{L1Fee, Receipt};
-use trex_stf::state::{Account, Change, NodeChange, State, StateDiff};
-use trex_store::{BlockData, History, Options, Store};
+use trex_stf::state::{Account, Change, State, StateDiff};
+use trex_stf::state_trie::{AccountUpdate, StateTrie};
+use trex_store::{BlockData, History, Options, Store, StoreError};
 
 /// Small, seeded, good enough.
 pub struct Rng(pub u64);
@@ -81,13 +82,35 @@ pub fn who(i: u64) -> Address {
     Address::from_slice(&keccak256(i.to_be_bytes())[..20])
 }
 
-/// The block after `parent` (genesis after `None`) made of `size` changes; a pure function of both
-/// and the seed.
+impl State for Model {
+    type Error = StoreError;
+
+    fn account(&self, address: &Address) -> Result<Option<Account>, StoreError> {
+        Ok(self.accounts.get(address).copied())
+    }
+    fn storage(&self, address: &Address, slot: &U256) -> Result<U256, StoreError> {
+        Ok(self.slots.get(&(*address, *slot)).copied().unwrap_or_default())
+    }
+    fn code(&self, hash: &B256) -> Result<Bytes, StoreError> {
+        Ok(self.codes[hash].clone())
+    }
+    fn block_hash(&self, _: u64) -> Result<B256, StoreError> {
+        Ok(B256::ZERO)
+    }
+    fn node(&self, owner: Option<&B256>, path: &Nibbles, hash: &B256) -> Result<Bytes, StoreError> {
+        let node = self.nodes[&(owner.copied(), *path)].clone();
+        assert_eq!(keccak256(&node), *hash);
+        Ok(node)
+    }
+}
+
+/// The block after `parent` (genesis after `None`) made of up to `size` changed accounts; a pure
+/// function of both and the seed.
 pub fn next_block(parent: Option<&Block>, seed: u64, size: u64) -> Block {
     let number = parent.map_or(0, |p| p.header.number + 1);
     let mut rng = Rng(seed ^ number.wrapping_mul(0x1234_5677));
-    let mut model = parent.map(|p| p.after.clone()).unwrap_or_default();
-    let before = model.clone();
+    let before = parent.map(|p| p.after.clone()).unwrap_or_default();
+    let mut model = before.clone();
     let people = 4 * size + 2;
     for _ in 0..rng.below(size) + 1 {
         let a = who(rng.below(people));
@@ -101,7 +124,6 @@ pub fn next_block(parent: Option<&Block>, seed: u64, size: u64) -> Block {
             if rng.below(4) == 0 {
                 let code: Bytes = rng.bytes(60).into();
                 account.code_hash = keccak256(&code);
-                account.storage_root = rng.hash();
                 model.codes.insert(account.code_hash, code);
             }
             for _ in 0..rng.below(4) {
@@ -113,23 +135,30 @@ pub fn next_block(parent: Option<&Block>, seed: u64, size: u64) -> Block {
                 }
             }
         }
-        let owner = (rng.below(2) == 0).then(|| keccak256(who(rng.below(4))));
-        let len = rng.below(7) as usize;
-        let path = Nibbles::from_nibbles(rng.bytes(len).iter().map(|b| b & 3).collect::<Vec<_>>());
-        if rng.below(4) == 0 {
-            model.nodes.remove(&(owner, path));
-        } else {
-            let n = 33 + rng.below(500) as usize;
-            model.nodes.insert((owner, path), rng.bytes(n).into());
+    }
+    let root = parent.map_or(alloy_trie::EMPTY_ROOT_HASH, |p| p.header.state_root);
+    let mut trie = StateTrie::new(root);
+    let mut diff = trie.apply(updates(&before, &model), &before).unwrap();
+    diff.codes =
+        keys(&before.codes, &model.codes).into_iter().map(|k| (k, model.codes[&k].clone())).collect();
+    for (address, change) in &diff.accounts {
+        if let Some(account) = change.new {
+            model.accounts.insert(*address, account);
         }
     }
-    let diff = diff(&before, &model);
+    for node in &diff.nodes {
+        let place = (node.owner, node.path);
+        match &node.change.new {
+            Some(bytes) => model.nodes.insert(place, bytes.clone()),
+            None => model.nodes.remove(&place),
+        };
+    }
     let n = if number == 0 { 0 } else { rng.below(size) };
     let mut block = Block {
         header: Header {
             number,
             parent_hash: parent.map_or(B256::ZERO, |p| p.hash),
-            state_root: rng.hash(),
+            state_root: trie.root(),
             extra_data: rng.bytes(9).into(),
             ..Header::default()
         },
@@ -178,37 +207,35 @@ pub fn next_block(parent: Option<&Block>, seed: u64, size: u64) -> Block {
     block
 }
 
-fn diff(before: &Model, after: &Model) -> StateDiff {
-    fn keys<K: Ord + Clone, V: PartialEq>(a: &BTreeMap<K, V>, b: &BTreeMap<K, V>) -> Vec<K> {
-        let mut k: Vec<K> = a.keys().chain(b.keys()).filter(|k| a.get(k) != b.get(k)).cloned().collect();
-        k.sort();
-        k.dedup();
-        k
-    }
-    StateDiff {
-        accounts: keys(&before.accounts, &after.accounts)
-            .into_iter()
-            .map(|k| {
-                (k, Change { old: before.accounts.get(&k).copied(), new: after.accounts.get(&k).copied() })
-            })
-            .collect(),
-        slots: keys(&before.slots, &after.slots)
-            .into_iter()
-            .map(|k| {
-                let get = |m: &Model| m.slots.get(&k).copied().unwrap_or_default();
-                (k.0, k.1, Change { old: get(before), new: get(after) })
-            })
-            .collect(),
-        codes: keys(&before.codes, &after.codes).into_iter().map(|k| (k, after.codes[&k].clone())).collect(),
-        nodes: keys(&before.nodes, &after.nodes)
-            .into_iter()
-            .map(|k| NodeChange {
-                owner: k.0,
-                path: k.1,
-                change: Change { old: before.nodes.get(&k).cloned(), new: after.nodes.get(&k).cloned() },
-            })
-            .collect(),
-    }
+fn keys<K: Ord + Clone, V: PartialEq>(a: &BTreeMap<K, V>, b: &BTreeMap<K, V>) -> Vec<K> {
+    let mut k: Vec<K> = a.keys().chain(b.keys()).filter(|k| a.get(k) != b.get(k)).cloned().collect();
+    k.sort();
+    k.dedup();
+    k
+}
+
+fn updates(before: &Model, after: &Model) -> Vec<AccountUpdate> {
+    let slots = keys(&before.slots, &after.slots);
+    let mut addresses = keys(&before.accounts, &after.accounts);
+    addresses.extend(slots.iter().map(|s| s.0));
+    addresses.sort();
+    addresses.dedup();
+    let value = |m: &Model, k: &(Address, U256)| m.slots.get(k).copied().unwrap_or_default();
+    addresses
+        .into_iter()
+        .map(|address| AccountUpdate {
+            address,
+            account: Change {
+                old: before.accounts.get(&address).copied(),
+                new: after.accounts.get(&address).copied(),
+            },
+            slots: slots
+                .iter()
+                .filter(|s| s.0 == address)
+                .map(|s| (s.1, Change { old: value(before, s), new: value(after, s) }))
+                .collect(),
+        })
+        .collect()
 }
 
 pub fn options(history: History) -> Options {
@@ -220,12 +247,12 @@ pub fn open(dir: &Path, history: History) -> Arc<Store> {
 }
 
 /// Everything the store says of the state after a block is what the model says.
-pub fn check_state(store: &Arc<Store>, block: &Block, everywhere: &[Address]) {
-    let view = store.state_at(block.header.number).unwrap();
+pub fn check_state(store: &Arc<Store>, block: &Block, everywhere: &[Address]) -> Result<(), StoreError> {
+    let view = store.state_at(block.header.number)?;
     let model = &block.after;
     for a in everywhere {
         assert_eq!(
-            view.account(a).unwrap(),
+            view.account(a)?,
             model.accounts.get(a).copied(),
             "account {a} at {}",
             block.header.number
@@ -233,45 +260,44 @@ pub fn check_state(store: &Arc<Store>, block: &Block, everywhere: &[Address]) {
         for slot in 0..8 {
             let slot = U256::from(slot);
             let want = model.slots.get(&(*a, slot)).copied().unwrap_or_default();
-            assert_eq!(view.storage(a, &slot).unwrap(), want);
+            assert_eq!(view.storage(a, &slot)?, want);
         }
     }
     let mut seen = BTreeMap::new();
-    view.accounts(&Address::ZERO, &mut |a, v| seen.insert(a, v).is_none()).unwrap();
+    view.accounts(&Address::ZERO, &mut |a, v| seen.insert(a, v).is_none())?;
     assert_eq!(seen, model.accounts);
     for a in everywhere.iter().take(5) {
         let mut seen = BTreeMap::new();
-        view.slots(a, &U256::ZERO, &mut |k, v| seen.insert((*a, k), v).is_none()).unwrap();
+        view.slots(a, &U256::ZERO, &mut |k, v| seen.insert((*a, k), v).is_none())?;
         let want: BTreeMap<_, _> =
             model.slots.iter().filter(|s| s.0.0 == *a).map(|(k, v)| (*k, *v)).collect();
         assert_eq!(seen, want);
     }
     for ((owner, path), bytes) in &model.nodes {
-        assert_eq!(view.node(owner.as_ref(), path, &keccak256(bytes)).unwrap(), *bytes);
+        assert_eq!(view.node(owner.as_ref(), path, &keccak256(bytes))?, *bytes);
     }
     for (hash, code) in &model.codes {
-        assert_eq!(view.code(hash).unwrap(), *code);
+        assert_eq!(view.code(hash)?, *code);
     }
+    Ok(())
 }
 
 /// Everything the store says of a block is what went in.
-pub fn check_block(store: &Arc<Store>, block: &Block) {
+pub fn check_block(store: &Arc<Store>, block: &Block) -> Result<(), StoreError> {
     let n = block.header.number;
-    assert_eq!(store.header_by_number(n).unwrap().as_ref(), Some(&block.header));
-    assert_eq!(store.number_by_hash(&block.hash).unwrap(), Some(n));
-    assert_eq!(store.hash_by_number(n).unwrap(), Some(block.hash));
-    let body = store.body(n).unwrap().unwrap();
+    assert_eq!(store.header_by_number(n)?.as_ref(), Some(&block.header));
+    assert_eq!(store.number_by_hash(&block.hash)?, Some(n));
+    assert_eq!(store.hash_by_number(n)?, Some(block.hash));
+    let body = store.body(n)?.unwrap();
     assert_eq!((&body.transactions, &body.senders), (&block.transactions, &block.senders));
-    assert_eq!(store.receipts(n).unwrap().as_ref(), Some(&block.receipts));
-    assert_eq!(store.extra(n).unwrap().unwrap(), block.hash.as_slice());
-    assert_eq!(store.transaction_count(n).unwrap(), Some(block.transactions.len() as u32));
+    assert_eq!(store.receipts(n)?.as_ref(), Some(&block.receipts));
+    assert_eq!(store.extra(n)?.unwrap(), block.hash.as_slice());
+    assert_eq!(store.transaction_count(n)?, Some(block.transactions.len() as u32));
     for (i, hash) in block.tx_hashes.iter().enumerate() {
-        let place = store.find_transaction(hash).unwrap().unwrap();
+        let place = store.find_transaction(hash)?.unwrap();
         assert_eq!((place.block, place.index), (n, i as u32));
-        assert_eq!(
-            store.transaction(place).unwrap().unwrap(),
-            (block.transactions[i].clone(), block.senders[i])
-        );
-        assert_eq!(store.receipt(place).unwrap().unwrap().1, block.receipts[i]);
+        assert_eq!(store.transaction(place)?.unwrap(), (block.transactions[i].clone(), block.senders[i]));
+        assert_eq!(store.receipt(place)?.unwrap().1, block.receipts[i]);
     }
+    Ok(())
 }

@@ -1,0 +1,286 @@
+//! Kills, damaged bytes, a full disk.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use alloy_primitives::Address;
+use common::{Block, Rng, check_block, check_state, next_block, who};
+use trex_store::{History, Options, Store, StoreError};
+
+const SEED: u64 = 11;
+const SIZE: u64 = 40;
+
+/// Little memory, so that flushes and compactions are always about.
+fn small() -> Options {
+    Options { cache_bytes: 2 << 20, history: History::Last(30), ..common::options(History::Archive) }
+}
+
+fn rounds(default: u64) -> u64 {
+    std::env::var("TREX_STORE_ROUNDS").ok().and_then(|r| r.parse().ok()).unwrap_or(default)
+}
+
+/// Act `i` on a chain: mostly a block, sometimes a way back by two. Pure, so that a killed process
+/// and its judge agree.
+fn act(chain: &mut Vec<Block>, i: u64) -> bool {
+    if i % 29 == 28 && chain.len() > 4 {
+        chain.truncate(chain.len() - 2);
+        return false;
+    }
+    let mut block = next_block(chain.last(), SEED + i, SIZE);
+    block.meta = vec![(b"act".to_vec(), i.to_be_bytes().to_vec())];
+    // Models are needed of the newest blocks alone.
+    let n = chain.len();
+    if n > 40 {
+        chain[n - 40].after = Default::default();
+    }
+    chain.push(block);
+    true
+}
+
+/// The chain after the acts that the store in hand has seen, and their number.
+fn judge(store: &Store) -> (Vec<Block>, u64) {
+    let mut chain = Vec::new();
+    let Some(head) = store.head() else { return (chain, 0) };
+    let last: [u8; 8] = store.get_meta(b"act").unwrap().unwrap().try_into().unwrap();
+    let mut i = 0;
+    while i <= u64::from_be_bytes(last) {
+        act(&mut chain, i);
+        i += 1;
+    }
+    if chain.last().unwrap().hash != head.hash {
+        act(&mut chain, i);
+        i += 1;
+    }
+    assert_eq!(chain.last().unwrap().hash, head.hash, "the head is neither before nor after an act");
+    (chain, i)
+}
+
+/// Not a test by itself: the process that the next one kills.
+#[test]
+fn child_commits_until_killed() {
+    let Some(dir) = std::env::var_os("TREX_STORE_CHILD") else { return };
+    let store = Store::open(PathBuf::from(dir), small()).unwrap();
+    let (mut chain, mut i) = judge(&store);
+    loop {
+        if act(&mut chain, i) {
+            store.commit(&chain.last().unwrap().data()).unwrap();
+        } else {
+            store.unwind_to(chain.last().unwrap().header.number).unwrap();
+        }
+        println!("\nACK {i}");
+        std::io::stdout().flush().unwrap();
+        i += 1;
+    }
+}
+
+#[test]
+fn test_kill_any_moment_keeps_all_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut rng = Rng(std::process::id().into());
+    for round in 0..rounds(10) {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["child_commits_until_killed", "--exact", "--nocapture"])
+            .env("TREX_STORE_CHILD", dir.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let acks = std::thread::spawn(move || {
+            out.lines()
+                .map_while(Result::ok)
+                .filter_map(|l| l.strip_prefix("ACK ")?.parse::<u64>().ok())
+                .last()
+        });
+        std::thread::sleep(Duration::from_millis(200 + rng.below(800)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let acked = acks.join().unwrap();
+        let begun = Instant::now();
+        let store = Arc::new(Store::open(dir.path(), small()).unwrap());
+        let took = begun.elapsed();
+        assert!(took < Duration::from_secs(2), "opening took {took:?}");
+        let (chain, acts) = judge(&store);
+        if let Some(acked) = acked {
+            assert!(acts > acked, "act {acked} was acknowledged, {acts} are there");
+        }
+        for block in chain.iter().rev().take(60) {
+            check_block(&store, block).unwrap();
+        }
+        let everybody: Vec<Address> = (0..4 * SIZE).map(who).collect();
+        for block in chain.iter().rev().take(25).filter(|b| b.header.number >= store.earliest_state()) {
+            check_state(&store, block, &everybody).unwrap();
+        }
+        if !chain.is_empty() {
+            let done = store.verify(None, &mut |_, _, _| {}).unwrap();
+            eprintln!("round {round}: acknowledged {acked:?}, opened in {took:?}, {done:?}");
+        }
+    }
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut out = Vec::new();
+    for e in fs::read_dir(dir).unwrap() {
+        let path = e.unwrap().path();
+        if path.is_dir() { out.extend(files(&path)) } else { out.push(path) }
+    }
+    out.sort();
+    out
+}
+
+fn contents(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    files(dir).into_iter().map(|f| (f.strip_prefix(dir).unwrap().to_owned(), fs::read(&f).unwrap())).collect()
+}
+
+fn read_all(dir: &Path, chain: &[Block]) -> Result<(), StoreError> {
+    let store = Arc::new(Store::open(dir, small())?);
+    assert_eq!(store.head().map(|h| h.hash), chain.last().map(|b| b.hash), "the head moved unnoticed");
+    for block in chain {
+        check_block(&store, block)?;
+    }
+    let everybody: Vec<Address> = (0..4 * SIZE).map(who).collect();
+    for block in chain.iter().filter(|b| b.header.number >= store.earliest_state()) {
+        check_state(&store, block, &everybody)?;
+    }
+    store.verify(None, &mut |_, _, _| {})?;
+    Ok(())
+}
+
+#[test]
+fn test_damage_anywhere_is_seen_or_harmless() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut chain = Vec::new();
+    {
+        let store = Store::open(dir.path(), small()).unwrap();
+        for n in 0..90 {
+            let block = next_block(chain.last(), SEED, SIZE);
+            store.commit(&block.data()).unwrap();
+            chain.push(block);
+            if n == 50 {
+                store.compact(&mut |_, _| {}).unwrap();
+            }
+        }
+    }
+    read_all(dir.path(), &chain).unwrap();
+    let whole = contents(dir.path());
+    let mut rng = Rng(std::process::id().into());
+    let (mut seen, mut harmless) = (0, 0);
+    for _ in 0..rounds(24) {
+        let names: Vec<_> = whole.iter().filter(|f| !f.1.is_empty()).collect();
+        let (name, bytes) = names[rng.below(names.len() as u64) as usize];
+        let trial = tempfile::tempdir().unwrap();
+        for (name, bytes) in &whole {
+            let path = trial.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+        let at = rng.below(bytes.len() as u64) as usize;
+        let mut bytes = bytes.clone();
+        let what = match rng.below(4) {
+            0 => {
+                bytes.truncate(at);
+                format!("{} cut at {at}", name.display())
+            }
+            1 => {
+                let end = bytes.len().min(at + 512);
+                bytes[at..end].fill(0);
+                format!("{} zeroed from {at}", name.display())
+            }
+            _ => {
+                bytes[at] ^= 1 << rng.below(8);
+                format!("{} bit flipped at {at}", name.display())
+            }
+        };
+        fs::write(trial.path().join(name), &bytes).unwrap();
+        let damaged = contents(trial.path());
+        let opened = Store::open(trial.path(), small()).map(drop);
+        if opened.is_err() {
+            let after = contents(trial.path());
+            for (name, bytes) in &damaged {
+                assert!(after.get(name) == Some(bytes), "{what}: {} was changed", name.display());
+            }
+        }
+        match opened.and_then(|()| read_all(trial.path(), &chain)) {
+            Ok(()) => harmless += 1,
+            Err(StoreError::Corrupt { .. } | StoreError::WrongFormat { .. }) => seen += 1,
+            Err(other) => panic!("{what}: {other}"),
+        }
+    }
+    eprintln!("damage seen {seen}, harmless {harmless}");
+    assert!(seen > 0);
+}
+
+/// A small file system of its own, taken down at the end.
+struct Small(tempfile::TempDir);
+
+impl Small {
+    fn mount() -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let done = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=12m", "tmpfs"])
+            .arg(dir.path())
+            .stderr(Stdio::null())
+            .status();
+        done.is_ok_and(|s| s.success()).then_some(Self(dir))
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn test_full_disk_refuses_writes_and_loses_nothing() {
+    let Some(small_disk) = Small::mount() else {
+        eprintln!("skipped: mounting a small file system needs root");
+        return;
+    };
+    let dir = small_disk.0.path().join("store");
+    let mut chain = Vec::new();
+    let store = Arc::new(Store::open(&dir, small()).unwrap());
+    let fault = loop {
+        let block = next_block(chain.last(), SEED, SIZE);
+        match store.commit(&block.data()) {
+            Ok(()) => chain.push(block),
+            Err(fault) => break fault,
+        }
+    };
+    assert_eq!(fault.code(), "store_disk_full", "{fault}");
+    let next = next_block(chain.last(), SEED, SIZE);
+    let refused = store.commit(&next.data()).unwrap_err();
+    assert!(["store_stopped", "store_disk_full"].contains(&refused.code()), "{refused}");
+    assert!(store.fault().is_some());
+    let everybody: Vec<Address> = (0..4 * SIZE).map(who).collect();
+    let check = |store: &Arc<Store>| {
+        for block in chain.iter().rev().take(30) {
+            check_block(store, block).unwrap();
+            if block.header.number >= store.earliest_state() {
+                check_state(store, block, &everybody).unwrap();
+            }
+        }
+    };
+    check(&store);
+    drop(store);
+    // Still full: it opens and reads.
+    let store = Arc::new(Store::open(&dir, small()).unwrap());
+    assert_eq!(store.head().unwrap().hash, chain.last().unwrap().hash);
+    check(&store);
+    drop(store);
+    let grown =
+        Command::new("mount").args(["-o", "remount,size=64m"]).arg(small_disk.0.path()).status().unwrap();
+    assert!(grown.success());
+    let store = Arc::new(Store::open(&dir, small()).unwrap());
+    store.commit(&next.data()).unwrap();
+    store.verify(None, &mut |_, _, _| {}).unwrap();
+}
