@@ -16,7 +16,11 @@ pub struct RawBlock {
 
 /// Length of one transaction as a list item: a legacy one is a list itself, others are strings.
 fn item_length(tx: &[u8]) -> usize {
-    if is_legacy(tx) { tx.len() } else { RlpHeader { list: false, payload_length: tx.len() }.length_with_payload() }
+    if is_legacy(tx) {
+        tx.len()
+    } else {
+        RlpHeader { list: false, payload_length: tx.len() }.length_with_payload()
+    }
 }
 
 fn is_legacy(tx: &[u8]) -> bool {

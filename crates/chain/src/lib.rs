@@ -2,4 +2,9 @@
 //!
 //! Synchronous Rust without Python: the mempool, block building, and the answers of JSON-RPC.
 
+pub mod block_rlp;
+pub mod chain;
+pub mod dev;
+pub mod network;
 pub mod pool;
+pub mod transfer;

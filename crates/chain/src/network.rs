@@ -130,7 +130,8 @@ impl Network {
         let hash = keccak256(canonical(&document));
         let File { name, chain_id, genesis, parameters, alloc } =
             serde_json::from_value(document).map_err(refuse)?;
-        if parameters.block_time_ms == 0 || parameters.elasticity == 0 || parameters.base_fee_denominator == 0 {
+        if parameters.block_time_ms == 0 || parameters.elasticity == 0 || parameters.base_fee_denominator == 0
+        {
             return Err(NetworkError(
                 "blockTimeMs, elasticity and baseFeeDenominator must be above zero".into(),
             ));
@@ -156,8 +157,9 @@ impl Network {
                 hash: genesis.l1_origin.hash,
                 timestamp: genesis.l1_origin.timestamp,
                 base_fee_wei: genesis.l1_origin.base_fee_wei.to(),
-                blob_base_fee_wei: u128::try_from(genesis.l1_origin.blob_base_fee_wei)
-                    .map_err(|_| NetworkError("genesis.l1Origin.blobBaseFeeWei: more than 128 bits".into()))?,
+                blob_base_fee_wei: u128::try_from(genesis.l1_origin.blob_base_fee_wei).map_err(|_| {
+                    NetworkError("genesis.l1Origin.blobBaseFeeWei: more than 128 bits".into())
+                })?,
                 prev_randao: genesis.l1_origin.prev_randao,
                 parent_beacon_block_root: genesis.l1_origin.parent_beacon_block_root,
             },
@@ -191,11 +193,18 @@ impl Network {
                     .storage
                     .iter()
                     .map(|(slot, value)| {
-                        (U256::from_be_bytes(slot.0), Change { old: U256::ZERO, new: U256::from_be_bytes(value.0) })
+                        (
+                            U256::from_be_bytes(slot.0),
+                            Change { old: U256::ZERO, new: U256::from_be_bytes(value.0) },
+                        )
                     })
                     .collect();
-                let new =
-                    Account { nonce: account.nonce, balance: account.balance, code_hash, ..Account::default() };
+                let new = Account {
+                    nonce: account.nonce,
+                    balance: account.balance,
+                    code_hash,
+                    ..Account::default()
+                };
                 AccountUpdate { address: *address, account: Change { old: None, new: Some(new) }, slots }
             })
             .collect();

@@ -63,6 +63,30 @@ pub trait State: MaybeSync {
     fn node(&self, owner: Option<&B256>, path: &Nibbles, hash: &B256) -> Result<Bytes, Self::Error>;
 }
 
+impl<S: State> State for alloc::sync::Arc<S> {
+    type Error = S::Error;
+
+    fn account(&self, address: &Address) -> Result<Option<Account>, S::Error> {
+        (**self).account(address)
+    }
+
+    fn storage(&self, address: &Address, slot: &U256) -> Result<U256, S::Error> {
+        (**self).storage(address, slot)
+    }
+
+    fn code(&self, hash: &B256) -> Result<Bytes, S::Error> {
+        (**self).code(hash)
+    }
+
+    fn block_hash(&self, number: u64) -> Result<B256, S::Error> {
+        (**self).block_hash(number)
+    }
+
+    fn node(&self, owner: Option<&B256>, path: &Nibbles, hash: &B256) -> Result<Bytes, S::Error> {
+        (**self).node(owner, path, hash)
+    }
+}
+
 /// One value before and after a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change<T> {

@@ -1,0 +1,447 @@
+//! The chain a node keeps: store, head and mempool, and the only places where they change.
+//!
+//! One writer at a time (`build`, `import`, `unwind`) holds the state trie; readers see whole blocks
+//! through the store and the published head.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    time::Instant,
+};
+
+use alloy_consensus::{Header, Sealed};
+use alloy_primitives::{Address, B256, Bytes};
+use trex_stf::{
+    attributes::BlockAttributes,
+    block::{Block, BlockError, BlockExecutor, Exclusion, Overwrite},
+    fees::base_fee_wei,
+    header::slot,
+    params::NetworkParams,
+    receipt::Receipt,
+    state::State,
+    state_trie::StateTrie,
+    transaction::Transaction,
+};
+use trex_store::{BlockData, StateView, Store, StoreError};
+
+use crate::{
+    dev::{Dev, Patched},
+    network::{Network, NetworkError},
+    pool::{self, Pool, PoolConfig, PoolError},
+};
+
+/// Trie nodes kept in memory between blocks; some 200 bytes each.
+const MAX_TRIE_NODES: usize = 1_000_000;
+
+/// Why the chain could not do its work.
+#[derive(Clone, Debug)]
+pub enum ChainError {
+    /// The store failed.
+    Store(StoreError),
+    /// The network file is unusable.
+    Network(NetworkError),
+    /// A block could not be made or breaks a rule.
+    Block {
+        /// Its number.
+        number: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The mempool's journal failed.
+    Pool(String),
+    /// A file could not be read or written.
+    File(String),
+}
+
+impl ChainError {
+    /// Stable code of the error's class.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.code(),
+            Self::Network(_) => "bad_network",
+            Self::Block { .. } => "bad_block",
+            Self::Pool(_) => "pool_journal",
+            Self::File(_) => "io",
+        }
+    }
+}
+
+impl std::fmt::Display for ChainError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Store(error) => error.fmt(f),
+            Self::Network(error) => error.fmt(f),
+            Self::Block { number, reason } => write!(f, "block {number}: {reason}"),
+            Self::Pool(reason) => write!(f, "mempool journal: {reason}"),
+            Self::File(reason) => f.write_str(reason),
+        }
+    }
+}
+
+impl std::error::Error for ChainError {}
+
+impl From<StoreError> for ChainError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// State after the newest block, or after an older one, with what waits to be overwritten.
+pub type ChainState = Patched<Arc<StateView>>;
+
+/// The newest block.
+#[derive(Debug)]
+pub struct Head {
+    /// State after it.
+    pub state: Arc<StateView>,
+    /// Its header and hash.
+    pub header: Arc<Sealed<Header>>,
+    /// Its slot.
+    pub slot: u64,
+    /// Number of transactions in it.
+    pub transactions: usize,
+    /// Number of logs in it.
+    pub logs: usize,
+}
+
+/// What to build.
+#[derive(Clone, Copy, Debug)]
+pub struct BuildOrder {
+    /// Slot of the block, above the head's.
+    pub slot: u64,
+    /// Gas limit; `None` is the network's.
+    pub gas_limit: Option<u64>,
+    /// Make a block even if no transaction goes in.
+    pub allow_empty: bool,
+    /// No transaction is begun after this moment.
+    pub deadline: Option<Instant>,
+}
+
+/// A node's chain.
+pub struct Chain {
+    network: Network,
+    genesis_hash: B256,
+    store: Arc<Store>,
+    head: RwLock<Arc<Head>>,
+    writer: Mutex<StateTrie>,
+    pool: Pool,
+    restored: pool::Restored,
+    dev: Mutex<Dev>,
+}
+
+impl std::fmt::Debug for Chain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Chain").field("network", &self.network.name).finish_non_exhaustive()
+    }
+}
+
+impl Chain {
+    /// Opens the chain kept in `directory`, making it from genesis if there is none.
+    pub fn open(
+        directory: &Path,
+        network: Network,
+        options: trex_store::Options,
+        pool: PoolConfig,
+    ) -> Result<Self, ChainError> {
+        let store = Arc::new(Store::open(directory.join("store"), options)?);
+        let (genesis, diff) = network.genesis().map_err(ChainError::Network)?;
+        let genesis_hash = genesis.hash_slow();
+        if store.head().is_none() {
+            store.init_genesis(&BlockData {
+                header: &genesis,
+                hash: genesis_hash,
+                transactions: &[],
+                tx_hashes: &[],
+                senders: &[],
+                recipients: &[],
+                receipts: &[],
+                diff: &diff,
+                appearances: &[],
+                created: &[],
+                extra: &[],
+                meta: &[],
+            })?;
+        }
+        let head = load_head(&store)?;
+        let trie = StateTrie::new(head.header.state_root);
+        let dev = Dev::load(&store)?;
+        let journal = directory.join("mempool.journal");
+        let (pool, restored) = Pool::open(pool, Some(&journal), &*head.state, pool_head(&network, &head))
+            .map_err(|error| ChainError::Pool(error.to_string()))?;
+        Ok(Self {
+            network,
+            genesis_hash,
+            store,
+            head: RwLock::new(Arc::new(head)),
+            writer: Mutex::new(trie),
+            pool,
+            restored,
+            dev: Mutex::new(dev),
+        })
+    }
+
+    /// What opening found in the mempool's journal.
+    pub fn restored(&self) -> &pool::Restored {
+        &self.restored
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Parameters of the network.
+    pub fn params(&self) -> &NetworkParams {
+        &self.network.params
+    }
+
+    /// Hash of block 0.
+    pub fn genesis_hash(&self) -> B256 {
+        self.genesis_hash
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// The mempool.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// The newest block.
+    pub fn head(&self) -> Arc<Head> {
+        self.head.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn dev(&self) -> MutexGuard<'_, Dev> {
+        self.dev.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn write(&self) -> MutexGuard<'_, StateTrie> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts raw transactions into the mempool: hash or reason for each, in order.
+    pub fn submit(&self, raw: Vec<Bytes>) -> Vec<Result<B256, PoolError>> {
+        self.pool.submit(raw, || {
+            let head = self.head();
+            let state = Arc::new(self.with_patches(head.state.clone()));
+            (state, pool_head(&self.network, &head))
+        })
+    }
+
+    /// Attributes of a block on the head.
+    pub fn attributes(&self, slot: u64, gas_limit: Option<u64>) -> BlockAttributes {
+        self.network.attributes(slot, gas_limit)
+    }
+
+    /// Builds the next block from the mempool, makes it durable and publishes it. `None` when there
+    /// is nothing to build of.
+    pub fn build(&self, order: &BuildOrder) -> Result<Option<Arc<Head>>, ChainError> {
+        let mut trie = self.write();
+        let dev = self.dev().take();
+        if !order.allow_empty && self.pool.status().pending == 0 && dev.deposits.is_empty() {
+            self.dev().put_back(dev);
+            return Ok(None);
+        }
+        let head = self.head();
+        let number = head.header.number + 1;
+        let state = head.state.clone();
+        let mut attributes = self.attributes(order.slot, order.gas_limit);
+        attributes.deposits = dev.deposits.iter().map(|deposit| deposit.encoded().clone()).collect();
+        let opened = self.open_block(&head, &attributes, &dev.overwrites, &state);
+        let mut executor = match opened {
+            Ok(executor) => executor,
+            Err(error) => {
+                self.dev().put_back(dev);
+                return Err(error);
+            }
+        };
+        let rejected = self.fill(&mut executor, order.deadline).map_err(|error| fault(number, error))?;
+        self.pool.discard(&rejected).map_err(|error| ChainError::Pool(error.to_string()))?;
+        if executor.included() == 0 && !order.allow_empty && dev.is_empty() {
+            self.dev().put_back(dev);
+            return Ok(None);
+        }
+        let block = self.finish(executor, &mut trie, head.header.state_root)?;
+        let extra = dev.block_extra();
+        let meta = dev.committed_meta();
+        self.commit(&block, &extra, &meta, &mut trie).map(Some)
+    }
+
+    /// Opens a block on `parent` with what a development network overwrote.
+    pub(crate) fn open_block<'a, S: State>(
+        &self,
+        parent: &Head,
+        attributes: &BlockAttributes,
+        overwrites: &[Overwrite],
+        state: &'a S,
+    ) -> Result<BlockExecutor<'a, S>, ChainError> {
+        let number = parent.header.number + 1;
+        let mut executor =
+            BlockExecutor::new(self.params(), &parent.header, parent.header.hash(), attributes, state)
+                .map_err(|error| fault(number, error))?;
+        if !overwrites.is_empty() {
+            executor.overwrite(overwrites).map_err(|error| fault(number, error))?;
+        }
+        Ok(executor)
+    }
+
+    /// Takes the mempool's best transactions into a block until it is full, time is up or there are
+    /// none left. Returns those that can never be included.
+    pub(crate) fn fill<S: State>(
+        &self,
+        executor: &mut BlockExecutor<'_, S>,
+        deadline: Option<Instant>,
+    ) -> Result<Vec<B256>, BlockError<S::Error>> {
+        /// Gas below which no transaction fits.
+        const LEAST_GAS: u64 = 21_000;
+        let mut rejected = Vec::new();
+        let mut best = self.pool.best(executor.header().base_fee_per_gas.unwrap_or_default());
+        while executor.gas_left() >= LEAST_GAS && deadline.is_none_or(|deadline| Instant::now() < deadline) {
+            let Some(tx) = best.next() else { break };
+            match executor.transact(tx.transaction().clone())? {
+                None => {}
+                Some(Exclusion::BlockGas { .. }) => best.skip_sender(&tx.sender()),
+                Some(Exclusion::Invalid(_) | Exclusion::Deposit) => {
+                    rejected.push(tx.hash());
+                    best.skip_sender(&tx.sender());
+                }
+            }
+        }
+        Ok(rejected)
+    }
+
+    fn finish(
+        &self,
+        executor: BlockExecutor<'_, Arc<StateView>>,
+        trie: &mut StateTrie,
+        parent_root: B256,
+    ) -> Result<Block, ChainError> {
+        let number = executor.header().number;
+        if trie.root() != parent_root {
+            *trie = StateTrie::new(parent_root);
+        }
+        executor.finish(trie).map_err(|error| {
+            // Half applied: start again from the parent's root next time.
+            *trie = StateTrie::new(parent_root);
+            fault(number, error)
+        })
+    }
+
+    /// Stores a block, publishes it as the head and tells the mempool.
+    pub(crate) fn commit(
+        &self,
+        block: &Block,
+        extra: &[u8],
+        meta: &[(Vec<u8>, Vec<u8>)],
+        trie: &mut StateTrie,
+    ) -> Result<Arc<Head>, ChainError> {
+        let columns = Columns::new(&block.transactions);
+        let data = BlockData {
+            header: &block.header,
+            hash: block.hash,
+            transactions: &columns.transactions,
+            tx_hashes: &columns.hashes,
+            senders: &columns.senders,
+            recipients: &columns.recipients,
+            receipts: &block.receipts,
+            diff: &block.diff,
+            appearances: &[],
+            created: &[],
+            extra,
+            meta,
+        };
+        self.store.commit(&data).inspect_err(|_| {
+            // The trie is ahead of the store.
+            *trie = StateTrie::new(self.head().header.state_root);
+        })?;
+        trie.prune(MAX_TRIE_NODES);
+        let head = Arc::new(Head {
+            state: Arc::new(self.store.latest()?),
+            slot: slot(&block.header).unwrap_or_default(),
+            header: Arc::new(Sealed::new_unchecked(block.header.clone(), block.hash)),
+            transactions: block.transactions.len(),
+            logs: block.receipts.iter().map(|receipt| receipt.logs.len()).sum(),
+        });
+        *self.head.write().unwrap_or_else(PoisonError::into_inner) = head.clone();
+        self.pool.advance(pool_head(&self.network, &head), &block.diff);
+        Ok(head)
+    }
+
+    /// Goes back to block `number`. Transactions of the blocks above are forgotten.
+    pub fn unwind(&self, number: u64) -> Result<Arc<Head>, ChainError> {
+        let mut trie = self.write();
+        self.store.unwind_to(number)?;
+        let head = Arc::new(load_head(&self.store)?);
+        *trie = StateTrie::new(head.header.state_root);
+        *self.head.write().unwrap_or_else(PoisonError::into_inner) = head.clone();
+        self.pool
+            .reset(pool_head(&self.network, &head), &*head.state, Vec::new())
+            .map_err(|error| ChainError::Pool(error.to_string()))?;
+        Ok(head)
+    }
+}
+
+/// A block's transactions as the store takes them: lists side by side.
+struct Columns {
+    transactions: Vec<Bytes>,
+    hashes: Vec<B256>,
+    senders: Vec<Address>,
+    recipients: Vec<Option<Address>>,
+}
+
+impl Columns {
+    fn new(transactions: &[Transaction]) -> Self {
+        Self {
+            transactions: transactions.iter().map(|tx| tx.encoded().clone()).collect(),
+            hashes: transactions.iter().map(Transaction::hash).collect(),
+            senders: transactions.iter().map(Transaction::sender).collect(),
+            recipients: transactions
+                .iter()
+                .map(|tx| alloy_consensus::Transaction::to(tx.envelope()))
+                .collect(),
+        }
+    }
+}
+
+pub(crate) fn fault<E: std::fmt::Display>(number: u64, error: BlockError<E>) -> ChainError {
+    ChainError::Block { number, reason: error.to_string() }
+}
+
+fn load_head(store: &Arc<Store>) -> Result<Head, ChainError> {
+    let missing = |what: &str| {
+        ChainError::Store(StoreError::Corrupt { place: "head".into(), detail: format!("{what} is missing") })
+    };
+    let at = store.head().ok_or_else(|| missing("the head"))?;
+    let header = store.header_by_number(at.number)?.ok_or_else(|| missing("its header"))?;
+    let receipts: Vec<Receipt> = store.receipts(at.number)?.ok_or_else(|| missing("its receipts"))?;
+    Ok(Head {
+        state: Arc::new(store.latest()?),
+        slot: slot(&header).unwrap_or_default(),
+        header: Arc::new(Sealed::new_unchecked(header, at.hash)),
+        transactions: receipts.len(),
+        logs: receipts.iter().map(|receipt| receipt.logs.len()).sum(),
+    })
+}
+
+/// What the mempool has to know of the head.
+fn pool_head(network: &Network, head: &Head) -> pool::Head {
+    let header = &head.header;
+    pool::Head {
+        number: header.number,
+        hash: header.hash(),
+        timestamp: header.timestamp,
+        base_fee_wei: base_fee_wei(
+            &network.params,
+            header.base_fee_per_gas.unwrap_or_default(),
+            header.gas_used,
+            header.gas_limit,
+            1,
+        ),
+        gas_limit: network.gas_limit,
+        origin: network.origin,
+    }
+}
