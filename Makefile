@@ -2,11 +2,11 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup devnet test test-long check fmt docs
+.PHONY: help setup devnet test test-long check fmt guest docs
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(CURDIR)/.cache/bin:$(PATH)
 PYTHON := python3
-PROGRAMS := scripts/build-networks scripts/contract-snapshots scripts/setup scripts/test
+PROGRAMS := scripts/build-networks scripts/contract-snapshots scripts/guest scripts/setup scripts/test
 TIER ?= test
 
 help: ## list the verbs
@@ -43,6 +43,9 @@ fmt: ## bring every file into the form that check wants
 	ruff format
 	cargo fmt --all
 	forge fmt
+
+guest: ## the provable programs for RISC-V, with their sizes and hashes
+	@$(PYTHON) scripts/guest
 
 docs: ## API pages from docstrings, into site/
 	rm -rf site

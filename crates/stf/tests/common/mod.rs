@@ -1,6 +1,12 @@
 //! A state in memory that checks every diff it is given.
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod chain;
+pub mod random;
+pub mod reference;
+pub mod scenarios;
+pub mod script;
+
 use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};

@@ -1,0 +1,16 @@
+//! One block: reads the input document of `trex_stf::program`, writes its output.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+
+extern crate alloc;
+
+use alloc::{string::ToString, vec::Vec};
+
+use alloy_primitives::Bytes;
+use trex_guest::Fault;
+
+fn block(input: &Bytes) -> Result<Vec<u8>, Fault> {
+    trex_stf::program::run(input)
+        .map_err(|error| Fault { exit_code: error.exit_code(), message: error.to_string() })
+}
+
+trex_guest::entry!(block);
