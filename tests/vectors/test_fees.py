@@ -10,6 +10,9 @@ from tests.vectors.fastlz import fastlz_length
 VECTORS = json.loads((Path(__file__).resolve().parents[2] / "vectors" / "fees.json").read_text())
 
 
+LENGTHS = {case["name"]: case for case in VECTORS["lengths"]}
+
+
 @pytest.mark.parametrize("case", VECTORS["lengths"], ids=lambda case: case["name"])
 def test_fastlz_length_golden_case(case: dict[str, Any]) -> None:
     """FEE-001."""
@@ -24,6 +27,7 @@ def test_fastlz_length_values_of_the_op_stack() -> None:
 @pytest.mark.parametrize("case", VECTORS["fees"])
 def test_fee_golden_case(case: dict[str, Any]) -> None:
     """FEE-002, FEE-003."""
+    assert LENGTHS[case["name"]]["fastlzLength"] == case["fastlzLength"]
     size = max(100_000_000, 836_500 * case["fastlzLength"] - 42_585_600)
     price = 16 * case["baseFeeScalar"] * int(case["l1BaseFeeWei"], 16)
     price += case["blobBaseFeeScalar"] * int(case["l1BlobBaseFeeWei"], 16)

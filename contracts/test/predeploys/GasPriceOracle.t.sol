@@ -7,6 +7,7 @@ import {vm} from "../utils/Vm.sol";
 
 contract GasPriceOracleTest {
     struct FeeCase {
+        string name;
         uint256 fastlzLength;
         uint256 baseFeeScalar;
         uint256 blobBaseFeeScalar;
@@ -27,7 +28,7 @@ contract GasPriceOracleTest {
     function test_getL1Fee_golden_cases_agree() external {
         string memory json = vm.readFile("vectors/fees.json");
         string memory description = string.concat(
-            "FeeCase(uint256 fastlzLength,uint256 baseFeeScalar,uint256 blobBaseFeeScalar,uint256 l1BaseFeeWei,",
+            "FeeCase(string name,uint256 fastlzLength,uint256 baseFeeScalar,uint256 blobBaseFeeScalar,uint256 l1BaseFeeWei,",
             "uint256 l1BlobBaseFeeWei,uint256 l1FeeWei,uint256 l1GasUsed)"
         );
         FeeCase[] memory cases = abi.decode(vm.parseJsonTypeArray(json, ".fees", description), (FeeCase[]));

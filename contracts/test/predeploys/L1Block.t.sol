@@ -93,7 +93,8 @@ contract L1BlockTest {
     }
 
     function test_setL1BlockValuesEcotone_gas() external {
-        Attributes memory a = Attributes(1368, 810_949, 0, 1_767_225_600, 24_000_000, 1e9, 1, keccak256("h"), 0);
+        Attributes memory a =
+            Attributes(1368, 810_949, 0, 1_767_225_600, 24_000_000, 1e9, 1, keccak256("h"), 0);
         vm.prank(depositor);
         (bool done,) = address(l1Block).call(pack(a));
         vm.snapshotGasLastCall("L1Block", "setL1BlockValuesEcotone first");

@@ -116,13 +116,13 @@ pub fn fastlz_length(input: &[u8]) -> u32 {
             size += literals(at - anchor);
         }
         let mut run = 0;
-        while at + 3 + run < length.saturating_sub(9)
+        while at + 3 + run < length.saturating_sub(4)
             && input[(candidate + 3 + run) as usize] == input[(at + 3 + run) as usize]
         {
             run += 1;
         }
         // The comparison counts the byte it stopped at.
-        let run = if at + 3 + run < length.saturating_sub(9) { run + 1 } else { run };
+        let run = if at + 3 + run < length.saturating_sub(4) { run + 1 } else { run };
         size += matched(run);
         at += run;
         last_seen[hash(word(at))] = at;
