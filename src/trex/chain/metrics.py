@@ -57,17 +57,23 @@ class Metrics:
         )
         self.filters = Gauge("trex_filters", "Filters", registry=registry)
         self.sync_waiters = Gauge("trex_sync_waiters", "Calls waiting for inclusion", registry=registry)
-        self._methods: set[str] = set()
+        self._ok: dict[str, tuple[Counter, Histogram]] = {}
 
     def called(self, method: str, seconds: float, failed: bool, count: int = 1) -> None:
         """Count calls of one method that were answered together."""
-        if method not in self._methods:
+        if not failed and (known := self._ok.get(method)) is not None:
+            known[0].inc(count)
+            known[1].observe(seconds)
+            return
+        if method not in self._ok:
             # Names that nobody knows come from outside: they must not become labels without end.
-            if failed or len(self._methods) >= METHODS_MAX:
+            if failed or len(self._ok) >= METHODS_MAX:
                 self.calls.labels("other", "error" if failed else "ok").inc(count)
                 return
-            self._methods.add(method)
-        self.calls.labels(method, "error" if failed else "ok").inc(count)
+            self._ok[method] = self.calls.labels(method, "ok"), self.call_seconds.labels(method)
+            self.called(method, seconds, failed, count)
+            return
+        self.calls.labels(method, "error").inc(count)
         self.call_seconds.labels(method).observe(seconds)
 
     def sealed(self, head: Sealed, seconds: float) -> None:

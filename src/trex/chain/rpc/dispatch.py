@@ -7,7 +7,7 @@ batch become one call of the core; and all others, which the core answers by nam
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -16,6 +16,7 @@ from trex.chain.core import Core
 from trex.chain.limits import ServerLimits
 from trex.chain.metrics import Metrics
 from trex.chain.rpc.messages import (
+    HEAD,
     INVALID_PARAMS,
     INVALID_REQUEST,
     NULL,
@@ -141,21 +142,21 @@ class Dispatcher:
             if isinstance(call, MalformedError):
                 done, some = 1, [encode_error(call.id, call)]
             elif call.method == SEND:
-                run = [c for c in takewhile(self._is_send, calls[at:]) if isinstance(c, Call)]
+                run = [call]
+                for following in islice(calls, at + 1, None):
+                    if type(following) is not Call or following.method != SEND:
+                        break
+                    run.append(following)
                 done, some = len(run), await self._send(run)
             elif call.method in self.methods:
                 done, some = 1, await self._local(call, session)
             else:
-                run = [c for c in takewhile(self._is_core, calls[at:]) if isinstance(c, Call)]
+                run = [c for c in takewhile(self._is_core, islice(calls, at, None)) if isinstance(c, Call)]
                 done, some = len(run), await self._core(run, limit - size)
             at += done
             size += sum(map(len, some))
             answers += some
         return answers
-
-    @staticmethod
-    def _is_send(call: Call | MalformedError) -> bool:
-        return type(call) is Call and call.method == SEND
 
     def _is_core(self, call: Call | MalformedError) -> bool:
         return type(call) is Call and call.method != SEND and call.method not in self.methods
@@ -179,7 +180,7 @@ class Dispatcher:
         for call, outcome in zip(calls, outcomes, strict=True):
             if type(outcome) is str:
                 if call.id is not None:
-                    answers.append(b'{"jsonrpc":"2.0","id":%b,"result":"%b"}' % (call.id, outcome.encode()))
+                    answers.append(HEAD + call.id + b',"result":"' + outcome.encode() + b'"}')
             else:
                 failed += 1
                 if call.id is not None:
