@@ -17,7 +17,7 @@ def open_chain(
     history_blocks: int | None = None,
     cache_bytes: int = 512 << 20,
     limits: CoreLimits | None = None,
-) -> _core.Chain:
+) -> "_core.Chain":
     """Open a data directory, making it from genesis when it is empty.
 
     Args:

@@ -5,6 +5,11 @@ import click
 from trex.node.lazy import LazyCommand, LazyGroup
 
 COMMANDS = {
+    "devnet": LazyCommand("trex.node.devnet:devnet", "Start a chain of your own."),
+    "node": LazyCommand("trex.node.run:node", "Run a node of a network."),
+    "export": LazyCommand("trex.node.db:export", "Write blocks to FILE."),
+    "import": LazyCommand("trex.node.db:import_", "Execute and store the blocks of FILE."),
+    "db": LazyCommand("trex.node.db:db", "Look after a data directory."),
     "network": LazyCommand("trex.node.network:network", "Look at a network file."),
     "version": LazyCommand("trex.node.version:version", "Version and build of this program."),
 }

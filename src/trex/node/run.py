@@ -1,0 +1,81 @@
+"""`trex node`: run a network's node, and look at its limits."""
+
+import ast
+import dataclasses
+import inspect
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from trex.chain import limits as limits_module
+from trex.chain.assembly import Node
+from trex.chain.limits import CoreLimits, ServerLimits
+from trex.node.files import data_home
+from trex.node.logs import Terminal
+from trex.node.options import FILE, PATH, log_level_option, option, read_options, serving_options
+from trex.node.serving import serve
+from trex.types.network_file import NetworkFileError, read_network
+
+
+@click.group()
+def node() -> None:
+    """Run a node of a network."""
+
+
+@node.command()
+@option("--network", required=True, type=FILE, help="The network file.")
+@option("--datadir", type=PATH, help="Where state is kept; by default below the XDG data directory.")
+@option("--produce/--no-produce", default=True, show_default=True, help="Make blocks.")
+@serving_options
+@log_level_option("info")
+def run(network: Path, datadir: Path | None, **shared: Any) -> None:
+    """Serve a network's chain and make its blocks, until SIGINT or SIGTERM."""
+    options = read_options(**shared)
+    text = network.read_bytes()
+    try:
+        name = read_network(text).name
+    except NetworkFileError as error:
+        raise click.ClickException(f"{network}: {error}") from error
+
+    def started(node: Node, _: Terminal) -> None:
+        host = node.settings.host
+        shown = f"[{host}]" if ":" in host else host
+        click.echo(f"{name}: chain id {node.core.chain_id}, block {node.core.head().number}")
+        click.echo(f"listening on http://{shown}:{node.server.port}")
+
+    serve(text, datadir or data_home() / name, options, dev=False, started=started)
+
+
+@node.command()
+@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+def limits(as_json: bool) -> None:
+    """List the limits that --limit sets, with their defaults."""
+    rows = [
+        (field.name, field.default, meaning)
+        for kind in (ServerLimits, CoreLimits)
+        for field, meaning in zip(dataclasses.fields(kind), _meanings(kind), strict=True)
+    ]
+    if as_json:
+        table = [{"name": name, "default": default, "meaning": meaning} for name, default, meaning in rows]
+        click.echo(orjson.dumps(table, option=orjson.OPT_INDENT_2).decode())
+        return
+    for name, default, meaning in rows:
+        click.echo(f"{name:<26} {'core' if default is None else default!s:<12} {meaning}")
+
+
+def _meanings(kind: type) -> list[str]:
+    """Return what the source says of each field of a limits class."""
+    tree = ast.parse(inspect.getsource(limits_module))
+    body = next(
+        part.body for part in tree.body if isinstance(part, ast.ClassDef) and part.name == kind.__name__
+    )
+    return [
+        " ".join(str(after.value.value).split())
+        for before, after in pairwise(body)
+        if isinstance(before, ast.AnnAssign)
+        and isinstance(after, ast.Expr)
+        and isinstance(after.value, ast.Constant)
+    ]
