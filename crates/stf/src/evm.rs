@@ -1,12 +1,17 @@
 //! The EVM of this chain: revm over a [`State`], with our precompiles and our fee rules.
 
-use core::{fmt, marker::PhantomData};
+use core::{
+    fmt,
+    marker::PhantomData,
+    ops::{Deref, DerefMut},
+};
 
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{
     Address, B256, Bytes, KECCAK256_EMPTY, U256,
     map::{AddressMap, HashMap},
 };
+use alloy_trie::EMPTY_ROOT_HASH;
 use op_alloy_consensus::OpTxEnvelope;
 use revm::{
     Context, Database, Journal,
@@ -17,17 +22,20 @@ use revm::{
         result::{EVMError, HaltReason, InvalidTransaction},
     },
     context_interface::{
-        ContextTr, JournalTr, Transaction as _, block::BlobExcessGasAndPrice,
+        ContextTr, JournalTr, Transaction as _, block::BlobExcessGasAndPrice, context::ContextError,
         journaled_state::account::JournaledAccountTr,
     },
     database_interface::DBErrorMarker,
     handler::{
-        EthFrame, EthPrecompiles, EvmTr, EvmTrError, FrameResult, FrameTr, Handler,
-        instructions::EthInstructions, pre_execution,
+        EthFrame, EthPrecompiles, EvmTr, EvmTrError, FrameInitOrResult, FrameResult, FrameTr, Handler,
+        ItemOrResult, evm::FrameInitResult, instructions::EthInstructions, pre_execution,
     },
     inspector::{Inspector, InspectorEvmTr, InspectorHandler},
-    interpreter::{InitialAndFloorGas, interpreter::EthInterpreter, interpreter_action::FrameInit},
-    primitives::hardfork::SpecId,
+    interpreter::{
+        CreateInputs, CreateOutcome, FrameInput, Gas, InitialAndFloorGas, InstructionResult,
+        InterpreterResult, interpreter::EthInterpreter, interpreter_action::FrameInit,
+    },
+    primitives::{constants::CALL_STACK_LIMIT, hardfork::SpecId},
     state::{AccountInfo, EvmState},
 };
 
@@ -114,14 +122,135 @@ impl<S: State> Database for StateDb<'_, S> {
 /// revm's context over a [`State`].
 pub type StateContext<'a, S> = Context<BlockEnv, TxEnv, CfgEnv, StateDb<'a, S>, Journal<StateDb<'a, S>>, ()>;
 
-/// The chain's EVM over a [`State`], watched by an inspector `I` (`()` for none).
-pub type StateEvm<'a, S, I = ()> = Evm<
+/// revm's own EVM over a [`State`].
+pub type PlainEvm<'a, S, I = ()> = Evm<
     StateContext<'a, S>,
     I,
     EthInstructions<EthInterpreter, StateContext<'a, S>>,
     EthPrecompiles,
     EthFrame<EthInterpreter>,
 >;
+
+/// The EVM over a [`State`], watched by an inspector `I` (`()` for none).
+///
+/// revm's with one rule more: a contract is not created over an account that has storage
+/// (EIP-7610), which revm cannot see because its accounts carry no storage root.
+#[derive(Debug)]
+pub struct StateEvm<'a, S: State, I = ()>(PlainEvm<'a, S, I>);
+
+impl<'a, S: State, I> Deref for StateEvm<'a, S, I> {
+    type Target = PlainEvm<'a, S, I>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<S: State, I> DerefMut for StateEvm<'_, S, I> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+type FrameError<E> = ContextError<StateError<E>>;
+
+impl<S: State, I> StateEvm<'_, S, I> {
+    /// Whether this creation would land on an account that is new but for its storage (EIP-7610);
+    /// the creator's nonce is then spent, as in any collision. What fails for another reason is
+    /// left to revm.
+    fn collides_with_storage(
+        &mut self,
+        inputs: &CreateInputs,
+        depth: usize,
+    ) -> Result<bool, FrameError<S::Error>> {
+        let journal = &mut self.0.ctx.journaled_state;
+        let creator = journal.load_account(inputs.caller())?.data;
+        let nonce = creator.info.nonce;
+        if depth > CALL_STACK_LIMIT as usize || creator.info.balance < inputs.value() || nonce == u64::MAX {
+            return Ok(false);
+        }
+        let address = inputs.created_address(nonce);
+        let target = journal.load_account(address)?.data;
+        if target.info.nonce != 0 || target.info.code_hash != KECCAK256_EMPTY || target.is_selfdestructed() {
+            return Ok(false);
+        }
+        let stored = journal.database.accounts.get(&address).copied().flatten();
+        if stored.is_none_or(|account| account.storage_root == EMPTY_ROOT_HASH) {
+            return Ok(false);
+        }
+        journal.load_account_mut(inputs.caller())?.data.bump_nonce();
+        Ok(true)
+    }
+}
+
+impl<'a, S: State, I> EvmTr for StateEvm<'a, S, I> {
+    type Context = StateContext<'a, S>;
+    type Instructions = EthInstructions<EthInterpreter, StateContext<'a, S>>;
+    type Precompiles = EthPrecompiles;
+    type Frame = EthFrame<EthInterpreter>;
+
+    fn all(&self) -> (&Self::Context, &Self::Instructions, &Self::Precompiles, &FrameStack<Self::Frame>) {
+        self.0.all()
+    }
+
+    fn all_mut(
+        &mut self,
+    ) -> (&mut Self::Context, &mut Self::Instructions, &mut Self::Precompiles, &mut FrameStack<Self::Frame>)
+    {
+        self.0.all_mut()
+    }
+
+    fn frame_init(
+        &mut self,
+        frame: FrameInit,
+    ) -> Result<FrameInitResult<'_, Self::Frame>, FrameError<S::Error>> {
+        if let FrameInput::Create(inputs) = &frame.frame_input
+            && self.collides_with_storage(inputs, frame.depth)?
+        {
+            let gas = Gas::new_with_regular_gas_and_reservoir(inputs.gas_limit(), inputs.reservoir());
+            let output = Default::default();
+            return Ok(ItemOrResult::Result(FrameResult::Create(CreateOutcome {
+                result: InterpreterResult { result: InstructionResult::CreateCollision, gas, output },
+                address: None,
+                charged_create_state_gas: inputs.charged_create_state_gas(),
+            })));
+        }
+        self.0.frame_init(frame)
+    }
+
+    fn frame_run(&mut self) -> Result<FrameInitOrResult<Self::Frame>, FrameError<S::Error>> {
+        self.0.frame_run()
+    }
+
+    fn frame_return_result(
+        &mut self,
+        result: FrameResult,
+    ) -> Result<Option<FrameResult>, FrameError<S::Error>> {
+        self.0.frame_return_result(result)
+    }
+}
+
+impl<'a, S: State, I: Inspector<StateContext<'a, S>, EthInterpreter>> InspectorEvmTr for StateEvm<'a, S, I> {
+    type Inspector = I;
+
+    fn all_inspector(
+        &self,
+    ) -> (&Self::Context, &Self::Instructions, &Self::Precompiles, &FrameStack<Self::Frame>, &I) {
+        self.0.all_inspector()
+    }
+
+    fn all_mut_inspector(
+        &mut self,
+    ) -> (
+        &mut Self::Context,
+        &mut Self::Instructions,
+        &mut Self::Precompiles,
+        &mut FrameStack<Self::Frame>,
+        &mut I,
+    ) {
+        self.0.all_mut_inspector()
+    }
+}
 
 /// Error of one transaction in the EVM.
 pub type TransactError<E> = EVMError<StateError<E>, InvalidTransaction>;
@@ -154,17 +283,28 @@ pub fn evm<'a, S: State, I>(
     state: &'a S,
     inspector: I,
 ) -> StateEvm<'a, S, I> {
+    evm_with_precompiles(config, block, state, inspector, precompiles())
+}
+
+/// Builds an EVM by the rules of `config`'s fork with precompiles other than the chain's.
+pub fn evm_with_precompiles<'a, S: State, I>(
+    config: CfgEnv,
+    block: BlockEnv,
+    state: &'a S,
+    inspector: I,
+    precompiles: EthPrecompiles,
+) -> StateEvm<'a, S, I> {
     let spec = config.spec;
     let mut context = Context::new(StateDb::new(state), spec);
     context.cfg = config;
     context.block = block;
-    Evm {
+    StateEvm(Evm {
         ctx: context,
         inspector,
         instruction: EthInstructions::new_mainnet_with_spec(spec),
-        precompiles: precompiles(),
+        precompiles,
         frame_stack: FrameStack::new_prealloc(8),
-    }
+    })
 }
 
 /// What revm needs to know of a transaction.
