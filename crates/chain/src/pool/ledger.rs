@@ -293,6 +293,16 @@ impl Ledger {
         }
     }
 
+    /// Takes back announcements made after a cursor, before anyone could read them.
+    pub fn retract(&mut self, cursor: u64) {
+        let keep = cursor.saturating_sub(self.announced_before) as usize;
+        for hash in self.announced.drain(keep.min(self.announced.len())..) {
+            if let Some(tx) = self.by_hash.get(&hash) {
+                tx.announced.store(false, Ordering::Relaxed);
+            }
+        }
+    }
+
     /// EIP-7702: an account with a delegation, or with one on its way, has one transaction in flight,
     /// since its balance may leave by other ways than its own transactions.
     fn check_delegation(
@@ -341,10 +351,10 @@ impl Ledger {
         let fits = |ledger: &Self| {
             let count = ledger.len() + usize::from(!replaces);
             let bytes = (ledger.bytes + tx.footprint()).saturating_sub(replaced_footprint);
+            let queued_bytes = (ledger.queued_bytes + tx.footprint()).saturating_sub(replaced_footprint);
             let queue_fits = executable
-                || replaces
-                || (ledger.queued < config.max_queued()
-                    && ledger.queued_bytes + tx.footprint() <= config.max_queued_bytes());
+                || (ledger.queued + usize::from(!replaces) <= config.max_queued()
+                    && queued_bytes <= config.max_queued_bytes());
             (count <= config.max_transactions && bytes <= config.max_bytes, queue_fits)
         };
         if fits(self) == (true, true) {
@@ -454,7 +464,7 @@ impl Ledger {
     }
 
     /// Demotions may leave more queued transactions than may be: the lowest ranked leave.
-    fn keep_queue_share(&mut self) {
+    pub fn keep_queue_share(&mut self) {
         while self.queued > self.config.max_queued() || self.queued_bytes > self.config.max_queued_bytes() {
             self.victims.prepare(&self.accounts, self.head.base_fee_wei);
             let Some((_, sender)) = self.victims.lowest(&self.accounts) else { return };
@@ -480,6 +490,54 @@ impl Ledger {
             .map(|tx| tx.hash())
             .collect();
         stale.iter().for_each(|hash| _ = self.discard(hash));
+    }
+}
+
+#[cfg(test)]
+impl Ledger {
+    /// Recomputes every total and panics where a promise is broken.
+    pub fn check(&self) {
+        let (mut pending, mut queued, mut bytes, mut queued_bytes, mut authorities) = (0, 0, 0, 0, 0);
+        for (address, queue) in &self.accounts {
+            let all: Vec<_> = queue.iter().collect();
+            assert!(!all.is_empty() && all.len() <= self.config.max_account_transactions);
+            let executable = &all[..queue.pending()];
+            for (index, tx) in executable.iter().enumerate() {
+                assert_eq!(tx.nonce(), queue.state.nonce + index as u64);
+            }
+            assert!(all.is_sorted_by(|a, b| a.nonce() < b.nonce()));
+            assert!(all.iter().all(|tx| tx.sender() == *address && tx.nonce() >= queue.state.nonce));
+            assert!(all.iter().all(|tx| self.by_hash.contains_key(&tx.hash())));
+            let cost = executable.iter().fold(U256::ZERO, |sum, tx| sum + tx.cost_wei());
+            assert!(cost <= queue.state.balance_wei);
+            // Nothing that could be executable is queued.
+            if let Some(next) = all.get(queue.pending()) {
+                let covered = cost + next.cost_wei() <= queue.state.balance_wei;
+                assert!(next.nonce() != queue.next_nonce() || !covered);
+            }
+            let mut lowest = None;
+            for tx in &all {
+                let own = Price::of(tx);
+                lowest = Some(lowest.map_or(own, |low: Price| low.min(own)));
+            }
+            assert_eq!(queue.last().map(|(_, low)| low), lowest);
+            assert_eq!(queue.head().map(|head| head.arrival), executable.first().map(|tx| tx.arrival));
+            assert!(executable.iter().all(|tx| tx.announced.load(Ordering::Relaxed)));
+            pending += queue.pending();
+            queued += queue.queued();
+            bytes += all.iter().map(|tx| tx.footprint()).sum::<usize>();
+            queued_bytes += all[queue.pending()..].iter().map(|tx| tx.footprint()).sum::<usize>();
+            authorities += all.iter().map(|tx| tx.authorities().len()).sum::<usize>();
+        }
+        assert_eq!((pending, queued), (self.pending, self.queued));
+        assert_eq!((bytes, queued_bytes), (self.bytes, self.queued_bytes));
+        assert_eq!(pending + queued, self.by_hash.len());
+        assert_eq!(authorities, self.authorities.values().sum::<usize>());
+        let encoded: usize = self.by_hash.values().map(|tx| record_len(tx.transaction())).sum();
+        assert_eq!(encoded as u64, self.journal_bytes);
+        assert!(pending + queued <= self.config.max_transactions && bytes <= self.config.max_bytes);
+        assert!(queued <= self.config.max_queued() && queued_bytes <= self.config.max_queued_bytes());
+        assert!(self.announced.len() <= self.config.announcements);
     }
 }
 

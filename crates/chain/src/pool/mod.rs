@@ -14,6 +14,9 @@ mod transaction;
 mod victims;
 mod view;
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     fmt,
     ops::Deref,
@@ -192,10 +195,12 @@ impl Pool {
     ) -> Vec<Result<B256, PoolError>> {
         let mut attempt = 0;
         let (results, woken) = loop {
+            let at: &T = &state;
             let accounts: Vec<_> = admitted
-                .iter()
+                .par_iter()
+                .with_min_len(16)
                 .map(|tx| match tx {
-                    Ok(tx) => sender_state(&*state, &tx.sender()),
+                    Ok(tx) => sender_state(at, &tx.sender()),
                     Err(_) => Ok(AccountState::default()),
                 })
                 .collect();
@@ -236,6 +241,7 @@ impl Pool {
             let accepted = results.iter().flatten().filter_map(|hash| guarded.ledger.get(hash));
             if let Err(error) = journal.append(accepted.map(|tx| tx.transaction())) {
                 guarded.ledger.undo(undo);
+                guarded.ledger.retract(before.1);
                 for result in results.iter_mut().filter(|result| result.is_ok()) {
                     *result = Err(PoolError::Journal(error.to_string()));
                 }
@@ -279,7 +285,7 @@ impl Pool {
 
     /// Follows the chain to a head that is not a child of the last one: blocks were unwound. Every
     /// sender is read anew from `state`, and `orphaned`, the ordinary transactions of the unwound blocks
-    /// in their order, come back.
+    /// in their order, come back. The journal is rewritten.
     pub fn reset<S: State>(
         &self,
         head: Head,
@@ -294,24 +300,21 @@ impl Pool {
             .map(|address| account_state(state, &address).map(|account| (address, account)))
             .collect::<Result<Vec<_>, _>>()?;
         guarded.ledger.advance(head, changes.into_iter());
-        let mut undo = Undo::default();
-        let mut back = Vec::new();
         for tx in orphaned.into_iter().filter(|tx| !tx.is_deposit()) {
             let account = account_state(state, &tx.sender())?;
-            let hash = tx.hash();
-            if guarded
-                .ledger
-                .insert(PoolTransaction::new(tx, &self.config, &head), account, &mut undo)
-                .is_ok()
-            {
-                back.push(hash);
-            }
+            // Those that break a rule by now are refused like any other.
+            _ = guarded.ledger.insert(
+                PoolTransaction::new(tx, &self.config, &head),
+                account,
+                &mut Undo::default(),
+            );
         }
+        // What was in the unwound blocks and did not come back must not come back by a restart either.
         let Guarded { ledger, journal } = &mut *guarded;
         if let Some(journal) = journal {
-            let accepted = back.iter().filter_map(|hash| ledger.get(hash));
+            let living = ledger.by_arrival();
             journal
-                .append(accepted.map(|tx| tx.transaction()))
+                .compact(living.iter().map(|tx| tx.transaction()))
                 .map_err(|error| PoolError::Journal(error.to_string()))?;
         }
         let woken = Woken::since(before, &guarded.ledger);
@@ -326,6 +329,7 @@ impl Pool {
         let mut guarded = self.lock();
         let Guarded { ledger, journal } = &mut *guarded;
         let gone: Vec<_> = hashes.iter().copied().filter(|hash| ledger.discard(hash)).collect();
+        ledger.keep_queue_share();
         if let Some(journal) = journal {
             journal.discard(gone.iter().copied()).map_err(|error| PoolError::Journal(error.to_string()))?;
         }
