@@ -311,3 +311,36 @@ async def test_filter_limit_names_itself(small: Client) -> None:
     error = await small.error("eth_newBlockFilter")
     assert error["code"] == -32005
     assert "filters=3" in error["message"]
+
+
+async def test_connection_limit_names_itself(start: Start) -> None:
+    client = await start(limits=ServerLimits(connections=3))
+    port = client.node.server.port
+    silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    answer = await asyncio.wait_for(reader.read(), 5)
+    assert b"503" in answer
+    assert b"connections=3" in answer
+    writer.close()
+    for _, silent_writer in silent:
+        silent_writer.close()
+    await asyncio.sleep(0.1)
+    assert await client.call("eth_chainId") == "0x7aa"
+
+
+async def test_answers_nobody_reads_are_bounded(start: Start) -> None:
+    client = await start(limits=ServerLimits(inflight_bytes=20_000_000, body_bytes=100_000))
+    body = orjson.dumps(ask(method="big", params=[8_000_000]))
+    head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
+    lazy = [await asyncio.open_connection("127.0.0.1", client.node.server.port, limit=1024) for _ in range(2)]
+    for _, writer in lazy:
+        writer.write(f"{head}{len(body)}\r\n\r\n".encode() + body)
+    await asyncio.sleep(0.5)
+    status, answer = await client.raw(body)
+    assert status == 503
+    assert b"inflight_bytes=20000000" in answer
+    assert await client.call("eth_chainId") == "0x7aa"
+    for _, writer in lazy:
+        writer.transport.abort()
+    await asyncio.sleep(0.2)
+    assert (await client.raw(body))[0] == 200

@@ -13,7 +13,9 @@ class ServerLimits:
     body_bytes: int = 16 << 20
     """One request body or WebSocket message, decompressed."""
     inflight_bytes: int = 256 << 20
-    """All request bodies being read or answered."""
+    """All request bodies being read or answered, and likewise all long answers being sent."""
+    connections: int = 4096
+    """Open connections of any kind."""
     http_requests: int = 1024
     """HTTP requests being answered at once."""
     batch_requests: int = 1000
@@ -36,6 +38,8 @@ class ServerLimits:
     """Messages waiting for a slow reader; past it the connection is closed."""
     send_queue_bytes: int = 16 << 20
     """The same in bytes."""
+    send_total_bytes: int = 256 << 20
+    """Bytes waiting for slow readers, all connections together."""
     filters: int = 4096
     """Filters of eth_newFilter and its kin, all clients together."""
     filter_idle_s: float = 300.0

@@ -106,9 +106,10 @@ def notification(subscription: bytes, result: bytes) -> bytes:
     )
 
 
-def over_limit(what: str, limit: str, value: float) -> RpcError:
+def over_limit(what: str, limit: str, value: int | float) -> RpcError:
     """Return the error of a limit, which names it."""
-    return RpcError(LIMIT_EXCEEDED, f"{what}: limit {limit}={value:g}")
+    shown = str(value) if type(value) is int else f"{value:g}"
+    return RpcError(LIMIT_EXCEEDED, f"{what}: limit {limit}={shown}")
 
 
 def method_not_found(method: str) -> RpcError:

@@ -18,7 +18,7 @@ from trex.chain.rpc.access import Access
 from trex.chain.rpc.dispatch import Dispatcher, Session
 from trex.chain.rpc.messages import INVALID_REQUEST, NULL, encode_error, over_limit
 from trex.chain.rpc.subscriptions import Subscriptions
-from trex.chain.rpc.websocket import Connection
+from trex.chain.rpc.websocket import Backlog, Connection
 from trex.chain.service import Service
 from trex.chain.workers import as_rpc_error
 from trex.types.errors import RpcError
@@ -28,8 +28,12 @@ log = logging.getLogger(__name__)
 CONTENT_TYPES = frozenset({"application/json", "application/json-rpc", "application/jsonrequest"})
 """As geth's. A page of another site can send other types without asking, so those are refused."""
 GZIP_FROM_BYTES = 4096
+LONG_BYTES = 1 << 16
+"""Answers from here on may fill more than the buffers of a connection."""
 BODY_S = 30.0
-"""A request body arrives within this time."""
+"""A connection's first request, a request's body, and the reading of a long answer may each take so long."""
+KEEP_ALIVE_S = 75.0
+"""A connection may be silent so long between requests."""
 DRAIN_S = 5.0
 """Answers under way when the server stops have this long."""
 
@@ -68,6 +72,10 @@ class Server(Service):
         self._connections: set[Connection] = set()
         self._requests = 0
         self._body_bytes = 0
+        self._answer_bytes = 0
+        self._backlog = Backlog()
+        self._silent: set[object] = set()
+        self._listener: asyncio.Server | None = None
         self._runner: web.AppRunner | None = None
 
     async def open(self) -> None:
@@ -82,23 +90,51 @@ class Server(Service):
         app.router.add_options("/", self._options)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/health", self._health)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=DRAIN_S, auto_decompress=False)
+        app.on_response_prepare.append(self._allow_origin)
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            shutdown_timeout=DRAIN_S,
+            auto_decompress=False,
+            keepalive_timeout=KEEP_ALIVE_S,
+        )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self.host, self.port, backlog=1024)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(self._accept, self.host, self.port, backlog=1024)
+        self.port = self._listener.sockets[0].getsockname()[1]
+
+    def _accept(self) -> asyncio.BaseProtocol:
+        """Take a connection, or refuse it when there are too many."""
+        assert self._runner is not None
+        assert self._runner.server is not None
+        if len(self._runner.server.connections) >= self.limits.connections:
+            busy = over_limit("too many connections", "connections", self.limits.connections)
+            return Refusal(encode_error(NULL, busy))
+        handler = self._runner.server()
+        self._silent.add(handler)
+        asyncio.get_running_loop().call_later(BODY_S, self._end_silent, handler)
+        return handler
+
+    def _end_silent(self, handler: Any) -> None:
+        """Close a connection that has not brought a request until now."""
+        if handler in self._silent:
+            self._silent.discard(handler)
+            handler.force_close()
 
     async def work(self) -> None:
         """Serve until asked to stop, then finish what is being answered."""
         await self._stop.wait()
         for connection in list(self._connections):
             connection.close(WSCloseCode.GOING_AWAY, "the node is stopping")
+        if self._listener is not None:
+            self._listener.close()
         if self._runner is not None:
             await self._runner.cleanup()
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Respond) -> web.StreamResponse:
         """Check host and origin, and let nothing that nobody expected out as a 500."""
+        self._silent.discard(request.protocol)
         if not self.access.allows_host(request.headers.get("Host")):
             return web.Response(status=HTTPStatus.FORBIDDEN, text="invalid host specified\n")
         try:
@@ -109,11 +145,14 @@ class Server(Service):
             raise
         except Exception as error:
             response = self._json(encode_error(NULL, as_rpc_error(error, f"{request.method} {request.path}")))
+        return response
+
+    async def _allow_origin(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Say to a browser that the page may read the answer, if it may."""
         origin = request.headers.get("Origin")
-        if origin is not None and not response.prepared and self.access.allows_origin(origin):
+        if origin is not None and self.access.allows_origin(origin):
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Vary"] = "Origin"
-        return response
 
     @staticmethod
     def _json(body: bytes, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
@@ -186,6 +225,28 @@ class Server(Service):
             accepted = request.headers.get("Accept-Encoding", "")
             if "gzip" in accepted.lower():
                 response.enable_compression(web.ContentCoding.gzip)
+            if len(answer) >= LONG_BYTES:
+                return await self._send_long(request, response, len(answer))
+        return response
+
+    async def _send_long(self, request: web.Request, response: web.Response, size: int) -> web.StreamResponse:
+        """Send a long answer here, where what slow readers leave in memory is counted and timed."""
+        limit = self.limits.inflight_bytes
+        if self._answer_bytes + size > limit:
+            busy = over_limit("too many answer bytes at once", "inflight_bytes", limit)
+            return self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, busy)
+        self._answer_bytes += size
+        try:
+            async with asyncio.timeout(BODY_S):
+                await response.prepare(request)
+                await response.write_eof()
+        except TimeoutError:
+            self.metrics.slow_readers.inc()
+            log.warning("%s does not read its answer: connection closed", request.remote)
+            if request.transport is not None:
+                request.transport.abort()
+        finally:
+            self._answer_bytes -= size
         return response
 
     def _too_large(self) -> web.Response:
@@ -207,7 +268,13 @@ class Server(Service):
             busy = over_limit("too many WebSocket connections", "ws_connections", limit)
             return self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, busy)
         connection = Connection(
-            request, self.dispatcher, self.subscriptions, self.limits, self.metrics, admin
+            request,
+            self.dispatcher,
+            self.subscriptions,
+            self.limits,
+            self.metrics,
+            self._backlog,
+            admin,
         )
         self._connections.add(connection)
         self.metrics.ws_connections.set(len(self._connections))
@@ -229,6 +296,23 @@ class Server(Service):
         return self._json(
             orjson.dumps(report) + b"\n", HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE
         )
+
+
+class Refusal(asyncio.Protocol):
+    """Answers a connection that there is no room for, and ends it."""
+
+    def __init__(self, body: bytes) -> None:
+        """Take what to say."""
+        self.body = body
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Say it and close."""
+        assert isinstance(transport, asyncio.WriteTransport)
+        transport.write(
+            b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
+            b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(self.body), self.body)
+        )
+        transport.close()
 
 
 def unpack(body: bytes, coding: str, limit_bytes: int) -> bytes:

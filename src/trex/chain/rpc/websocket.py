@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from contextlib import suppress
+from dataclasses import dataclass
 
 from aiohttp import ClientConnectionError, WSCloseCode, WSMsgType, web
 
@@ -20,6 +21,13 @@ CLOSE_S = 5.0
 HEARTBEAT_S = 30.0
 
 
+@dataclass(slots=True)
+class Backlog:
+    """What waits for readers on all connections of a server."""
+
+    bytes: int = 0
+
+
 class Connection:
     """One client over WebSocket."""
 
@@ -30,6 +38,7 @@ class Connection:
         subscriptions: Subscriptions,
         limits: ServerLimits,
         metrics: Metrics,
+        backlog: Backlog,
         admin: bool,
     ) -> None:
         """Make a connection for a request that asks for one."""
@@ -42,11 +51,13 @@ class Connection:
         self._service = subscriptions
         self._limits = limits
         self._metrics = metrics
+        self._backlog = backlog
         self._admin = admin
         self._queue: deque[bytes] = deque()
         self._queued_bytes = 0
         self._ready = asyncio.Event()
         self._closing: asyncio.Task[None] | None = None
+        self._left = False
         self._writer: asyncio.Task[None] | None = None
 
     async def serve(self) -> web.WebSocketResponse:
@@ -65,7 +76,9 @@ class Connection:
                 call.add_done_callback(calls.discard)
                 call.add_done_callback(lambda _: turns.release())
         finally:
+            self._left = True
             self._service.leave(self)
+            self._drop_queue()
             for task in (*calls, self._writer):
                 task.cancel()
             await asyncio.gather(*calls, self._writer, return_exceptions=True)
@@ -83,17 +96,27 @@ class Connection:
 
     def push(self, message: bytes) -> None:
         """Queue a message; a reader that lets too much pile up is cut off."""
-        if self._closing is not None:
+        if self._closing is not None or self._left:
             return
         limits = self._limits
         if len(self._queue) >= limits.send_queue:
             self._cut_off("send_queue", limits.send_queue)
         elif self._queued_bytes + len(message) > limits.send_queue_bytes and self._queue:
             self._cut_off("send_queue_bytes", limits.send_queue_bytes)
+        elif self._backlog.bytes + len(message) > limits.send_total_bytes and self._queue:
+            self._cut_off("send_total_bytes", limits.send_total_bytes)
         else:
             self._queue.append(message)
-            self._queued_bytes += len(message)
+            self._count(len(message))
             self._ready.set()
+
+    def _count(self, more_bytes: int) -> None:
+        self._queued_bytes += more_bytes
+        self._backlog.bytes += more_bytes
+
+    def _drop_queue(self) -> None:
+        self._queue.clear()
+        self._count(-self._queued_bytes)
 
     async def _write(self) -> None:
         """Write what is queued; waits where the client reads slowly."""
@@ -102,7 +125,7 @@ class Connection:
                 await self._ready.wait()
                 while self._queue:
                     message = self._queue.popleft()
-                    self._queued_bytes -= len(message)
+                    self._count(-len(message))
                     await self.socket.send_frame(message, WSMsgType.TEXT)
                 self._ready.clear()
 
@@ -115,7 +138,7 @@ class Connection:
     def close(self, code: WSCloseCode, reason: str) -> None:
         """Begin to close: what is queued is dropped, the reason goes out behind what was sent."""
         if self._closing is None:
-            self._queue.clear()
+            self._drop_queue()
             self._service.leave(self)
             self._closing = asyncio.create_task(self._close(code, reason), name="ws-close")
 
