@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -27,6 +28,8 @@ REMEDIES = {
 }
 """What to do about an error of the core, by its code."""
 
+FILES = 65_536
+"""Open files asked for: connections, and what the store keeps open."""
 INTERRUPTED = 130
 """Exit code of a process that a second Ctrl-C ended."""
 
@@ -60,6 +63,7 @@ def serve(
         click.ClickException: it cannot start, or its store failed.
     """
     terminal = set_up(options.log_level, options.log_json)
+    raise_file_limit()
     try:
         chain = open_chain(
             datadir,
@@ -84,6 +88,14 @@ def serve(
     fault = node.producer.fault
     if fault is not None:
         raise click.ClickException(f"block production had stopped: {fault}")
+
+
+def raise_file_limit() -> None:
+    """Let this process have as many open files and connections as the system grants it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _live(
