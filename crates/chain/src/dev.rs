@@ -274,7 +274,13 @@ impl Chain {
             Some(hash) => vec![hash],
             None => {
                 let content = self.pool().content(usize::MAX).unwrap_or_default();
-                content.pending.values().chain(content.queued.values()).flatten().map(|tx| tx.hash()).collect()
+                content
+                    .pending
+                    .values()
+                    .chain(content.queued.values())
+                    .flatten()
+                    .map(|tx| tx.hash())
+                    .collect()
             }
         };
         let gone = self.pool().discard(&hashes).map_err(|error| ChainError::Pool(error.to_string()))?;

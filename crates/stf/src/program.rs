@@ -214,6 +214,7 @@ impl Input {
         }
         let params = ParamsRlp::decode(buf)?.into();
         let parent = Header::decode(buf)?;
+        check(&params, &parent)?;
         let attributes = AttributesRlp::decode(buf)?.into();
         let mut list = RlpHeader::decode_bytes(buf, true)?;
         let mut transactions = Vec::new();
@@ -227,6 +228,18 @@ impl Input {
             Err(ProgramError::Input("bytes after the end".to_string()))
         }
     }
+}
+
+/// What no network file allows and the rules take for granted (PRG-004).
+fn check(params: &NetworkParams, parent: &Header) -> Result<(), ProgramError> {
+    let wrong = |what: &str| Err(ProgramError::Input(what.to_string()));
+    if params.block_time_ms == 0 || params.elasticity == 0 || params.base_fee_denominator == 0 {
+        return wrong("a network parameter is zero");
+    }
+    if parent.gas_limit < params.elasticity || parent.gas_used > parent.gas_limit {
+        return wrong("the parent's gas is out of range");
+    }
+    if parent.number == u64::MAX { wrong("the parent's number is out of range") } else { Ok(()) }
 }
 
 #[derive(RlpEncodable, RlpDecodable)]

@@ -8,6 +8,7 @@ use alloy_eips::{
     eip4788::BEACON_ROOTS_ADDRESS,
 };
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
+use revm::precompile::kzg_point_evaluation;
 use trex_stf::{
     attributes::BlockAttributes,
     params::{BASE_FEE_VAULT, L1_FEE_VAULT, MESSAGE_PASSER, SEQUENCER_FEE_VAULT},
@@ -21,7 +22,7 @@ use super::{
 pub type Scenario = fn() -> Chain;
 
 /// Every scenario, by name.
-pub const ALL: [(&str, Scenario); 11] = [
+pub const ALL: [(&str, Scenario); 12] = [
     ("types", types),
     ("deposits", deposits),
     ("self_destructs", self_destructs),
@@ -31,6 +32,7 @@ pub const ALL: [(&str, Scenario); 11] = [
     ("creations", creations),
     ("history", history),
     ("delegations", delegations),
+    ("precompiles", precompiles),
     ("exclusions", exclusions),
     ("transfers", transfers),
 ];
@@ -507,6 +509,86 @@ pub fn delegations() -> Chain {
     );
     succeeded(&made);
     assert_eq!(slot(&chain, carol.address, 1), U256::from(10));
+    chain
+}
+
+/// Every precompile once, with an input it takes; its answer is stored.
+pub fn precompiles() -> Chain {
+    let mut chain = Chain::default();
+    let (alice, bob) = (Signer::new(0), Signer::new(1));
+    let word = |value: u64| U256::from(value).to_be_bytes::<32>();
+    let hash = keccak256(b"message");
+    let signature = bob.sign_hash(hash);
+    let mut infinity = vec![0u8; 48];
+    infinity[0] = 0xc0;
+    let commitment = kzg_point_evaluation::kzg_to_versioned_hash(&infinity);
+    let inputs: Vec<(u64, Vec<u8>)> = vec![
+        (
+            0x01,
+            [
+                hash.0,
+                word(27 + u64::from(signature.v())),
+                signature.r().to_be_bytes(),
+                signature.s().to_be_bytes(),
+            ]
+            .concat(),
+        ),
+        (0x02, b"abc".to_vec()),
+        (0x03, b"abc".to_vec()),
+        (0x04, b"abc".to_vec()),
+        (0x05, [&word(1)[..], &word(1), &word(1), &[3, 200, 101]].concat()),
+        (0x06, [word(1), word(2), word(1), word(2)].concat()),
+        (0x07, [word(1), word(2), word(77)].concat()),
+        (0x08, vec![0; 192]),
+        (0x09, [&[0, 0, 0, 12][..], &[7; 208], &[1]].concat()),
+        // The polynomial that is zero everywhere.
+        (0x0a, [&commitment[..], &word(5), &word(0), &infinity, &infinity].concat()),
+        (0x0b, vec![0; 256]),
+        (0x0c, vec![0; 160]),
+        (0x0d, vec![0; 512]),
+        (0x0e, vec![0; 288]),
+        (0x0f, vec![0; 384]),
+        (0x10, [[0; 32], word(9)].concat()),
+        (0x11, [[0; 32], word(9), [0; 32], word(8)].concat()),
+        (0x100, vec![1; 160]),
+        (0x201, vec![1; 200]),
+        // A failing input, and an address without a precompile.
+        (0x06, vec![1; 128]),
+        (0x12, vec![1; 32]),
+    ];
+    let steps: Vec<Do> = inputs
+        .iter()
+        .enumerate()
+        .map(|(index, (number, data))| Do::Static {
+            to: Address::left_padding_from(&number.to_be_bytes()),
+            slot: index as u64,
+            data: data.clone(),
+        })
+        .collect();
+    // One call for each: a failing one takes what gas it is given.
+    let calls = steps
+        .chunks(1)
+        .enumerate()
+        .map(|(nonce, step)| Call::script(nonce as u64, step).gas(3_000_000).eip1559(&alice));
+    let made = chain.block(1, vec![], calls.collect());
+    assert!(made.excluded.is_empty());
+    let stored = |index: u64, output: &[u8], success: u64| {
+        assert_eq!(
+            slot(&chain, SCRIPT, index),
+            U256::from_be_bytes(keccak256(output).0) + U256::from(success),
+            "{index}"
+        );
+    };
+    stored(0, bob.address.into_word().as_slice(), 1);
+    stored(3, b"abc", 1);
+    stored(4, &[(1..=200).fold(1u64, |power, _| power * 3 % 101) as u8], 1);
+    stored(7, &word(1), 1);
+    stored(9, kzg_point_evaluation::RETURN_VALUE, 1);
+    stored(14, &word(1), 1);
+    stored(17, &[], 1);
+    stored(18, &[], 1);
+    stored(19, &[], 0);
+    stored(20, &[], 1);
     chain
 }
 
