@@ -1,6 +1,6 @@
 //! The transactions of one sender, ordered by nonce.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{cmp::Ordering, collections::VecDeque, sync::Arc};
 
 use alloy_primitives::{KECCAK256_EMPTY, U256};
 use trex_stf::state::Account;
@@ -29,6 +29,7 @@ impl From<Option<Account>> for AccountState {
 /// A transaction in its sender's queue.
 #[derive(Clone, Debug)]
 struct Slot {
+    nonce: u64,
     tx: Arc<PoolTransaction>,
     /// Lowest fee cap and tip of this and all before it: it cannot be included before they are.
     lowest: Price,
@@ -163,10 +164,11 @@ impl AccountQueue {
     }
 
     fn position(&self, nonce: u64) -> Result<usize, usize> {
-        match self.slots.back() {
+        match self.slots.back().map(|last| last.nonce.cmp(&nonce)) {
             None => Err(0),
-            Some(last) if last.tx.nonce() < nonce => Err(self.slots.len()),
-            Some(_) => self.slots.binary_search_by_key(&nonce, |slot| slot.tx.nonce()),
+            Some(Ordering::Less) => Err(self.slots.len()),
+            Some(Ordering::Equal) => Ok(self.slots.len() - 1),
+            Some(Ordering::Greater) => self.slots.binary_search_by_key(&nonce, |slot| slot.nonce),
         }
     }
 
@@ -181,7 +183,7 @@ impl AccountQueue {
         {
             self.demote_to(index);
         }
-        let slot = Slot { lowest: Price::of(&tx), tx };
+        let slot = Slot { nonce: tx.nonce(), lowest: Price::of(&tx), tx };
         let (index, replaced) = match position {
             Ok(index) => {
                 let old = std::mem::replace(&mut self.slots[index], slot).tx;
@@ -259,7 +261,7 @@ impl AccountQueue {
     fn promote(&mut self) {
         while let Some(slot) = self.slots.get(self.pending) {
             let cost_wei = self.pending_cost_wei.saturating_add(slot.tx.cost_wei());
-            if slot.tx.nonce() != self.next_nonce() || cost_wei > self.state.balance_wei {
+            if slot.nonce != self.next_nonce() || cost_wei > self.state.balance_wei {
                 break;
             }
             self.pending_cost_wei = cost_wei;

@@ -1,4 +1,5 @@
 //! The pool from outside: signed transactions, words of refusals, and its journal under faults.
+#![allow(clippy::unwrap_used)]
 
 mod journal;
 mod messages;

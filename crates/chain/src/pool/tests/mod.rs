@@ -1,4 +1,5 @@
-//! Tests of the pool with made-up senders: signatures are the business of `tests/pool_messages.rs`.
+//! Tests of the pool with made-up senders: signatures are the business of `tests/pool/messages.rs`.
+#![allow(clippy::unwrap_used)]
 
 mod concurrency;
 mod flood;
