@@ -7,4 +7,5 @@ pub mod chain;
 pub mod dev;
 pub mod network;
 pub mod pool;
+pub mod rpc;
 pub mod transfer;
