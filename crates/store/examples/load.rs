@@ -20,6 +20,10 @@ use trex_stf::{
 };
 use trex_store::{BlockData, LogFilter, Options, Store};
 
+/// The node's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const TXS: u64 = 5_000;
 const SENDERS: u64 = 5_000;
 

@@ -313,15 +313,15 @@ pub(crate) fn current_ops(diff: &StateDiff, undo: bool) -> Vec<Op> {
     let mut ops = Vec::with_capacity(diff.accounts.len() + diff.slots.len() + diff.nodes.len());
     for (a, c) in &diff.accounts {
         let v = if undo { &c.old } else { &c.new };
-        ops.push((Table::Flat, account_key(a), v.as_ref().map(|v| codec::account_value(Some(v)))));
+        ops.push((Table::Flat, account_key(a), v.as_ref().map(|v| codec::account_value(Some(v)).into())));
     }
     for (a, s, c) in &diff.slots {
         let v = if undo { &c.old } else { &c.new };
-        ops.push((Table::Flat, slot_key(a, s), (!v.is_zero()).then(|| codec::slot_value(v))));
+        ops.push((Table::Flat, slot_key(a, s), (!v.is_zero()).then(|| codec::slot_value(v).into())));
     }
     for n in &diff.nodes {
         let v = if undo { &n.change.old } else { &n.change.new };
-        ops.push((Table::Node, node_key(n.owner.as_ref(), &n.path), v.as_ref().map(|b| b.to_vec())));
+        ops.push((Table::Node, node_key(n.owner.as_ref(), &n.path), v.as_ref().map(|b| b.as_ref().into())));
     }
     ops
 }
@@ -331,7 +331,7 @@ pub(crate) fn finding_ops(e: &Entries<'_>) -> Vec<Op> {
     let n = e.number;
     let mut ops: Vec<Op> =
         Vec::with_capacity(4 * e.tx_hashes.len() + e.diff.accounts.len() + e.diff.nodes.len());
-    let mut put = |t, k, v| ops.push((t, k, Some(v)));
+    let mut put = |t, k, v: Vec<u8>| ops.push((t, k, Some(v.into())));
     put(Table::Lookup, number_key(n), [e.pos.to_u64().to_be_bytes().as_slice(), e.hash.as_slice()].concat());
     put(Table::Lookup, hash_key(&e.hash), n.to_be_bytes().to_vec());
     for (i, hash) in e.tx_hashes.iter().enumerate() {
@@ -372,15 +372,21 @@ pub(crate) fn finding_ops(e: &Entries<'_>) -> Vec<Op> {
 
 /// Entries of meta values.
 pub(crate) fn meta_ops(meta: &[(Vec<u8>, Vec<u8>)]) -> Vec<Op> {
-    meta.iter().map(|(k, v)| (Table::Lookup, meta_key(k), (!v.is_empty()).then(|| v.clone()))).collect()
+    meta.iter()
+        .map(|(k, v)| (Table::Lookup, meta_key(k), (!v.is_empty()).then(|| v.clone().into())))
+        .collect()
 }
 
 /// Entry that names the head.
 pub(crate) fn head_op(number: u64, hash: &B256) -> Op {
-    (Table::Lookup, HEAD_KEY.to_vec(), Some([number.to_be_bytes().as_slice(), hash.as_slice()].concat()))
+    (
+        Table::Lookup,
+        HEAD_KEY.to_vec(),
+        Some([number.to_be_bytes().as_slice(), hash.as_slice()].concat().into()),
+    )
 }
 
 /// Entry that names the first block whose state is kept.
 pub(crate) fn earliest_op(number: u64) -> Op {
-    (Table::Lookup, EARLIEST_KEY.to_vec(), Some(number.to_be_bytes().to_vec()))
+    (Table::Lookup, EARLIEST_KEY.to_vec(), Some(number.to_be_bytes().into()))
 }

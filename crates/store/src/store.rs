@@ -477,7 +477,7 @@ pub(crate) fn read_earliest(snapshot: &Snapshot) -> Result<u64> {
 /// Every entry a block makes, pruning aside.
 fn block_ops(e: &Entries<'_>) -> Vec<Op> {
     let mut ops = record::current_ops(e.diff, false);
-    ops.extend(e.diff.codes.iter().map(|(h, c)| (Table::Flat, record::code_key(h), Some(c.to_vec()))));
+    ops.extend(e.diff.codes.iter().map(|(h, c)| (Table::Flat, record::code_key(h), Some(c.as_ref().into()))));
     ops.extend(record::finding_ops(e));
     ops.extend(record::meta_ops(&e.acts.meta));
     ops.push(record::head_op(e.number, &e.hash));

@@ -50,7 +50,7 @@ impl Table {
 }
 
 /// One write: a table, a key, and its value or `None` to remove it.
-pub(crate) type Op = (Table, Vec<u8>, Option<Vec<u8>>);
+pub(crate) type Op = (Table, Vec<u8>, Option<lsm_tree::Slice>);
 
 /// Level-0 runs above which a writer waits for compaction.
 const MAX_RUNS: usize = 20;
