@@ -3,6 +3,7 @@
 use super::{
     context::{FullBlock, Rpc},
     error::RpcError,
+    exec::Budget,
     filter::{LogFilter, LogQuery, LogRange},
     json::Answer,
     params::{BlockId, Params},
@@ -12,6 +13,9 @@ use super::{
 
 /// Bytes of JSON that an answer is begun with.
 const FIRST_BYTES: usize = 4096;
+
+/// Blocks between two looks at the clock.
+const BLOCKS_PER_CHECK: u64 = 4096;
 
 /// A growing list of logs that knows its limits.
 struct LogList<'a, 'r, R> {
@@ -134,15 +138,25 @@ fn collect<R: Reader>(
     last: u64,
     list: &mut LogList<'_, '_, R>,
 ) -> Result<(), RpcError> {
-    let mut failure = None;
-    rpc.reader.logs(filter, first, last, &mut |found| match list.push_found(&found) {
-        Ok(()) => true,
-        Err(error) => {
-            failure = Some(error);
-            false
+    let budget = Budget::of_call(rpc.limits);
+    let mut from = first;
+    while from <= last {
+        budget.check()?;
+        let to = last.min(from.saturating_add(BLOCKS_PER_CHECK - 1));
+        let mut failure = None;
+        rpc.reader.logs(filter, from, to, &mut |found| match list.push_found(&found) {
+            Ok(()) => true,
+            Err(error) => {
+                failure = Some(error);
+                false
+            }
+        })?;
+        if let Some(error) = failure {
+            return Err(error);
         }
-    })?;
-    failure.map_or(Ok(()), Err)
+        from = to + 1;
+    }
+    Ok(())
 }
 
 fn collect_block<R: Reader>(

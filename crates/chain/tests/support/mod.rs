@@ -149,6 +149,10 @@ pub fn legacy(n: u8, nonce: u64, to: TxKind, value: u128, input: Bytes) -> Trans
 }
 
 pub fn dynamic(n: u8, nonce: u64, to: TxKind, value: u128, input: Bytes) -> Transaction {
+    dynamic_by(&key(n), nonce, to, value, input)
+}
+
+pub fn dynamic_by(key: &SigningKey, nonce: u64, to: TxKind, value: u128, input: Bytes) -> Transaction {
     let tx = TxEip1559 {
         chain_id: 1962,
         nonce,
@@ -160,7 +164,7 @@ pub fn dynamic(n: u8, nonce: u64, to: TxKind, value: u128, input: Bytes) -> Tran
         input,
         access_list: Default::default(),
     };
-    let signature = sign(&key(n), tx.signature_hash());
+    let signature = sign(key, tx.signature_hash());
     seal(OpTxEnvelope::Eip1559(tx.into_signed(signature)))
 }
 
