@@ -1,0 +1,120 @@
+//! What must hold of every decoder, whatever the bytes.
+//!
+//! Each function panics where a promise is broken. `cargo fuzz run -s none TARGET` searches for such
+//! bytes; the test suite tries mutations of good ones.
+
+use alloy_consensus::Header;
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_rlp::Encodable;
+use alloy_trie::Nibbles;
+use trex_chain::{block_rlp, network::Network};
+use trex_stf::{
+    deposits::announced_origin,
+    evm::tx_env,
+    fees::fastlz_length,
+    header::{extra_data as encode_slot, slot},
+    program::{self, Input},
+    state::State,
+    transaction::Transaction,
+    trie::{NodeSource, Trie},
+    witness::{Witness, WitnessState},
+};
+
+/// A transaction has one encoding, and what is asked of every transaction can be asked.
+pub fn transaction(data: &[u8]) {
+    let bytes = Bytes::copy_from_slice(data);
+    // Literals alone take a control byte for each 32.
+    assert!(fastlz_length(data) as usize <= data.len() + data.len().div_ceil(32));
+    let Ok(tx) = Transaction::decode(bytes.clone()) else { return };
+    assert_eq!(tx.encoded(), &bytes);
+    assert_eq!(tx.hash(), keccak256(data));
+    let _ = (tx_env(&tx), announced_origin(&tx), tx.effective_gas_price_wei(u64::MAX));
+    let known = Transaction::with_sender(bytes, tx.hash(), tx.sender());
+    assert!(known.is_ok_and(|known| known.envelope() == tx.envelope()));
+}
+
+/// One node under every hash.
+struct OneNode<'a>(&'a [u8]);
+
+impl NodeSource for OneNode<'_> {
+    type Error = ();
+
+    fn node(&self, _: &Nibbles, _: &B256) -> Result<Bytes, ()> {
+        Ok(Bytes::copy_from_slice(self.0))
+    }
+}
+
+/// A trie of arbitrary nodes is read and changed, or refused.
+pub fn trie_node(data: &[u8]) {
+    let source = OneNode(data);
+    let mut keys = [B256::ZERO, B256::repeat_byte(0xff), keccak256(data), B256::repeat_byte(0x11)];
+    keys.sort_unstable();
+    for key in &keys {
+        let mut trie = Trie::new(keccak256(data));
+        let _ = trie.get(key, &source);
+        let _ = Trie::new(keccak256(data)).prove(key, &source);
+        for value in [None, Some(vec![1; 40])] {
+            let mut trie = Trie::new(keccak256(data));
+            if trie.update(&mut [(*key, value)], &source, &mut Vec::new()).is_ok() {
+                trie.commit(&mut Vec::new());
+            }
+        }
+    }
+    let mut trie = Trie::new(keccak256(data));
+    let mut updates = keys.map(|key| (key, Some(vec![2; 40])));
+    if trie.update(&mut updates, &source, &mut Vec::new()).is_ok() {
+        trie.commit(&mut Vec::new());
+    }
+}
+
+/// A slot has one encoding in `extraData`.
+pub fn extra_data(data: &[u8]) {
+    let header = Header { extra_data: Bytes::copy_from_slice(data), ..Header::default() };
+    if let Some(slot) = slot(&header) {
+        assert_eq!(encode_slot(slot), header.extra_data);
+    }
+}
+
+/// A witness has one encoding, and its state answers or faults.
+pub fn witness(data: &[u8]) {
+    let Ok(witness) = Witness::decode_exact(&Bytes::copy_from_slice(data)) else { return };
+    assert_eq!(alloy_rlp::encode(&witness), data);
+    assert_eq!(witness.length(), data.len());
+    let roots: Vec<B256> = witness.nodes().iter().map(|(hash, _)| *hash).take(16).collect();
+    for state_root in roots {
+        let parent = Header { state_root, number: 1000, ..Header::default() };
+        let Ok(state) = WitnessState::new(&parent, keccak256(data), witness.clone()) else { continue };
+        for address in [Address::ZERO, Address::repeat_byte(0x42), Address::from_word(state_root)] {
+            let _ = (state.account(&address), state.storage(&address, &U256::from(1)));
+        }
+        let _ = (state.block_hash(999), state.block_hash(998), state.block_hash(u64::MAX));
+    }
+}
+
+/// An input has one encoding and gives an output, an exclusion or a fault.
+pub fn program(data: &[u8]) {
+    let data = Bytes::copy_from_slice(data);
+    let Ok(input) = Input::decode_exact(&data) else { return };
+    assert_eq!(alloy_rlp::encode(&input), data);
+    let _ = program::run(&data);
+}
+
+/// A stream of blocks is read, ends in the middle, or is refused; a block has one encoding.
+pub fn block_stream(data: &[u8]) {
+    let mut rest = data;
+    loop {
+        let before = rest;
+        let Ok(Some(block)) = block_rlp::decode(&mut rest) else { return };
+        assert!(rest.len() < before.len());
+        let mut encoded = Vec::new();
+        block_rlp::encode(&block.header, &block.transactions, &mut encoded);
+        assert_eq!(encoded, before[..before.len() - rest.len()]);
+    }
+}
+
+/// A network file gives a genesis or is refused.
+pub fn network_file(data: &[u8]) {
+    if let Ok(network) = Network::parse(data) {
+        let _ = network.genesis();
+    }
+}

@@ -1,0 +1,205 @@
+//! Every decoder on mutations of good bytes: the short form of fuzzing. `TREX_CASES` asks for more.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../../crates/stf/tests/common/mod.rs"]
+mod common;
+
+use std::{fs, path::Path};
+
+use alloy_primitives::{B256, Bytes, U256, keccak256};
+use common::{chain::Chain, scenarios};
+use trex_stf::{program::Input, transaction::Transaction, witness::Witness};
+
+type Target = (&'static str, fn(&[u8]), Vec<Vec<u8>>);
+
+struct Source(B256);
+
+impl Source {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = keccak256(self.0);
+        (U256::from_be_bytes(self.0.0) % U256::from(bound.max(1))).to()
+    }
+
+    /// A few changes of the kinds that confuse decoders.
+    fn mutate(&mut self, seed: &[u8], other: &[u8]) -> Vec<u8> {
+        let mut data = seed.to_vec();
+        for _ in 0..=self.below(3) {
+            let at = self.below(data.len());
+            let length = self.below(40).min(data.len() - at);
+            match self.below(9) {
+                _ if data.is_empty() => data.extend(other),
+                0 => data[at] ^= 1 << self.below(8),
+                1 => data[at] = [0, 1, 0x7f, 0x80, 0x81, 0xb8, 0xc0, 0xf8, 0xff][self.below(9)],
+                2 => data[at] = data[at].wrapping_add(1),
+                3 => data[at] = data[at].wrapping_sub(1),
+                4 => data.truncate(at),
+                5 => drop(data.drain(at..at + length)),
+                6 => {
+                    let part = data[at..at + length].to_vec();
+                    data.splice(at..at, part);
+                }
+                7 => {
+                    let from = self.below(other.len());
+                    data.truncate(at);
+                    data.extend(&other[from..]);
+                }
+                _ => data.insert(at, self.below(256) as u8),
+            }
+        }
+        data
+    }
+}
+
+fn chains() -> Vec<Chain> {
+    [
+        scenarios::types,
+        scenarios::deposits,
+        scenarios::storage,
+        scenarios::delegations,
+        scenarios::precompiles,
+    ]
+    .into_iter()
+    .map(|scenario| scenario())
+    .collect()
+}
+
+fn targets(chains: &[Chain]) -> Vec<Target> {
+    let inputs: Vec<Input> = chains
+        .iter()
+        .flat_map(|chain| &chain.programs)
+        .map(|(input, _)| Input::decode_exact(input).unwrap())
+        .collect();
+    let transactions = |input: &Input| -> Vec<Vec<u8>> {
+        input.transactions.iter().chain(&input.attributes.deposits).map(|tx| tx.to_vec()).collect()
+    };
+    let blocks = inputs.iter().map(|input| {
+        let mut block = Vec::new();
+        let taken: Vec<Bytes> = input
+            .transactions
+            .iter()
+            .filter(|tx| Transaction::decode((*tx).clone()).is_ok())
+            .cloned()
+            .collect();
+        trex_chain::block_rlp::encode(&input.parent, &taken, &mut block);
+        trex_chain::block_rlp::encode(&input.parent, &[], &mut block);
+        block
+    });
+    let network = Path::new(env!("CARGO_MANIFEST_DIR")).join("../networks/devnet.json");
+    vec![
+        ("transaction", trex_fuzz::transaction, inputs.iter().flat_map(transactions).collect()),
+        (
+            "trie_node",
+            trex_fuzz::trie_node,
+            inputs
+                .iter()
+                .flat_map(|input| input.witness.nodes().iter().map(|(_, node)| node.to_vec()))
+                .collect(),
+        ),
+        (
+            "extra_data",
+            trex_fuzz::extra_data,
+            inputs.iter().map(|input| input.parent.extra_data.to_vec()).collect(),
+        ),
+        (
+            "witness",
+            trex_fuzz::witness,
+            inputs.iter().map(|input| alloy_rlp::encode(&input.witness)).collect(),
+        ),
+        ("program", trex_fuzz::program, inputs.iter().map(alloy_rlp::encode).collect()),
+        ("block_stream", trex_fuzz::block_stream, blocks.collect()),
+        ("network_file", trex_fuzz::network_file, vec![fs::read(network).unwrap()]),
+    ]
+}
+
+fn cases(default: usize) -> usize {
+    std::env::var("TREX_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(default)
+}
+
+#[test]
+fn decoders_on_mutated_bytes_keep_their_promises() {
+    let source = &mut Source(keccak256(b"decoders"));
+    for (name, target, seeds) in targets(&chains()) {
+        println!("{name}: {} seeds", seeds.len());
+        for seed in &seeds {
+            target(seed);
+        }
+        // Each network file costs a whole genesis.
+        let count = if name == "network_file" { cases(2000) / 20 } else { cases(2000) };
+        for _ in 0..count {
+            let seed = &seeds[source.below(seeds.len())];
+            let other = &seeds[source.below(seeds.len())];
+            target(&source.mutate(seed, other));
+        }
+    }
+}
+
+/// Inputs that decode, with a part that is wrong: beyond what mutated bytes reach.
+#[test]
+fn program_on_wrong_parts_gives_an_output_or_a_fault() {
+    let source = &mut Source(keccak256(b"parts"));
+    let chains = chains();
+    let inputs: Vec<&Bytes> =
+        chains.iter().flat_map(|chain| &chain.programs).map(|(input, _)| input).collect();
+    for _ in 0..cases(600) {
+        let mut input = Input::decode_exact(inputs[source.below(inputs.len())]).unwrap();
+        let number =
+            |source: &mut Source| [0, 1, 2, 200, 1 << 24, 1 << 32, 1 << 63, u64::MAX][source.below(8)];
+        for _ in 0..=source.below(2) {
+            match source.below(12) {
+                0 => input.attributes.slot = number(source),
+                1 => input.attributes.gas_limit = number(source),
+                2 => input.attributes.origin.number = number(source),
+                3 => input.attributes.origin.base_fee_wei = number(source),
+                4 => input.attributes.origin.hash = source.0,
+                5 => input.parent.number = number(source),
+                6 => input.parent.base_fee_per_gas = Some(number(source)),
+                7 => {
+                    let wrong = [
+                        &mut input.params.block_time_ms,
+                        &mut input.params.elasticity,
+                        &mut input.params.base_fee_denominator,
+                        &mut input.params.min_base_fee_wei,
+                        &mut input.params.genesis_timestamp,
+                    ];
+                    *wrong.into_iter().nth(source.below(5)).unwrap() = number(source);
+                }
+                8 => input.params.base_fee_scalar = number(source) as u32,
+                9 if !input.transactions.is_empty() => {
+                    let at = source.below(input.transactions.len());
+                    let changed = source.mutate(&input.transactions[at], &[]);
+                    input.transactions[at] = changed.into();
+                }
+                10 if !input.attributes.deposits.is_empty() => {
+                    let at = source.below(input.attributes.deposits.len());
+                    let changed = source.mutate(&input.attributes.deposits[at], &[]);
+                    input.attributes.deposits[at] = changed.into();
+                }
+                _ => {
+                    // A root of another node: the state is a part of the trie, or nonsense.
+                    let nodes: Vec<Bytes> =
+                        input.witness.nodes().iter().map(|(_, node)| node.clone()).collect();
+                    let codes = input.witness.codes().iter().map(|(_, code)| code.clone());
+                    let at = source.below(nodes.len());
+                    let changed = source.mutate(&nodes[at], &[]);
+                    input.parent.state_root = keccak256(&changed);
+                    let nodes = nodes.iter().cloned().chain([changed.into()]);
+                    input.witness = Witness::new(nodes, codes, input.witness.headers().to_vec());
+                }
+            }
+        }
+        let _ = trex_stf::program::run(&alloy_rlp::encode(&input).into());
+    }
+}
+
+/// Writes the seeds where cargo-fuzz looks for them.
+#[test]
+#[ignore = "writes fuzz/corpus"]
+fn write_corpus() {
+    for (name, _, seeds) in targets(&chains()) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
+        fs::create_dir_all(&folder).unwrap();
+        for seed in seeds {
+            fs::write(folder.join(format!("{:x}", keccak256(&seed))), seed).unwrap();
+        }
+    }
+}
