@@ -1,6 +1,6 @@
 //! One case: a transaction of a test by the rules of a fork.
 
-use std::io::Write;
+use std::{cell::Cell, io::Write, rc::Rc};
 
 use alloy_eips::{
     eip2930::{AccessList, AccessListItem},
@@ -105,8 +105,9 @@ fn run_inner(
     outcome: &Outcome,
     trace: Option<TraceTo<'_>>,
 ) -> Result<Verdict, String> {
-    let mut tracer = trace.map(|trace| Tracer::new(trace.out, trace.with_memory));
-    let effect = execute(test, state, fork, outcome, tracer.as_mut())?;
+    let refund_before = Rc::new(Cell::new(0));
+    let mut tracer = trace.map(|trace| Tracer::new(trace.out, trace.with_memory, refund_before.clone()));
+    let effect = execute(test, state, fork, outcome, tracer.as_mut(), refund_before)?;
     let verdict = judge(test, state, fork, outcome, effect)?;
     if let Some(tracer) = tracer {
         let root = verdict.state_root.unwrap_or_else(|| state.root());
@@ -170,6 +171,7 @@ fn execute(
     fork: Fork,
     outcome: &Outcome,
     tracer: Option<&mut Tracer<'_>>,
+    refund_before: Rc<Cell<u64>>,
 ) -> Result<Effect, String> {
     let spec = fork.spec();
     let chain_id = match test.config.chainid {
@@ -195,9 +197,13 @@ fn execute(
     let block = block(&test.env, spec, blobs);
 
     let (result, changes) = match tracer {
-        None => transact(state, fork, config, block, tx, (), |handler, evm| handler.run(evm)),
+        None => {
+            let mut handler = StateTestHandler::new(refund_before);
+            transact(state, fork, config, block, tx, (), |evm| handler.run(evm))
+        }
         Some(tracer) => {
-            transact(state, fork, config, block, tx, tracer, |handler, evm| handler.inspect_run(evm))
+            let mut handler = StateTestHandler::new(refund_before);
+            transact(state, fork, config, block, tx, tracer, |evm| handler.inspect_run(evm))
         }
     }?;
     Ok(match result {
@@ -211,7 +217,6 @@ fn execute(
     })
 }
 
-type TestHandler<'a, I> = StateTestHandler<StateEvm<'a, MemoryState, I>, TestError>;
 type TestError = trex_stf::evm::TransactError<crate::memory::MissingNode>;
 
 /// Runs the transaction; the inner result is why it was refused.
@@ -222,10 +227,7 @@ fn transact<'a, I>(
     block: BlockEnv,
     tx: TxEnv,
     inspector: I,
-    run: impl FnOnce(
-        &mut TestHandler<'a, I>,
-        &mut StateEvm<'a, MemoryState, I>,
-    ) -> Result<ExecutionResult, TestError>,
+    run: impl FnOnce(&mut StateEvm<'a, MemoryState, I>) -> Result<ExecutionResult, TestError>,
 ) -> Result<(Result<ExecutionResult, String>, Changes), String> {
     let spec = config.spec;
     if fork == Fork::Constantinople {
@@ -236,7 +238,7 @@ fn transact<'a, I>(
         evm.instruction.insert_instruction(SSTORE, Instruction::new(sstore_eip1283), 0);
     }
     evm.ctx.tx = tx;
-    match run(&mut TestHandler::new(), &mut evm) {
+    match run(&mut evm) {
         Ok(result) => {
             let journal = evm.ctx.journaled_state.finalize();
             Ok((Ok(result), state.changes(&journal, spec)))

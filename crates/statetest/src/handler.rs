@@ -1,6 +1,6 @@
 //! How a state test's transaction is run: Ethereum's way.
 
-use std::marker::PhantomData;
+use std::{cell::Cell, marker::PhantomData, rc::Rc};
 
 use alloy_primitives::U256;
 use revm::{
@@ -8,21 +8,25 @@ use revm::{
         Block as _, Cfg as _, ContextTr, JournalTr, Transaction as _,
         journaled_state::account::JournaledAccountTr as _, result::HaltReason,
     },
-    handler::{EthFrame, EvmTr, EvmTrError, FrameResult, FrameTr, Handler},
+    handler::{EthFrame, EvmTr, EvmTrError, FrameResult, FrameTr, Handler, pre_execution},
     inspector::{Inspector, InspectorEvmTr, InspectorHandler},
-    interpreter::{interpreter::EthInterpreter, interpreter_action::FrameInit},
+    interpreter::{GasTracker, interpreter::EthInterpreter, interpreter_action::FrameInit},
     primitives::hardfork::SpecId,
     state::EvmState,
 };
 
 /// revm's mainnet handler, but that prices times gas may pass 128 bits.
 #[derive(Debug)]
-pub struct StateTestHandler<EVM, ERROR>(PhantomData<(EVM, ERROR)>);
+pub struct StateTestHandler<EVM, ERROR> {
+    /// Refund for authorizations (EIP-7702), set when they are applied.
+    authorization_refund: Rc<Cell<u64>>,
+    marker: PhantomData<(EVM, ERROR)>,
+}
 
 impl<EVM, ERROR> StateTestHandler<EVM, ERROR> {
-    /// A handler for one transaction.
-    pub fn new() -> Self {
-        Self(PhantomData)
+    /// A handler for one transaction, which tells the refund for its authorizations.
+    pub fn new(authorization_refund: Rc<Cell<u64>>) -> Self {
+        Self { authorization_refund, marker: PhantomData }
     }
 }
 
@@ -37,6 +41,16 @@ where
     type Evm = EVM;
     type Error = ERROR;
     type HaltReason = HaltReason;
+
+    fn apply_eip7702_auth_list(
+        &self,
+        evm: &mut EVM,
+        gas: &mut GasTracker,
+    ) -> Result<Option<u64>, ERROR> {
+        let refund = pre_execution::apply_eip7702_auth_list::<_, ERROR>(evm.ctx(), gas)?;
+        self.authorization_refund.set(refund.unwrap_or_default());
+        Ok(refund)
+    }
 
     fn reimburse_caller(&self, evm: &mut EVM, result: &mut FrameResult) -> Result<(), ERROR> {
         let context = evm.ctx();

@@ -4,7 +4,11 @@
 //! after it is paid; a second one, with `error`, where an instruction that was paid for fails; and a
 //! line with output and gas used for each call frame that ends, the transaction's being the last.
 
-use std::io::{self, Write};
+use std::{
+    cell::Cell,
+    io::{self, Write},
+    rc::Rc,
+};
 
 use alloy_primitives::{B256, hex};
 use revm::{
@@ -15,7 +19,7 @@ use revm::{
     interpreter::{
         FrameInput, InstructionResult, Interpreter, InterpreterAction, InterpreterResult,
         interpreter::EthInterpreter,
-        interpreter_types::{Jumps as _, LoopControl as _, MemoryTr as _},
+        interpreter_types::{Jumps as _, LegacyBytecode as _, LoopControl as _, MemoryTr as _},
     },
 };
 use serde::{Serialize, Serializer};
@@ -30,6 +34,8 @@ pub struct Tracer<'a> {
     outer_refunds: Vec<i64>,
     /// Refund counter of the innermost open frame.
     refund: i64,
+    /// Refund for authorizations (EIP-7702), granted before the first frame.
+    refund_before: Rc<Cell<u64>>,
     result: io::Result<()>,
 }
 
@@ -68,9 +74,10 @@ fn quantity<S: Serializer>(value: &u64, serializer: S) -> Result<S::Ok, S::Error
 }
 
 impl<'a> Tracer<'a> {
-    /// A tracer that writes to `out`, each instruction with the memory before it if `with_memory`.
-    pub fn new(out: &'a mut dyn Write, with_memory: bool) -> Self {
-        Self { out, with_memory, step: Step::default(), outer_refunds: Vec::new(), refund: 0, result: Ok(()) }
+    /// A tracer that writes to `out`, each instruction with the memory before it if `with_memory`;
+    /// `refund_before` is set, when execution begins, to what authorizations have earned.
+    pub fn new(out: &'a mut dyn Write, with_memory: bool, refund_before: Rc<Cell<u64>>) -> Self {
+        Self { out, with_memory, step: Step::default(), outer_refunds: Vec::new(), refund: 0, refund_before, result: Ok(()) }
     }
 
     /// Ends the trace with the state root.
@@ -112,7 +119,7 @@ impl<CTX: ContextTr> Inspector<CTX, EthInterpreter> for Tracer<'_> {
                 String::new()
             },
             mem_size: memory_size,
-            stack: interpreter.stack.data().iter().map(|word| format!("{word:#x}")).collect(),
+            stack: words(interpreter),
             depth: context.journal_mut().depth(),
             refund: 0,
             op_name: OpCode::new(op)
@@ -131,15 +138,30 @@ impl<CTX: ContextTr> Inspector<CTX, EthInterpreter> for Tracer<'_> {
             _ => {}
         }
         self.refund = interpreter.gas.refunded();
-        self.step.gas_cost = self.step.gas - interpreter.gas.remaining() - handed_on;
-        self.step.refund = self.outer_refunds.iter().sum::<i64>() + self.refund;
-        let error = result.and_then(|result| error_text(result, &self.step));
+        // Code of no length runs no instruction there; revm reads a STOP behind it.
+        if interpreter.bytecode.bytecode_len() == 0 {
+            return;
+        }
+        if !result.is_some_and(is_undefined) {
+            self.step.gas_cost = self.step.gas - interpreter.gas.remaining() - handed_on;
+        }
+        self.step.refund =
+            self.refund_before.get() as i64 + self.outer_refunds.iter().sum::<i64>() + self.refund;
+        let error = result.and_then(|result| error_text(result, &self.step.op_name));
         if error.is_none() || result.is_some_and(fails_after_payment) {
             self.write_step();
         }
         if error.is_some() {
+            if result.is_some_and(fails_after_payment) {
+                self.step.stack = words(interpreter);
+                self.step.mem_size = interpreter.memory.size();
+            }
             self.step.error = error;
             self.write_step();
+        }
+        if result == Some(InstructionResult::SelfDestruct) {
+            // A transfer to the heir counts as a frame there.
+            self.write(&End { output: String::new(), gas_used: 0, error: None });
         }
     }
 
@@ -161,35 +183,45 @@ impl<CTX: ContextTr> Inspector<CTX, EthInterpreter> for Tracer<'_> {
         }
         // A failed frame has used all of its gas, unless it reverted or never began.
         let gas_used = if result.is_ok_or_revert() { gas_limit - gas.remaining() } else { gas_limit };
-        let step = Step::default();
-        let end = End { output: hex::encode(output), gas_used, error: error_text(*result, &step) };
+        let end = End { output: hex::encode(output), gas_used, error: error_text(*result, &self.step.op_name) };
         self.write(&end);
     }
 }
 
-/// Whether geth pays for an instruction before it finds that it fails so.
-fn fails_after_payment(result: InstructionResult) -> bool {
+fn words(interpreter: &Interpreter<EthInterpreter>) -> Vec<String> {
+    interpreter.stack.data().iter().map(|word| format!("{word:#x}")).collect()
+}
+
+fn is_undefined(result: InstructionResult) -> bool {
     matches!(
         result,
-        InstructionResult::Revert
-            | InstructionResult::OpcodeNotFound
+        InstructionResult::OpcodeNotFound
             | InstructionResult::InvalidFEOpcode
             | InstructionResult::NotActivated
-            | InstructionResult::InvalidJump
-            | InstructionResult::StateChangeDuringStaticCall
-            | InstructionResult::CallNotAllowedInsideStatic
-            | InstructionResult::OutOfOffset
     )
 }
 
+/// Whether geth pays for an instruction before it finds that it fails so.
+fn fails_after_payment(result: InstructionResult) -> bool {
+    is_undefined(result)
+        || matches!(
+            result,
+            InstructionResult::Revert
+                | InstructionResult::InvalidJump
+                | InstructionResult::StateChangeDuringStaticCall
+                | InstructionResult::CallNotAllowedInsideStatic
+                | InstructionResult::OutOfOffset
+        )
+}
+
 /// What geth calls it; `None` where nothing failed.
-fn error_text(result: InstructionResult, step: &Step) -> Option<String> {
+fn error_text(result: InstructionResult, op_name: &str) -> Option<String> {
     let text = match result {
         InstructionResult::Stop | InstructionResult::Return | InstructionResult::SelfDestruct => return None,
         InstructionResult::Revert => "execution reverted",
         InstructionResult::OpcodeNotFound
         | InstructionResult::InvalidFEOpcode
-        | InstructionResult::NotActivated => return Some(format!("invalid opcode: {}", step.op_name)),
+        | InstructionResult::NotActivated => return Some(format!("invalid opcode: {op_name}")),
         InstructionResult::InvalidJump => "invalid jump destination",
         InstructionResult::StateChangeDuringStaticCall | InstructionResult::CallNotAllowedInsideStatic => {
             "write protection"
