@@ -6,6 +6,7 @@ Errors are the Python classes `trex.types.errors.RpcError` and `CoreError`.
 """
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final, Literal, final
 
 from trex.types.errors import RpcError
@@ -183,3 +184,53 @@ def sign_message(message: bytes, private_key: bytes) -> str:
 
 def sign_typed_data(typed_data: bytes, private_key: bytes) -> str:
     """Sign EIP-712 typed data, JSON as in eth_signTypedData_v4; 65 bytes as hex."""
+
+@final
+class StateTestCase:
+    """What came of one case of a state test: one transaction by the rules of one fork."""
+
+    file: Path
+    name: str
+    """Name of the test; empty for a file as a whole."""
+    fork: str
+    """As the file calls it; empty for a test as a whole."""
+    index: int
+    """Position among the fork's cases."""
+    status: Literal["passed", "failed", "skipped"]
+    reason: str | None
+    """Why it failed or was skipped; why the transaction was refused where that is right."""
+    state_root: str | None
+    """After the transaction, as computed here; 0x-prefixed hex."""
+
+@final
+class StateTestRun:
+    """The cases of a run, each as soon as it is done; those of one test together and in order.
+
+    Dropping it ends the run. Raises OSError when the path cannot be read.
+    """
+
+    def __iter__(self) -> StateTestRun: ...
+    def __next__(self) -> StateTestCase: ...
+
+def run_statetests(
+    path: Path,
+    *,
+    fork: str | None = None,
+    name: str | None = None,
+    trace: bool = False,
+    trace_memory: bool = False,
+    jobs: int = 0,
+) -> StateTestRun:
+    """Start running the state tests in a file or folder (specs/statetest.md).
+
+    Args:
+        path: a JSON file, or a folder of them.
+        fork: only this fork, by any of its names.
+        name: only tests whose name matches this regular expression.
+        trace: write an EIP-3155 trace to standard error, one case after another.
+        trace_memory: with memory.
+        jobs: threads; 0 is one per core.
+
+    Raises:
+        ValueError: unknown fork, malformed expression.
+    """

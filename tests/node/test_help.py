@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from trex.node.cli import COMMANDS, main
 
-NAMES = ("devnet", "node", "export", "import", "db")
+NAMES = ("devnet", "node", "export", "import", "db", "statetest")
 SNAPSHOT = Path(__file__).with_name("help.txt")
 
 

@@ -4,11 +4,10 @@ Outcomes are left open (`hash` zero); `oracle.py` has geth fill them in.
 """
 
 import random
-from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from eth_account import Account
-from eth_utils import keccak
+from eth_utils.crypto import keccak
 
 FORKS = (
     "Frontier",
@@ -35,7 +34,13 @@ SENDER = Account.from_key(KEY).address.lower()
 OTHER_KEY = "0x" + "17" * 32
 OTHER = Account.from_key(OTHER_KEY).address.lower()
 CONTRACTS = tuple(f"0x{0xC0DE0000 + i:040x}" for i in range(5))
-COINBASES = ("0x2adc25665018aa1fe0e6bc666dac8fc2697ff9ba", CONTRACTS[3], SENDER, f"0x{3:040x}", f"0x{0xE0:040x}")
+COINBASES = (
+    "0x2adc25665018aa1fe0e6bc666dac8fc2697ff9ba",
+    CONTRACTS[3],
+    SENDER,
+    f"0x{3:040x}",
+    f"0x{0xE0:040x}",
+)
 EMPTY = f"0x{0xE0:040x}"
 """An account that exists before and is empty."""
 EMPTY_LOGS = "0x1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347"
@@ -81,7 +86,11 @@ class Program:
         choice = self.rng.random()
         if choice < 0.35:
             return self.rng.choice(EDGES)
-        return self.rng.randrange(300) if choice < 0.75 else self.rng.getrandbits(self.rng.choice((8, 64, 160, 256)))
+        return (
+            self.rng.randrange(300)
+            if choice < 0.75
+            else self.rng.getrandbits(self.rng.choice((8, 64, 160, 256)))
+        )
 
     def address(self) -> int:
         """Somebody to call, look at or send to."""
@@ -89,10 +98,12 @@ class Program:
         if kind < 0.5:
             return int(self.rng.choice(CONTRACTS), 16)
         if kind < 0.75:
-            return self.rng.choice((*range(1, 19), 0x100, 0x100, 0x201))
+            return int(self.rng.choice((*range(1, 19), 0x100, 0x100, 0x201)))
         if kind < 0.85:
             return int(self.rng.choice((SENDER, OTHER, EMPTY, COINBASES[0])), 16)
-        return self.rng.choice((0, 0xDEAD, int(created(CONTRACTS[0], self.rng.randrange(3)), 16), self.rng.getrandbits(160)))
+        return self.rng.choice(
+            (0, 0xDEAD, int(created(CONTRACTS[0], self.rng.randrange(3)), 16), self.rng.getrandbits(160))
+        )
 
     def value(self) -> int:
         """Wei to send."""
@@ -103,7 +114,11 @@ class Program:
         if self.rng.random() < 0.6:
             self.op(0x5A)
         else:
-            self.push(self.rng.choice((0, 1, 100, 700, 2300, 2301, 5000, 30_000, 100_000, 2**40, 2**64 - 1, 2**256 - 1)))
+            self.push(
+                self.rng.choice(
+                    (0, 1, 100, 700, 2300, 2301, 5000, 30_000, 100_000, 2**40, 2**64 - 1, 2**256 - 1)
+                )
+            )
 
     def span(self) -> tuple[int, int]:
         """Offset and length in memory."""
@@ -281,7 +296,7 @@ class Program:
 
     def statements(self, count: int) -> None:
         """Append `count` statements."""
-        kinds: list[tuple[Callable[[], None], int]] = [
+        kinds = [
             (self.arithmetic, 4),
             (self.look, 4),
             (self.write_slot, 5),
@@ -339,7 +354,10 @@ P256 = bytes.fromhex(
 def precompile_input(rng: random.Random) -> tuple[int, bytes]:
     """A precompiled contract and input for it, valid more often than not."""
     which = rng.choice((*range(1, 18), 0x100))
-    word = lambda: rng.choice((rng.randrange(4), rng.getrandbits(64), rng.getrandbits(256))).to_bytes(32, "big")  # noqa: E731
+
+    def word() -> bytes:
+        return rng.choice((rng.randrange(4), rng.getrandbits(64), rng.getrandbits(256))).to_bytes(32, "big")
+
     match which:
         case 1:
             data = ECRECOVER
@@ -347,13 +365,17 @@ def precompile_input(rng: random.Random) -> tuple[int, bytes]:
             sizes = [rng.choice((0, 1, 2, 32, 33, 64, 96)) for _ in range(3)]
             if rng.random() < 0.1:
                 sizes[rng.randrange(3)] = rng.choice((1024, 1025, 2**32, 2**64, 2**255))
-            data = b"".join(size.to_bytes(32, "big") for size in sizes) + rng.randbytes(min(256, sum(sizes[:3]) % 512))
+            data = b"".join(size.to_bytes(32, "big") for size in sizes) + rng.randbytes(
+                min(256, sum(sizes[:3]) % 512)
+            )
         case 6:
             data = rng.choice((G1, bytes(64))) + rng.choice((G1, bytes(64), word() + word()))
         case 7:
             data = rng.choice((G1, bytes(64))) + word()
         case 8:
-            data = rng.choice((b"", G1 + G2, bytes(64) + G2, G1 + bytes(128), (G1 + G2) * 2, G1 + G2 + bytes(192)))
+            data = rng.choice(
+                (b"", G1 + G2, bytes(64) + G2, G1 + bytes(128), (G1 + G2) * 2, G1 + G2 + bytes(192))
+            )
         case 9:
             rounds = rng.choice((0, 1, 12, 1000, 2**31)).to_bytes(4, "big")
             data = rounds + rng.randbytes(208) + bytes([rng.choice((0, 1, 1, 2))])
@@ -369,7 +391,8 @@ def precompile_input(rng: random.Random) -> tuple[int, bytes]:
             data = b"".join(rng.choice((BLS_G2, bytes(256))) + word() for _ in range(rng.randrange(1, 3)))
         case 15:
             data = b"".join(
-                rng.choice((BLS_G1, bytes(128))) + rng.choice((BLS_G2, bytes(256))) for _ in range(rng.randrange(1, 3))
+                rng.choice((BLS_G1, bytes(128))) + rng.choice((BLS_G2, bytes(256)))
+                for _ in range(rng.randrange(1, 3))
             )
         case 16:
             data = bytes(16) + rng.randbytes(48)
@@ -386,7 +409,9 @@ def precompile_input(rng: random.Random) -> tuple[int, bytes]:
     return which, data
 
 
-def account(balance: int = 0, nonce: int = 0, code: bytes = b"", storage: dict[int, int] | None = None) -> Json:
+def account(
+    balance: int = 0, nonce: int = 0, code: bytes = b"", storage: dict[int, int] | None = None
+) -> Json:
     """An account as the format has it."""
     return {
         "balance": hex(balance),
@@ -402,7 +427,9 @@ def before(rng: random.Random, fork: int) -> dict[str, Json]:
     for i, address in enumerate(CONTRACTS):
         program = Program(rng)
         program.statements(rng.randrange(1, 9))
-        slots = {rng.randrange(6): rng.choice((0, 1, 2, rng.getrandbits(256))) for _ in range(rng.randrange(4))}
+        slots = {
+            rng.randrange(6): rng.choice((0, 1, 2, rng.getrandbits(256))) for _ in range(rng.randrange(4))
+        }
         pre[address] = account(rng.choice((0, 1, 10**6)), rng.choice((0, 1)), bytes(program.code), slots)
         if i == 4 and fork >= FORKS.index("Prague") and rng.random() < 0.5:
             pre[address] = account(7, 1, bytes.fromhex("ef0100" + rng.choice(CONTRACTS[:3])[2:]), slots)
@@ -472,7 +499,9 @@ def transaction(rng: random.Random, fork: int, pre: dict[str, Json]) -> Json:
     gas_limit = rng.choice((21_000, 30_000, 60_000, 100_000, 400_000, 1_000_000, 5_000_000, 2**24))
     if rng.random() < 0.03:
         gas_limit = rng.choice((20_999, 2**24 + 1, 2**26 + 1))
-    price = rng.choice((base_fee, base_fee, base_fee + 1, 1000, base_fee - 1 if rng.random() < 0.2 else base_fee))
+    price = rng.choice(
+        (base_fee, base_fee, base_fee + 1, 1000, base_fee - 1 if rng.random() < 0.2 else base_fee)
+    )
     if fork < FORKS.index("London") and rng.random() < 0.3:
         price = 0
     nonce = int(str(pre[SENDER]["nonce"]), 16)
@@ -482,7 +511,11 @@ def transaction(rng: random.Random, fork: int, pre: dict[str, Json]) -> Json:
         "data": ["0x" + data.hex()],
         "gasLimit": [hex(gas_limit)],
         "value": [hex(rng.choice((0, 0, 0, 1, 10**6, 2**201 if rng.random() < 0.05 else 3)))],
-        "to": "" if is_creation else rng.choice((*CONTRACTS, *CONTRACTS, OTHER, SENDER, EMPTY, f"0x{rng.randrange(20):040x}", f"0x{0x100:040x}")),
+        "to": ""
+        if is_creation
+        else rng.choice(
+            (*CONTRACTS, *CONTRACTS, OTHER, SENDER, EMPTY, f"0x{rng.randrange(20):040x}", f"0x{0x100:040x}")
+        ),
         "nonce": hex(nonce),
         "secretKey": KEY,
         "sender": SENDER,
@@ -505,7 +538,9 @@ def transaction(rng: random.Random, fork: int, pre: dict[str, Json]) -> Json:
         version = "01" if rng.random() < 0.97 else "02"
         tx |= {
             "maxFeePerBlobGas": hex(rng.choice((1, 1, 100, 10**12))),
-            "blobVersionedHashes": ["0x" + version + rng.randbytes(31).hex() for _ in range(rng.choice((1, 1, 2, 6, 7, 0, 9)))],
+            "blobVersionedHashes": [
+                "0x" + version + rng.randbytes(31).hex() for _ in range(rng.choice((1, 1, 2, 6, 7, 0, 9)))
+            ],
         }
     if kind == 4:
         tx["authorizationList"] = [] if rng.random() < 0.03 else authorizations(rng, pre)

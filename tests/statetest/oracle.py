@@ -32,7 +32,7 @@ def fill(evm: Path, tests: dict[str, Json], file: Path) -> None:
         for name, answer in answers.items():
             if answer["pass"]:
                 continue
-            [case] = next(iter(tests[name]["post"].values()))  # type: ignore[attr-defined]
+            [case] = next(iter(tests[name]["post"].values()))
             error = str(answer["error"])
             if found := ROOT_IS.search(error):
                 case["hash"] = "0x" + found[1]

@@ -2,6 +2,8 @@
 //!
 //! It converts values, releases the GIL around work, and maps each error once. It holds no logic.
 
+mod statetest;
+
 use pyo3::prelude::*;
 
 /// How the extension was compiled: `debug` keeps overflow checks, `release` drops them.
@@ -11,6 +13,9 @@ const PROFILE: &str = if cfg!(debug_assertions) { "debug" } else { "release" };
 #[pymodule]
 mod _core {
     use super::*;
+
+    #[pymodule_export]
+    use super::statetest::{StateTestCase, StateTestRun, run_statetests};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

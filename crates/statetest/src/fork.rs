@@ -77,7 +77,7 @@ const NAMES: &[(Fork, &[&str])] = &[
     (Fork::Istanbul, &["Istanbul", "MuirGlacier"]),
     (Fork::Berlin, &["Berlin"]),
     (Fork::London, &["London", "ArrowGlacier", "GrayGlacier"]),
-    (Fork::Paris, &["Paris", "Merge", "MergeNetsplit", "MergeEOF", "MergeMeterInitCode", "MergePush0"]),
+    (Fork::Paris, &["Paris", "Merge"]),
     (Fork::Shanghai, &["Shanghai"]),
     (Fork::Cancun, &["Cancun"]),
     (Fork::Prague, &["Prague"]),

@@ -42,11 +42,7 @@ where
     type Error = ERROR;
     type HaltReason = HaltReason;
 
-    fn apply_eip7702_auth_list(
-        &self,
-        evm: &mut EVM,
-        gas: &mut GasTracker,
-    ) -> Result<Option<u64>, ERROR> {
+    fn apply_eip7702_auth_list(&self, evm: &mut EVM, gas: &mut GasTracker) -> Result<Option<u64>, ERROR> {
         let refund = pre_execution::apply_eip7702_auth_list::<_, ERROR>(evm.ctx(), gas)?;
         self.authorization_refund.set(refund.unwrap_or_default());
         Ok(refund)

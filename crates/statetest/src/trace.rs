@@ -77,7 +77,15 @@ impl<'a> Tracer<'a> {
     /// A tracer that writes to `out`, each instruction with the memory before it if `with_memory`;
     /// `refund_before` is set, when execution begins, to what authorizations have earned.
     pub fn new(out: &'a mut dyn Write, with_memory: bool, refund_before: Rc<Cell<u64>>) -> Self {
-        Self { out, with_memory, step: Step::default(), outer_refunds: Vec::new(), refund: 0, refund_before, result: Ok(()) }
+        Self {
+            out,
+            with_memory,
+            step: Step::default(),
+            outer_refunds: Vec::new(),
+            refund: 0,
+            refund_before,
+            result: Ok(()),
+        }
     }
 
     /// Ends the trace with the state root.
@@ -183,7 +191,8 @@ impl<CTX: ContextTr> Inspector<CTX, EthInterpreter> for Tracer<'_> {
         }
         // A failed frame has used all of its gas, unless it reverted or never began.
         let gas_used = if result.is_ok_or_revert() { gas_limit - gas.remaining() } else { gas_limit };
-        let end = End { output: hex::encode(output), gas_used, error: error_text(*result, &self.step.op_name) };
+        let end =
+            End { output: hex::encode(output), gas_used, error: error_text(*result, &self.step.op_name) };
         self.write(&end);
     }
 }

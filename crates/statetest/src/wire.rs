@@ -12,7 +12,12 @@ const HALF_ORDER: alloy_primitives::U256 =
 /// Why `bytes` is no transaction that a node of this fork and chain would take; `None` if it is one.
 pub fn refusal(bytes: &[u8], spec: SpecId, chain_id: u64) -> Option<String> {
     let mut rest = bytes;
-    let transaction = match EthereumTxEnvelope::<TxEip4844>::decode_2718(&mut rest) {
+    // An RLP list is of no type; asked for it, the decoder blames the type, not the list.
+    let decode = match bytes.first() {
+        Some(0xc0..) => EthereumTxEnvelope::<TxEip4844>::fallback_decode,
+        _ => EthereumTxEnvelope::<TxEip4844>::decode_2718,
+    };
+    let transaction = match decode(&mut rest) {
         Ok(transaction) if rest.is_empty() => transaction,
         Ok(_) => return Some(format!("{} bytes after the transaction", rest.len())),
         Err(error) => return Some(format!("transaction does not decode: {error}")),

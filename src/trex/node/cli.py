@@ -11,6 +11,9 @@ COMMANDS = {
     "import": LazyCommand("trex.node.db:import_", "Execute and store the blocks of FILE."),
     "db": LazyCommand("trex.node.db:db", "Look after a data directory."),
     "network": LazyCommand("trex.node.network:network", "Look at a network file."),
+    "statetest": LazyCommand(
+        "trex.node.statetest:statetest", "Run Ethereum's state tests in PATH; exit code 1 if one fails."
+    ),
     "version": LazyCommand("trex.node.version:version", "Version and build of this program."),
 }
 """Every command of `trex`, in the order its help shows them."""
