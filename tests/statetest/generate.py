@@ -446,6 +446,9 @@ def before(rng: random.Random, fork: int) -> dict[str, Json]:
             rng.choice((b"", b"", b"\x00")),
             rng.choice(({}, {0: 1}, {1: 5})),
         )
+    if rng.random() < 0.03:
+        # A sender that does not exist: it may send for nothing.
+        del pre[SENDER]
     if rng.random() < 0.5:
         pre[OTHER] = account(rng.choice((0, 5)), rng.choice((0, 1)))
     return pre
@@ -502,9 +505,9 @@ def transaction(rng: random.Random, fork: int, pre: dict[str, Json]) -> Json:
     price = rng.choice(
         (base_fee, base_fee, base_fee + 1, 1000, base_fee - 1 if rng.random() < 0.2 else base_fee)
     )
-    if fork < FORKS.index("London") and rng.random() < 0.3:
+    if fork < FORKS.index("London") and (SENDER not in pre or rng.random() < 0.3):
         price = 0
-    nonce = int(str(pre[SENDER]["nonce"]), 16)
+    nonce = int(str(pre.get(SENDER, account())["nonce"]), 16)
     if rng.random() < 0.02:
         nonce += 1
     tx: Json = {

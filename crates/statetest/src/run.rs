@@ -157,6 +157,14 @@ fn run_file(file: &Path, options: &Options, on_report: Report<'_>) {
         if options.name.as_ref().is_some_and(|wanted| !wanted.is_match(&name)) {
             continue;
         }
+        if needs_eof(file, &name) {
+            let verdict = Verdict::skipped("EVM object format: in no fork".into());
+            let skipped = CaseReport { file: file.to_owned(), name, fork: String::new(), index: 0, verdict };
+            if !on_report(skipped) {
+                return;
+            }
+            continue;
+        }
         let mut report = |fork: &str, index, verdict| {
             on_report(CaseReport {
                 file: file.to_owned(),
@@ -170,6 +178,12 @@ fn run_file(file: &Path, options: &Options, on_report: Report<'_>) {
             return;
         }
     }
+}
+
+/// Whether the test is of the EVM object format, which published suites file under forks it has left.
+fn needs_eof(file: &Path, name: &str) -> bool {
+    let marked = |text: &str| text.starts_with("stEOF") || text.contains("eip7692_eof");
+    marked(name) || file.iter().any(|part| part.to_str().is_some_and(marked))
 }
 
 /// Whether this has the fields of a state test: files of other kinds lie beside them.

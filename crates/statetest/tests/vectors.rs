@@ -99,6 +99,10 @@ fn wrong_expectations_fail_with_reason() {
         assert!(reports.iter().all(|report| report.verdict.status == status), "{name}: {reports:#?}");
         assert!(!reports.is_empty());
     }
+    let eof = folder.join("stEOF");
+    fs::create_dir(&eof).unwrap();
+    fs::write(eof.join("any.json"), &text).unwrap();
+    assert!(reports(&eof, &Options::default()).iter().all(|report| report.verdict.status == Status::Skipped));
     fs::remove_dir_all(&folder).unwrap();
     assert!(run(&folder, &Options::default(), |_| true).is_err());
 }
