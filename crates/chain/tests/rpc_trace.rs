@@ -217,7 +217,7 @@ fn test_ots_shows_a_transaction_inside() {
 fn test_ots_finds_by_block_address_nonce_and_creation() {
     let chain = chain();
     let details = chain.ok("ots_getBlockDetails", json!([1]));
-    assert_eq!(details["block"]["transactionCount"], "0x5");
+    assert_eq!(details["block"]["transactionCount"], 5);
     assert!(details["block"].get("transactions").is_none());
     assert_eq!(details["issuance"]["blockReward"], "0x0");
     assert_eq!(chain.ok("ots_getBlockDetailsByHash", json!([chain.hash(1)])), details);

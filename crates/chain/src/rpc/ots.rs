@@ -92,7 +92,8 @@ fn block_at<R: Reader>(rpc: &Rpc<'_, R>, id: BlockId) -> Result<Option<FullBlock
 
 fn put_slim_block(object: &mut Object<'_>, block: &FullBlock) {
     put_block_fields(object, block);
-    object.number("transactionCount", block.transactions.len() as u64);
+    // A plain number, as anvil and Otterscan have it.
+    object.raw("transactionCount", block.transactions.len().to_string().as_bytes());
 }
 
 fn details<R: Reader>(rpc: &Rpc<'_, R>, id: BlockId) -> Answer {
