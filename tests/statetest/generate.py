@@ -550,6 +550,33 @@ def transaction(rng: random.Random, fork: int, pre: dict[str, Json]) -> Json:
     return tx
 
 
+def wire(tx: Json, fork: int) -> str:
+    """The transaction signed, as it goes over the wire."""
+    fields: Json = {
+        "to": bytes.fromhex(tx["to"][2:]),
+        "data": tx["data"][0],
+        "gas": tx["gasLimit"][0],
+        "value": tx["value"][0],
+        "nonce": tx["nonce"],
+    }
+    for name in ("gasPrice", "maxFeePerGas", "maxPriorityFeePerGas", "maxFeePerBlobGas", "blobVersionedHashes"):
+        if name in tx:
+            fields[name] = tx[name]
+    kinds = {"authorizationList": 4, "blobVersionedHashes": 3, "maxFeePerGas": 2, "accessLists": 1}
+    kind = next((kind for name, kind in kinds.items() if name in tx), 0)
+    if kind:
+        fields |= {"type": kind, "accessList": tx["accessLists"][0] if "accessLists" in tx else []}
+    if kind or fork >= FORKS.index("EIP158"):
+        fields["chainId"] = 1
+    if kind == 4:
+        names = ("chainId", "address", "nonce", "yParity", "r", "s")
+        fields["authorizationList"] = [
+            {name: one[name] if name == "address" else int(one[name], 16) for name in names}
+            for one in tx["authorizationList"]
+        ]
+    return "0x" + Account.sign_transaction(fields, KEY).raw_transaction.hex().removeprefix("0x")
+
+
 def generate(seed: int, fork: str) -> Json:
     """One test with one case, of a seed and for a fork."""
     rng = random.Random(f"{seed} {fork}")
@@ -566,9 +593,14 @@ def generate(seed: int, fork: str) -> Json:
         "currentExcessBlobGas": hex(rng.choice((0, 0, 2**22, 2**27))),
     }
     case: Json = {"hash": "0x" + "00" * 32, "logs": EMPTY_LOGS, "indexes": {"data": 0, "gas": 0, "value": 0}}
+    tx = transaction(rng, index, pre)
+    # eth-account does not sign what can only be refused: empty lists, creations by types 3 and 4.
+    can_be_signed = [] not in (tx.get("authorizationList"), tx.get("blobVersionedHashes"))
+    if rng.random() < 0.3 and can_be_signed and (tx["to"] or "gasPrice" in tx):
+        case["txbytes"] = wire(tx, index)
     return {
         "env": {k: v for k, v in env.items() if index >= FORKS.index("Paris") or k != "currentRandom"},
         "pre": pre,
-        "transaction": transaction(rng, index, pre),
+        "transaction": tx,
         "post": {fork: [case]},
     }
