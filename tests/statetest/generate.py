@@ -559,7 +559,13 @@ def wire(tx: Json, fork: int) -> str:
         "value": tx["value"][0],
         "nonce": tx["nonce"],
     }
-    for name in ("gasPrice", "maxFeePerGas", "maxPriorityFeePerGas", "maxFeePerBlobGas", "blobVersionedHashes"):
+    for name in (
+        "gasPrice",
+        "maxFeePerGas",
+        "maxPriorityFeePerGas",
+        "maxFeePerBlobGas",
+        "blobVersionedHashes",
+    ):
         if name in tx:
             fields[name] = tx[name]
     kinds = {"authorizationList": 4, "blobVersionedHashes": 3, "maxFeePerGas": 2, "accessLists": 1}
@@ -574,7 +580,8 @@ def wire(tx: Json, fork: int) -> str:
             {name: one[name] if name == "address" else int(one[name], 16) for name in names}
             for one in tx["authorizationList"]
         ]
-    return "0x" + Account.sign_transaction(fields, KEY).raw_transaction.hex().removeprefix("0x")
+    raw: bytes = Account.sign_transaction(fields, KEY).raw_transaction
+    return "0x" + bytes(raw).hex()
 
 
 def generate(seed: int, fork: str) -> Json:

@@ -1,6 +1,6 @@
 """Random state tests against geth: same roots, logs, refusals and traces.
 
-Needs geth's `evm` (Go module github.com/ethereum/go-ethereum/cmd/evm, version 1.16.7) on the PATH or
+Needs geth's `evm` (`TIER=bench make setup` brings it) on the PATH or
 named by `TREX_EVM`. By hand, with other seeds: `TREX_STATETEST_SEED=7 pytest -m long tests/statetest`.
 """
 
