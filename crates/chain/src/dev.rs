@@ -208,9 +208,9 @@ impl Chain {
         Ok(tx.hash())
     }
 
-    /// Whether unsigned transactions wait for a block.
-    pub fn has_unsigned(&self) -> bool {
-        !self.dev().waiting.deposits.is_empty()
+    /// How many unsigned transactions wait for a block.
+    pub fn unsigned_len(&self) -> usize {
+        self.dev().waiting.deposits.len()
     }
 
     /// Remembers the head and what waits for the next block; numbers rise from 1.

@@ -6,6 +6,7 @@ pub mod block_rlp;
 pub mod chain;
 pub mod dev;
 pub mod network;
+pub mod operate;
 pub mod pool;
 pub mod rpc;
 pub mod transfer;

@@ -1,0 +1,368 @@
+//! `trex._core.Chain`.
+
+use std::{
+    path::Path,
+    sync::{Arc, PoisonError, RwLock},
+    time::{Duration, Instant},
+};
+
+use alloy_primitives::{B256, Bytes, hex};
+use pyo3::{exceptions::PyValueError, prelude::*, types::PyBytes};
+use serde::Deserialize;
+use trex_chain::{
+    chain::{self, BuildOrder, ChainError},
+    dev::{Patches, UnsignedRequest},
+    network::Network,
+    pool::PoolConfig,
+    rpc::{self, limits::Limits},
+    transfer::Progress,
+};
+use trex_store::{History, Options};
+
+use crate::errors;
+
+/// A sealed block, as much of it as production needs.
+#[pyclass(frozen, get_all)]
+pub(crate) struct Head {
+    number: u64,
+    hash: String,
+    slot: u64,
+    timestamp: u64,
+    base_fee_wei: u64,
+    gas_used: u64,
+    gas_limit: u64,
+    transactions: usize,
+    logs: usize,
+}
+
+impl From<&chain::Head> for Head {
+    fn from(head: &chain::Head) -> Self {
+        Self {
+            number: head.header.number,
+            hash: head.header.hash().to_string(),
+            slot: head.slot,
+            timestamp: head.header.timestamp,
+            base_fee_wei: head.header.base_fee_per_gas.unwrap_or_default(),
+            gas_used: head.header.gas_used,
+            gas_limit: head.header.gas_limit,
+            transactions: head.transactions,
+            logs: head.logs,
+        }
+    }
+}
+
+/// Limits by name, each with its default.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LimitsByName {
+    pool_transactions: Option<usize>,
+    pool_bytes: Option<usize>,
+    pool_account_transactions: Option<usize>,
+    call_gas: Option<u64>,
+    call_timeout_ms: Option<u64>,
+    trace_timeout_ms: Option<u64>,
+    response_bytes: Option<usize>,
+    log_results: Option<usize>,
+    log_blocks: Option<u64>,
+}
+
+/// One data directory, opened: store, state, mempool.
+#[pyclass(frozen)]
+pub(crate) struct Chain {
+    inner: RwLock<Option<Arc<chain::Chain>>>,
+    limits: Limits,
+    chain_id: u64,
+    genesis_time_s: u64,
+    block_time_ms: u64,
+    max_idle_ms: u64,
+    genesis_hash: B256,
+}
+
+/// Calls Python now and then; an exception there stops the work and is raised after it.
+struct Caller<'a> {
+    progress: &'a Py<PyAny>,
+    raised: Option<PyErr>,
+}
+
+impl Caller<'_> {
+    fn call(&mut self, arguments: impl for<'py> pyo3::call::PyCallArgs<'py> + Send) -> bool {
+        Python::attach(|py| {
+            match self.progress.call1(py, arguments).and_then(|answer| answer.is_truthy(py)) {
+                Ok(go_on) => go_on,
+                Err(error) => {
+                    self.raised = Some(error);
+                    false
+                }
+            }
+        })
+    }
+
+    fn finish<T>(self, result: Result<T, ChainError>) -> PyResult<T> {
+        match self.raised {
+            Some(error) => Err(error),
+            None => result.map_err(|error| errors::core(&error)),
+        }
+    }
+}
+
+impl Chain {
+    fn open_chain(&self) -> PyResult<Arc<chain::Chain>> {
+        self.inner.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(errors::closed)
+    }
+
+    /// Works without the GIL.
+    fn work<T: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&Arc<chain::Chain>) -> Result<T, ChainError> + Send,
+    ) -> PyResult<T> {
+        let chain = self.open_chain()?;
+        py.detach(|| work(&chain)).map_err(|error| errors::core(&error))
+    }
+}
+
+#[pymethods]
+impl Chain {
+    #[staticmethod]
+    #[pyo3(signature = (path, network, *, history_blocks, cache_bytes, limits))]
+    fn open(
+        py: Python<'_>,
+        path: &str,
+        network: &[u8],
+        history_blocks: Option<u64>,
+        cache_bytes: u64,
+        limits: &[u8],
+    ) -> PyResult<Self> {
+        let named: LimitsByName = serde_json::from_slice(limits)
+            .map_err(|error| PyValueError::new_err(format!("limits: {error}")))?;
+        let network = Network::parse(network).map_err(|error| errors::network(&error))?;
+        let mut pool = PoolConfig::new(network.params);
+        pool.max_transactions = named.pool_transactions.unwrap_or(pool.max_transactions);
+        pool.max_bytes = named.pool_bytes.unwrap_or(pool.max_bytes);
+        pool.max_account_transactions =
+            named.pool_account_transactions.unwrap_or(pool.max_account_transactions);
+        let defaults = Limits::default();
+        let milliseconds = |value: Option<u64>, default| value.map_or(default, Duration::from_millis);
+        let limits = Limits {
+            call_gas: named.call_gas.unwrap_or(defaults.call_gas),
+            call_timeout: milliseconds(named.call_timeout_ms, defaults.call_timeout),
+            trace_timeout: milliseconds(named.trace_timeout_ms, defaults.trace_timeout),
+            response_bytes: named.response_bytes.unwrap_or(defaults.response_bytes),
+            log_results: named.log_results.unwrap_or(defaults.log_results),
+            log_blocks: named.log_blocks.or(defaults.log_blocks),
+        };
+        let options = Options {
+            history: history_blocks.map_or(History::Archive, History::Last),
+            cache_bytes,
+            ..Options::new(network.hash)
+        };
+        let inner = py
+            .detach(|| chain::Chain::open(Path::new(path), network, options, pool))
+            .map_err(|error| errors::core(&error))?;
+        Ok(Self {
+            chain_id: inner.params().chain_id,
+            genesis_time_s: inner.params().genesis_timestamp,
+            block_time_ms: inner.params().block_time_ms,
+            max_idle_ms: inner.network().max_idle_ms,
+            genesis_hash: inner.genesis_hash(),
+            inner: RwLock::new(Some(Arc::new(inner))),
+            limits,
+        })
+    }
+
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let chain = self.inner.write().unwrap_or_else(PoisonError::into_inner).take();
+        py.detach(|| drop(chain));
+        Ok(())
+    }
+
+    #[getter]
+    fn chain_id(&self) -> u64 {
+        self.chain_id
+    }
+
+    #[getter]
+    fn genesis_time_s(&self) -> u64 {
+        self.genesis_time_s
+    }
+
+    #[getter]
+    fn block_time_ms(&self) -> u64 {
+        self.block_time_ms
+    }
+
+    #[getter]
+    fn max_idle_ms(&self) -> u64 {
+        self.max_idle_ms
+    }
+
+    #[getter]
+    fn genesis_hash(&self) -> String {
+        self.genesis_hash.to_string()
+    }
+
+    fn head(&self) -> PyResult<Head> {
+        Ok(Head::from(&*self.open_chain()?.head()))
+    }
+
+    fn rpc<'py>(&self, py: Python<'py>, method: &str, params: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let chain = self.open_chain()?;
+        let answer =
+            py.detach(|| rpc::dispatch(&*chain, method, params, &self.limits)).map_err(errors::rpc)?;
+        Ok(PyBytes::new(py, &answer))
+    }
+
+    fn submit<'py>(&self, py: Python<'py>, transactions: Vec<String>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let results = self.work(py, |chain| {
+            let mut raw = Vec::with_capacity(transactions.len());
+            let mut malformed = Vec::new();
+            for (index, text) in transactions.iter().enumerate() {
+                match hex::decode(text) {
+                    Ok(bytes) => raw.push(Bytes::from(bytes)),
+                    Err(error) => {
+                        malformed.push((index, error.to_string()));
+                        raw.push(Bytes::new());
+                    }
+                }
+            }
+            Ok((chain.submit(raw), malformed))
+        })?;
+        let (answers, malformed) = results;
+        let mut answers: Vec<Bound<'py, PyAny>> = answers
+            .into_iter()
+            .map(|answer| match answer {
+                Ok(hash) => Ok(hash.to_string().into_pyobject(py)?.into_any()),
+                Err(error) => Ok(errors::pool(&error).into_value(py).into_bound(py).into_any()),
+            })
+            .collect::<PyResult<_>>()?;
+        for (index, reason) in malformed {
+            answers[index] =
+                errors::argument("invalid argument 0", &reason).into_value(py).into_bound(py).into_any();
+        }
+        Ok(answers)
+    }
+
+    fn pool_len(&self) -> PyResult<(usize, usize)> {
+        Ok(self.open_chain()?.pool_len())
+    }
+
+    fn pending_since<'py>(
+        &self,
+        py: Python<'py>,
+        cursor: Option<u64>,
+        full: bool,
+        limit: usize,
+    ) -> PyResult<(u64, Vec<Bound<'py, PyBytes>>)> {
+        let chain = self.open_chain()?;
+        let (cursor, items) = py.detach(|| chain.pending_since(cursor, full, limit));
+        Ok((cursor, items.iter().map(|item| PyBytes::new(py, item)).collect()))
+    }
+
+    #[pyo3(signature = (slot, *, allow_empty, budget_ms, gas_limit=None))]
+    fn build(
+        &self,
+        py: Python<'_>,
+        slot: u64,
+        allow_empty: bool,
+        budget_ms: u64,
+        gas_limit: Option<u64>,
+    ) -> PyResult<Option<Head>> {
+        let deadline = Some(Instant::now() + Duration::from_millis(budget_ms));
+        let order = BuildOrder { slot, gas_limit, allow_empty, deadline };
+        self.work(py, |chain| Ok(chain.build(&order)?.map(|head| Head::from(&*head))))
+    }
+
+    fn match_logs<'py>(
+        &self,
+        py: Python<'py>,
+        number: u64,
+        filters: Vec<Vec<u8>>,
+    ) -> PyResult<Vec<Vec<Bound<'py, PyBytes>>>> {
+        let chain = self.open_chain()?;
+        let found = py.detach(|| chain.match_logs(number, &filters)).map_err(errors::rpc)?;
+        let convert = |logs: Vec<Vec<u8>>| logs.iter().map(|log| PyBytes::new(py, log)).collect();
+        Ok(found.into_iter().map(convert).collect())
+    }
+
+    fn counters(&self, py: Python<'_>) -> PyResult<std::collections::BTreeMap<&'static str, u64>> {
+        self.work(py, |chain| Ok(chain.counters()))
+    }
+
+    fn export_file(
+        &self,
+        py: Python<'_>,
+        path: &str,
+        first: u64,
+        last: u64,
+        progress: Py<PyAny>,
+    ) -> PyResult<u64> {
+        let chain = self.open_chain()?;
+        let mut caller = Caller { progress: &progress, raised: None };
+        let result = py.detach(|| {
+            chain.export(Path::new(path), first, last, &mut |Progress { done, of }| caller.call((done, of)))
+        });
+        caller.finish(result)
+    }
+
+    fn import_file(&self, py: Python<'_>, path: &str, progress: Py<PyAny>) -> PyResult<Head> {
+        let chain = self.open_chain()?;
+        let mut caller = Caller { progress: &progress, raised: None };
+        let result = py.detach(|| {
+            chain.import(Path::new(path), &mut |Progress { done, of }| {
+                let head = Head::from(&*chain.head());
+                caller.call((done, of, head))
+            })
+        });
+        caller.finish(result)?;
+        Ok(Head::from(&*chain.head()))
+    }
+
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let answer = self.work(py, |chain| chain.stats_json())?;
+        Ok(PyBytes::new(py, &answer))
+    }
+
+    fn verify<'py>(&self, py: Python<'py>, progress: Py<PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+        let chain = self.open_chain()?;
+        let mut caller = Caller { progress: &progress, raised: None };
+        let result = py.detach(|| {
+            chain.verify_json(&mut |Progress { done, of }, what: &str| {
+                caller.call((done, of, what.to_owned()))
+            })
+        });
+        let answer = caller.finish(result)?;
+        Ok(PyBytes::new(py, &answer))
+    }
+
+    fn compact<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let answer = self.work(py, |chain| chain.compact_json())?;
+        Ok(PyBytes::new(py, &answer))
+    }
+
+    fn patch(&self, py: Python<'_>, changes: &[u8]) -> PyResult<()> {
+        let patches: Patches =
+            serde_json::from_slice(changes).map_err(|error| errors::argument("changes", &error))?;
+        self.work(py, |chain| chain.patch(patches))
+    }
+
+    fn impersonate(&self, py: Python<'_>, request: &[u8]) -> PyResult<String> {
+        let request: UnsignedRequest =
+            serde_json::from_slice(request).map_err(|error| errors::argument("transaction", &error))?;
+        self.work(py, |chain| chain.impersonate(request)).map(|hash| hash.to_string())
+    }
+
+    fn snapshot(&self) -> PyResult<u64> {
+        Ok(self.open_chain()?.snapshot())
+    }
+
+    fn revert(&self, py: Python<'_>, snapshot: u64) -> PyResult<bool> {
+        self.work(py, |chain| Ok(chain.revert(snapshot)?.is_some()))
+    }
+
+    fn drop(&self, py: Python<'_>, transaction: Option<&str>) -> PyResult<usize> {
+        let hash = transaction
+            .map(|text| text.parse::<B256>().map_err(|error| errors::argument("transaction", &error)))
+            .transpose()?;
+        self.work(py, |chain| chain.drop_pooled(hash))
+    }
+}

@@ -1,0 +1,37 @@
+//! Rust errors as the Python classes of `trex.types.errors`, mapped here and nowhere else.
+
+use pyo3::{PyErr, import_exception};
+use trex_chain::{chain::ChainError, network::NetworkError, pool::PoolError, rpc::error as rpc_error};
+
+import_exception!(trex.types.errors, CoreError);
+import_exception!(trex.types.errors, RpcError);
+
+/// A fault of the core.
+pub(crate) fn core(error: &ChainError) -> PyErr {
+    CoreError::new_err((error.code(), error.to_string()))
+}
+
+/// A network file that is refused.
+pub(crate) fn network(error: &NetworkError) -> PyErr {
+    CoreError::new_err(("bad_network", error.to_string()))
+}
+
+/// A chain that was closed.
+pub(crate) fn closed() -> PyErr {
+    CoreError::new_err(("closed", "the data directory was closed"))
+}
+
+/// An argument that Python got wrong.
+pub(crate) fn argument(what: &str, error: &dyn std::fmt::Display) -> PyErr {
+    RpcError::new_err((-32602, format!("{what}: {error}"), None::<String>))
+}
+
+/// A JSON-RPC answer that is an error.
+pub(crate) fn rpc(error: rpc_error::RpcError) -> PyErr {
+    RpcError::new_err((error.code, error.message, error.data))
+}
+
+/// A transaction that the mempool refused.
+pub(crate) fn pool(error: &PoolError) -> PyErr {
+    RpcError::new_err((error.rpc_code(), error.to_string(), None::<String>))
+}
