@@ -21,10 +21,12 @@ devnet: ## start a chain of your own on 127.0.0.1:9545
 
 test: ## every test that belongs to a change: Rust, contracts, Python
 	@$(PYTHON) scripts/setup test
+	@$(PYTHON) scripts/guest
 	@$(PYTHON) scripts/test
 
 test-long: ## the same and those that take many minutes
 	@$(PYTHON) scripts/setup test
+	@$(PYTHON) scripts/guest
 	@$(PYTHON) scripts/test --long
 
 check: ## formatting, lints, types, import rules; edits nothing

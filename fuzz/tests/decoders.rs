@@ -191,6 +191,19 @@ fn program_on_wrong_parts_gives_an_output_or_a_fault() {
     }
 }
 
+/// Found by fuzzing: a list of transactions with one byte in it was read, and written otherwise.
+#[test]
+fn block_stream_transaction_of_one_byte_is_refused() {
+    let mut block = Vec::new();
+    trex_chain::block_rlp::encode(&alloy_consensus::Header::default(), &[], &mut block);
+    // The empty list of transactions, before the two other empty lists, takes one byte in.
+    let (list, length) = (block.len() - 3, block.len() - 2);
+    block.splice(list..length, [0xc1, 0x49]);
+    block[2] += 1;
+    let error = trex_chain::block_rlp::decode(&mut block.as_slice()).unwrap_err();
+    assert_eq!(error, alloy_rlp::Error::Custom("transaction of fewer than two bytes"));
+}
+
 /// Writes the seeds where cargo-fuzz looks for them.
 #[test]
 #[ignore = "writes fuzz/corpus"]

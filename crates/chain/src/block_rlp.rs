@@ -79,6 +79,10 @@ pub fn decode(bytes: &mut &[u8]) -> alloy_rlp::Result<Option<RawBlock>> {
         } else {
             &list[..item.payload_length]
         };
+        // One byte has a string form of its own in RLP; no transaction is that short.
+        if tx.len() < 2 {
+            return Err(alloy_rlp::Error::Custom("transaction of fewer than two bytes"));
+        }
         transactions.push(Bytes::copy_from_slice(tx));
         list.advance(item.payload_length);
     }
