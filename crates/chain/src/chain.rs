@@ -280,11 +280,18 @@ impl Chain {
         state: &'a S,
     ) -> Result<BlockExecutor<'a, S>, ChainError> {
         let number = parent.header.number + 1;
-        let mut executor =
+        let open = |attributes| {
             BlockExecutor::new(self.params(), &parent.header, parent.header.hash(), attributes, state)
-                .map_err(|error| fault(number, error))?;
-        if !overwrites.is_empty() {
-            executor.overwrite(overwrites).map_err(|error| fault(number, error))?;
+                .map_err(|error| fault(number, error))
+        };
+        if overwrites.is_empty() {
+            return open(attributes);
+        }
+        // Deposits see what was overwritten before they were asked for.
+        let mut executor = open(&BlockAttributes { deposits: Vec::new(), ..attributes.clone() })?;
+        executor.overwrite(overwrites).map_err(|error| fault(number, error))?;
+        for (index, deposit) in attributes.deposits.iter().enumerate() {
+            executor.force(index, deposit).map_err(|error| fault(number, error))?;
         }
         Ok(executor)
     }

@@ -3,7 +3,7 @@
 use alloy_consensus::{EthereumTxEnvelope, SignableTransaction, TxEip4844Variant, TypedTransaction};
 use alloy_dyn_abi::TypedData;
 use alloy_eips::Encodable2718;
-use alloy_primitives::{B256, hex};
+use alloy_primitives::{B256, TxKind, hex};
 use alloy_rpc_types_eth::TransactionRequest;
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
@@ -21,8 +21,9 @@ fn signer(private_key: &[u8]) -> PyResult<PrivateKeySigner> {
 #[pyfunction]
 pub(crate) fn sign_transaction(request: &[u8], private_key: &[u8]) -> PyResult<String> {
     let signer = signer(private_key)?;
-    let request: TransactionRequest =
+    let mut request: TransactionRequest =
         serde_json::from_slice(request).map_err(|error| argument("transaction", &error))?;
+    request.to.get_or_insert(TxKind::Create);
     let typed: TypedTransaction = request
         .build_typed_tx()
         .map_err(|request| {

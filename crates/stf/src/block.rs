@@ -304,7 +304,7 @@ impl<'a, S: State, I> BlockExecutor<'a, S, I> {
         executor.system_calls()?;
         executor.announce_origin(parent)?;
         for (index, encoded) in attributes.deposits.iter().enumerate() {
-            executor.forced_deposit(index, encoded)?;
+            executor.force(index, encoded)?;
         }
         Ok(executor)
     }
@@ -343,7 +343,9 @@ impl<'a, S: State, I> BlockExecutor<'a, S, I> {
         self.deposit(attributes_deposit(&self.params, &origin))
     }
 
-    fn forced_deposit(&mut self, index: usize, encoded: &Bytes) -> Result<(), BlockError<S::Error>> {
+    /// Executes a forced deposit: those of the attributes already are when a block is open. Only a
+    /// development network, which overwrites state before its deposits run, has more of them.
+    pub fn force(&mut self, index: usize, encoded: &Bytes) -> Result<(), BlockError<S::Error>> {
         let refuse = |error| BlockError::Attributes(AttributesError::DepositEncoding { index, error });
         let tx = Transaction::decode(encoded.clone()).map_err(refuse)?;
         if !tx.is_deposit() {
