@@ -58,7 +58,7 @@ class Chain:
                 `call_timeout_ms`, `trace_timeout_ms`, `response_bytes`, `log_results`, `log_blocks`.
 
         Raises:
-            CoreError: `locked`, `corrupt`, `wrong_network`, `bad_network`, `io`.
+            CoreError: `store_locked`, `store_corrupt`, `store_wrong_network`, `bad_network`, `store_io`.
         """
 
     def close(self) -> None:
@@ -112,7 +112,7 @@ class Chain:
             gas_limit: of this block; None is the network's.
 
         Raises:
-            CoreError: `corrupt`, `disk_full`, `io`: nothing became visible; reads go on.
+            CoreError: `store_corrupt`, `store_disk_full`, `store_io`: nothing became visible; reads go on.
         """
 
     def match_logs(self, number: int, filters: Sequence[bytes]) -> list[list[bytes]]:

@@ -165,7 +165,7 @@ class SmallChain:
         raise ZeroDivisionError("surprise")
 
     def do_broken_store(self) -> None:
-        raise CoreError("corrupt", "page 7 of /secret/path")
+        raise CoreError("store_corrupt", "page 7 of /secret/path")
 
     def do_eth_getBalance(self, address: str, _tag: str = "latest") -> str:
         return hex(self.state.balances.get(address, 0))

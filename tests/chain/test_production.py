@@ -83,7 +83,7 @@ async def test_sync_send_refusal_is_passed_on(client: Client) -> None:
     assert (await client.error("eth_sendRawTransactionSync"))["code"] == -32602
 
 
-@pytest.mark.parametrize("code", ["disk_full", "corrupt", "io"])
+@pytest.mark.parametrize("code", ["store_disk_full", "store_corrupt", "store_io", "pool_journal"])
 async def test_store_fault_stops_production_and_reads_go_on(start: Start, code: str) -> None:
     chain = SmallChain()
     client = await start(chain)
@@ -120,3 +120,16 @@ async def test_many_wait_for_one_block(dev: Client) -> None:
     await dev.call("evm_mine")
     receipts = await asyncio.gather(*waiting)
     assert {r["blockNumber"] for r in receipts} == {hex(dev.chain.head().number)}
+
+
+async def test_journal_fault_stops_production(start: Start) -> None:
+    chain = SmallChain()
+    client = await start(chain)
+
+    def full(_: object) -> list[str]:
+        raise CoreError("pool_journal", "no space left on device")
+
+    chain.submit = full  # type: ignore[method-assign,assignment]
+    assert (await client.error("eth_sendRawTransaction", "0x01"))["code"] == -32603
+    async with client.http.get(client.url + "/health") as answer:
+        assert answer.status == 503

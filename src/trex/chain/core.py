@@ -5,7 +5,9 @@ from typing import Protocol
 
 from trex.types.errors import RpcError
 
-FAULTS = frozenset({"corrupt", "disk_full", "io"})
+FAULTS = frozenset(
+    {"store_corrupt", "store_disk_full", "store_io", "store_stopped", "pool_journal", "io", "closed"}
+)
 """Codes of `CoreError` after which no block may be made: the store cannot be written or trusted."""
 
 

@@ -28,7 +28,7 @@ def open_chain(
         limits: of the mempool and of single reads.
 
     Raises:
-        CoreError: `locked`, `corrupt`, `wrong_network`, `bad_network`, `io`.
+        CoreError: `store_locked`, `store_corrupt`, `store_wrong_network`, `bad_network`, `store_io`.
     """
     path.mkdir(parents=True, exist_ok=True)
     given = {

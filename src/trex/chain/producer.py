@@ -138,9 +138,7 @@ class Producer(Service):
                 sealed = await loop.run_in_executor(self._thread, self._build, at, allow_empty)
             except CoreError as error:
                 self.wanted = True
-                if error.code in FAULTS:
-                    self.fault = str(error)
-                    log.critical("block production has stopped, reads go on: %s", error)
+                self.failed(error)
                 raise
             if sealed is None:
                 return None
@@ -163,6 +161,12 @@ class Producer(Service):
         for listener in self.listeners:
             listener(sealed)
         return sealed
+
+    def failed(self, error: CoreError) -> None:
+        """Make no more blocks if this error says that the store cannot be written or trusted."""
+        if error.code in FAULTS and self.fault is None:
+            self.fault = str(error)
+            log.critical("block production has stopped, reads go on: %s", error)
 
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:

@@ -21,10 +21,10 @@ from trex.types.errors import CoreError
 log = logging.getLogger(__name__)
 
 REMEDIES = {
-    "locked": "another node runs on this data directory: stop it, or choose another with --datadir",
-    "wrong_network": "this data directory belongs to another network: choose another with --datadir",
-    "corrupt": "nothing was overwritten; `trex db verify` names the damage; restore a copy or import anew",
-    "disk_full": "make room on the disk and start again: nothing that was acknowledged is lost",
+    "store_locked": "another node runs on this data directory: stop it, or choose another with --datadir",
+    "store_wrong_network": "this data directory is another network's: choose another with --datadir",
+    "store_corrupt": "nothing was overwritten; `trex db verify` names the damage; restore a copy or import",
+    "store_disk_full": "make room on the disk and start again: nothing that was acknowledged is lost",
 }
 """What to do about an error of the core, by its code."""
 

@@ -33,8 +33,10 @@ class CoreError(Exception):
         """Make an error.
 
         Args:
-            code: stable name: `locked`, `corrupt`, `disk_full`, `wrong_network`, `bad_network`,
-                `bad_block`, `io`, `closed`, `internal`.
+            code: stable name. Of the store: `store_locked`, `store_corrupt`, `store_disk_full`, `store_io`,
+                `store_stopped`, `store_wrong_network`, `store_wrong_format`, `store_pruned`,
+                `store_unknown_block`, `store_misuse`. Of the rest: `pool_journal`, `bad_network`,
+                `bad_block`, `io`, `closed`, `internal` (a panic), `stopped` (production, after one of these).
             message: what happened, with expected and actual.
         """
         super().__init__(code, message)

@@ -11,7 +11,7 @@ from trex.chain.limits import ServerLimits
 from trex.chain.metrics import Metrics
 from trex.chain.rpc.messages import INVALID_PARAMS, over_limit
 from trex.chain.workers import Workers
-from trex.types.errors import RpcError
+from trex.types.errors import CoreError, RpcError
 
 if TYPE_CHECKING:
     from trex.chain.rpc.dispatch import Session
@@ -41,6 +41,8 @@ class Transactions:
         self.metrics = metrics
         self.after: list[Callable[[], Awaitable[None] | None]] = []
         """Called after transactions went in: subscriptions and block production listen."""
+        self.failed: Callable[[CoreError], None] = lambda _: None
+        """Called when the core could not take transactions in."""
         self._queue: list[tuple[list[str], asyncio.Future[list[str | RpcError]]]] = []
         self._jobs: set[asyncio.Task[None]] = set()
         self._waiting: dict[str, list[asyncio.Future[bytes]]] = {}
@@ -80,6 +82,8 @@ class Transactions:
                 if (wait := told()) is not None:
                     await wait
         except BaseException as error:
+            if isinstance(error, CoreError):
+                self.failed(error)
             for _, future in group:
                 if not future.done():
                     future.set_exception(error)

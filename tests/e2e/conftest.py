@@ -1,0 +1,105 @@
+"""A devnet in a process of its own, as a user starts it."""
+
+import contextlib
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trex.chain.dev.accounts import ACCOUNTS
+
+TREX = str(Path(sys.executable).with_name("trex"))
+ALICE, BOB, CAROL = ACCOUNTS[:3]
+
+
+class Devnet:
+    """One running `trex devnet`."""
+
+    def __init__(self, datadir: Path, *options: str) -> None:
+        self.datadir = datadir
+        self.process = subprocess.Popen(
+            [
+                *(TREX, "devnet", "--port", "0"),
+                *("--datadir", str(datadir), *options),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self.page = ""
+        for line in self.process.stdout:
+            self.page += line
+            if "Ctrl-C stops" in line:
+                break
+        found = re.search(r"HTTP +(http://\S+)", self.page)
+        if found is None:
+            self.process.kill()
+            raise AssertionError(self.page + (self.process.communicate()[1] or ""))
+        self.url = found[1]
+
+    @property
+    def ws_url(self) -> str:
+        return self.url.replace("http", "ws")
+
+    def answer(self, method: str, *params: Any) -> dict[str, Any]:
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+        request = urllib.request.Request(self.url, body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            found = json.load(answer)
+        assert isinstance(found, dict)
+        return found
+
+    def call(self, method: str, *params: Any) -> Any:
+        answer = self.answer(method, *params)
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    def error(self, method: str, *params: Any) -> dict[str, Any]:
+        answer = self.answer(method, *params)
+        assert "error" in answer, answer
+        error = answer["error"]
+        assert isinstance(error, dict)
+        return error
+
+    def receipt(self, tx_hash: str) -> dict[str, Any]:
+        deadline = time.monotonic() + 10
+        while (receipt := self.call("eth_getTransactionReceipt", tx_hash)) is None:
+            assert time.monotonic() < deadline, f"{tx_hash} was not included"
+            time.sleep(0.02)
+        assert isinstance(receipt, dict)
+        return receipt
+
+    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            _, errors = self.process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+        return self.process.returncode, errors
+
+
+@contextlib.contextmanager
+def devnet_at(datadir: Path, *options: str) -> Iterator[Devnet]:
+    devnet = Devnet(datadir, *options)
+    try:
+        yield devnet
+    finally:
+        code, errors = devnet.stop()
+        assert code == 0, errors
+
+
+@pytest.fixture(scope="module")
+def devnet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
+    with devnet_at(tmp_path_factory.mktemp("devnet") / "data") as running:
+        yield running
