@@ -6,8 +6,8 @@ from typing import Any, cast
 import pytest
 from eth_account import Account
 from eth_typing import HexStr
-from tests.e2e.conftest import ALICE, BOB, Devnet
-from tests.e2e.test_devnet import COUNTER, STRANGER
+from tests.node.conftest import ALICE, BOB, Devnet
+from tests.node.test_devnet import COUNTER, STRANGER
 from web3 import AsyncWeb3, HTTPProvider, Web3, WebSocketProvider
 from web3.exceptions import ContractLogicError
 

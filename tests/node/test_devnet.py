@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from eth_account import Account
 from eth_account.messages import encode_defunct, encode_typed_data
-from tests.e2e.conftest import ALICE, BOB, CAROL, TREX, Devnet, devnet_at
+from tests.node.conftest import ALICE, BOB, CAROL, TREX, Devnet, devnet_at
 
 from trex.chain.dev.accounts import ACCOUNTS
 
