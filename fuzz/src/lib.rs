@@ -1,6 +1,6 @@
 //! What must hold of every decoder, whatever the bytes.
 //!
-//! Each function panics where a promise is broken. `cargo fuzz run -s none TARGET` searches for such
+//! Each function panics where a promise is broken. `cargo fuzz run -s none --features libfuzzer TARGET` searches for such
 //! bytes; the test suite tries mutations of good ones.
 
 use alloy_consensus::Header;
