@@ -153,6 +153,7 @@ async def test_faucet_adds(dev: Client) -> None:
         ("anvil_dropTransaction", ["0x1234"]),
         ("eth_sendTransaction", [{}]),
         ("personal_sign", ["text", ALICE]),
+        ("evm_setBlockGasLimit", ["0x1"]),
     ],
 )
 async def test_malformed_parameters_are_invalid(dev: Client, method: str, params: list[Any]) -> None:

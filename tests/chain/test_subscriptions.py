@@ -270,6 +270,10 @@ async def test_malformed_filter_is_refused(client: Client, criteria: Any) -> Non
     assert (await client.error("eth_newFilter", criteria))["code"] == -32602
 
 
+async def test_null_criteria_are_none(client: Client) -> None:
+    assert await client.call("eth_getFilterChanges", await client.call("eth_newFilter", None)) == []
+
+
 async def test_pending_filter_tells_hashes(manual: Client) -> None:
     key = await manual.call("eth_newPendingTransactionFilter")
     await manual.call("eth_sendRawTransaction", "0x01")

@@ -30,6 +30,8 @@ MINE_MAX = 100_000
 """Blocks that one request may ask for."""
 FAUCET_WEI = 100 * 10**18
 """What the faucet gives when nobody says how much."""
+LEAST_GAS_LIMIT = 1_000_000
+"""Below this no block can be made: the deposit that brings the L1 block's attributes needs so much."""
 JSON_NULL = b"null"
 JSON_TRUE = b"true"
 
@@ -320,7 +322,10 @@ class DevMethods:
 
     async def set_gas_limit(self, _: Session, params: list[Any]) -> bytes:
         """Set the gas limit of the blocks to come."""
-        self.producer.gas_limit = number_at(params, 0, bits=63)
+        gas_limit = number_at(params, 0, bits=63)
+        if gas_limit < LEAST_GAS_LIMIT:
+            raise RpcError(INVALID_PARAMS, f"invalid argument 0: a block needs {LEAST_GAS_LIMIT} gas")
+        self.producer.gas_limit = gas_limit
         return JSON_TRUE
 
     # Who this is

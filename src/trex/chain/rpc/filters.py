@@ -111,7 +111,7 @@ class Filters(Service):
 
     async def new_logs(self, _: "Session", params: list[Any]) -> bytes:
         """Answer eth_newFilter."""
-        criteria = params[0] if params else {}
+        criteria = params[0] if params and params[0] is not None else {}
         wanted = log_criteria(criteria)
         head = self.core.head().number
         await self.workers.quick(self.core.match_logs, head, [wanted])  # refuses what is malformed
