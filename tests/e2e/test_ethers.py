@@ -1,0 +1,14 @@
+"""ethers v6 against T-Rex and anvil."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.e2e.conftest import Scenario, script
+
+
+@pytest.mark.parametrize("name", ["uniswap-v3", "safe"])
+def test_ethers_scenario_same_on_anvil(name: str, same: Callable[[Scenario], Any], contracts: Path) -> None:
+    assert contracts.exists()
+    same(script(f"ethers/{name}.mjs"))
