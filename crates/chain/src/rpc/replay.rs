@@ -14,6 +14,7 @@ use revm::{
 };
 use trex_stf::{
     block::Overwrite,
+    deposits::announced_origin,
     evm::{StateContext, evm, tx_env},
     params::NetworkParams,
     receipt::Receipt,
@@ -70,9 +71,10 @@ impl<'a, 'b, S: State> Replay<'a, 'b, S> {
         Ok(replay)
     }
 
-    /// Development networks overwrite state behind the deposits, before ordinary transactions.
+    /// Development networks overwrite state behind the L1 attributes, before anything else.
     fn overwrite(&mut self) -> Result<(), RpcError> {
-        if self.overwrites.is_empty() || self.upcoming().is_some_and(Transaction::is_deposit) {
+        let attributes = |tx: &Transaction| announced_origin(tx).is_some();
+        if self.overwrites.is_empty() || self.upcoming().is_some_and(attributes) {
             return Ok(());
         }
         for overwrite in std::mem::take(&mut self.overwrites) {
