@@ -378,6 +378,13 @@ impl Chain {
         Ok(head)
     }
 
+    /// Judges the mempool anew by a state of the newest block that is not the one it knows.
+    pub(crate) fn reread_pool<S: State>(&self, state: &S) -> Result<(), ChainError> {
+        self.pool
+            .reset(pool_head(&self.network, &self.head()), state, Vec::new())
+            .map_err(|error| ChainError::Pool(error.to_string()))
+    }
+
     /// Goes back to block `number`. Transactions of the blocks above are forgotten.
     pub fn unwind(&self, number: u64) -> Result<Arc<Head>, ChainError> {
         let mut trie = self.write();
@@ -385,9 +392,7 @@ impl Chain {
         let head = Arc::new(load_head(&self.store)?);
         *trie = StateTrie::new(head.header.state_root);
         *self.head.write().unwrap_or_else(PoisonError::into_inner) = head.clone();
-        self.pool
-            .reset(pool_head(&self.network, &head), &*head.state, Vec::new())
-            .map_err(|error| ChainError::Pool(error.to_string()))?;
+        self.reread_pool(&*head.state)?;
         Ok(head)
     }
 }

@@ -182,7 +182,9 @@ impl Chain {
         merge(&mut next.patches, patches);
         self.store().put_meta(PENDING_KEY, &encode(&next))?;
         dev.waiting = next;
-        Ok(())
+        drop(dev);
+        // Senders that the mempool knows may have become rich or poor.
+        self.reread_pool(&self.newest_state())
     }
 
     /// Queues an unsigned transaction for the next block and returns its hash. It becomes a deposit

@@ -3,7 +3,7 @@
 //!
 //! The trie is built in memory and hashed level by level, each level as one batch.
 
-use alloc::{vec, vec::Vec};
+use alloc::{boxed::Box, vec, vec::Vec};
 
 use alloy_primitives::B256;
 use alloy_rlp::Encodable;
@@ -18,7 +18,7 @@ enum Node {
     /// What is left of the key, and the position of the value.
     Leaf(Nibbles, usize),
     Extension(Nibbles, usize),
-    Branch([Option<usize>; 16]),
+    Branch(Box<[Option<usize>; 16]>),
 }
 
 /// A trie being built: nodes by height, children before parents.
@@ -43,7 +43,7 @@ impl Builder {
     /// Builds the trie of sorted keys below `depth`; answers its node and height.
     fn build(&mut self, keys: &[(Nibbles, usize)], depth: usize) -> (usize, usize) {
         let (Some((first, position)), Some((last, _))) = (keys.first(), keys.last()) else {
-            return self.push(Node::Branch([None; 16]), 0);
+            return self.push(Node::Branch(Box::new([None; 16])), 0);
         };
         if keys.len() == 1 {
             return self.push(Node::Leaf(first.slice(depth..), *position), 0);
@@ -61,7 +61,7 @@ impl Builder {
             height = height.max(child_height + 1);
             rest = &rest[end..];
         }
-        let (branch, height) = self.push(Node::Branch(children), height);
+        let (branch, height) = self.push(Node::Branch(Box::new(children)), height);
         if fork == depth {
             return (branch, height);
         }

@@ -67,16 +67,29 @@ const BATCH_UPDATES: usize = 64;
 struct Slot {
     /// Hash or inline RLP; stale while the node is dirty, empty where there is none.
     reference: RlpNode,
-    node: Option<Box<Node>>,
+    node: Option<Node>,
     /// Whether the node changed since it was last hashed.
     dirty: bool,
 }
 
+/// A loaded node; what it holds is boxed, so that leaves take no more memory than they need.
 #[derive(Clone, Debug)]
 enum Node {
-    Leaf { key: B256, value: Vec<u8> },
-    Extension { prefix: Nibbles, child: Slot },
-    Branch(Branch),
+    Leaf(Box<Leaf>),
+    Extension(Box<Extension>),
+    Branch(Box<Branch>),
+}
+
+#[derive(Clone, Debug)]
+struct Leaf {
+    key: B256,
+    value: Vec<u8>,
+}
+
+#[derive(Clone, Debug)]
+struct Extension {
+    prefix: Nibbles,
+    child: Slot,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -114,7 +127,7 @@ impl Slot {
 
     /// A new or changed node.
     fn dirty(node: Node) -> Self {
-        Self { reference: RlpNode::default(), node: Some(Box::new(node)), dirty: true }
+        Self { reference: RlpNode::default(), node: Some(node), dirty: true }
     }
 
     fn is_empty(&self) -> bool {
@@ -142,7 +155,7 @@ impl Slot {
             && let Some(hash) = self.reference.as_hash()
         {
             let rlp = source.node(path, &hash).map_err(TrieError::Source)?;
-            self.node = decode_node(path, &rlp)?.map(Box::new);
+            self.node = decode_node(path, &rlp)?;
         }
         Ok(())
     }
@@ -153,14 +166,14 @@ impl Node {
     fn rlp(&self, depth: usize) -> Vec<u8> {
         let mut out = Vec::new();
         match self {
-            Self::Leaf { key, value } => {
-                let suffix = Nibbles::unpack_array(&key.0).slice(depth..);
-                let leaf = LeafNodeRef::new(&suffix, value);
+            Self::Leaf(leaf) => {
+                let suffix = Nibbles::unpack_array(&leaf.key.0).slice(depth..);
+                let leaf = LeafNodeRef::new(&suffix, &leaf.value);
                 out.reserve_exact(leaf.length());
                 leaf.encode(&mut out);
             }
-            Self::Extension { prefix, child } => {
-                let extension = ExtensionNodeRef::new(prefix, child.as_rlp());
+            Self::Extension(extension) => {
+                let extension = ExtensionNodeRef::new(&extension.prefix, extension.child.as_rlp());
                 out.reserve_exact(extension.length());
                 extension.encode(&mut out);
             }
@@ -191,14 +204,14 @@ fn decode_node<E>(path: &Nibbles, rlp: &[u8]) -> Result<Option<Node>, TrieError<
             }
             let mut key = B256::ZERO;
             full.pack_to(key.as_mut_slice());
-            Ok(Some(Node::Leaf { key, value: leaf.value }))
+            Ok(Some(Node::Leaf(Box::new(Leaf { key, value: leaf.value }))))
         }
         TrieNode::Extension(extension) => {
             if extension.key.is_empty() || path.len() + extension.key.len() >= 64 {
                 return Err(malformed("extension of a wrong length"));
             }
             let child = decode_reference(&path.join(&extension.key), &extension.child)?;
-            Ok(Some(Node::Extension { prefix: extension.key, child }))
+            Ok(Some(Node::Extension(Box::new(Extension { prefix: extension.key, child }))))
         }
         TrieNode::Branch(branch) => {
             if path.len() >= 64 {
@@ -212,7 +225,7 @@ fn decode_node<E>(path: &Nibbles, rlp: &[u8]) -> Result<Option<Node>, TrieError<
                     *slot = decode_reference(&child_path(path, index), child)?;
                 }
             }
-            Ok(Some(Node::Branch(decoded)))
+            Ok(Some(Node::Branch(Box::new(decoded))))
         }
     }
 }
@@ -220,7 +233,7 @@ fn decode_node<E>(path: &Nibbles, rlp: &[u8]) -> Result<Option<Node>, TrieError<
 fn decode_reference<E>(path: &Nibbles, reference: &RlpNode) -> Result<Slot, TrieError<E>> {
     let node = match reference.as_hash() {
         Some(_) => None,
-        None => decode_node(path, reference.as_slice())?.map(Box::new),
+        None => decode_node(path, reference.as_slice())?,
     };
     Ok(Slot { reference: reference.clone(), node, dirty: false })
 }
@@ -229,7 +242,7 @@ fn decode_reference<E>(path: &Nibbles, reference: &RlpNode) -> Result<Slot, Trie
 fn build(leaves: &mut [(B256, Vec<u8>)], depth: usize) -> Slot {
     match leaves {
         [] => Slot::default(),
-        [(key, value)] => Slot::dirty(Node::Leaf { key: *key, value: mem::take(value) }),
+        [(key, value)] => Slot::dirty(Node::Leaf(Box::new(Leaf { key: *key, value: mem::take(value) }))),
         [(first, _), .., (last, _)] => {
             let first = *first;
             let fork = depth + shared_nibbles(&first, last, depth);
@@ -242,7 +255,10 @@ fn build(leaves: &mut [(B256, Vec<u8>)], depth: usize) -> Slot {
                 branch.children[index] = build(group, fork + 1);
                 rest = after;
             }
-            prefixed(Nibbles::unpack_array(&first.0).slice(depth..fork), Slot::dirty(Node::Branch(branch)))
+            prefixed(
+                Nibbles::unpack_array(&first.0).slice(depth..fork),
+                Slot::dirty(Node::Branch(Box::new(branch))),
+            )
         }
     }
 }
@@ -253,16 +269,16 @@ fn prefixed(prefix: Nibbles, slot: Slot) -> Slot {
     if prefix.is_empty() || slot.is_empty() {
         return slot;
     }
-    match slot.node.as_deref() {
+    match slot.node {
         // A leaf's key is whole; only its RLP changes with its depth.
-        Some(Node::Leaf { .. }) => Slot { dirty: true, ..slot },
-        Some(Node::Extension { .. }) => match slot.node.map(|node| *node) {
-            Some(Node::Extension { prefix: rest, child }) => {
-                Slot::dirty(Node::Extension { prefix: prefix.join(&rest), child })
-            }
-            _ => Slot::default(),
-        },
-        Some(Node::Branch(_)) | None => Slot::dirty(Node::Extension { prefix, child: slot }),
+        Some(Node::Leaf(_)) => Slot { dirty: true, ..slot },
+        Some(Node::Extension(extension)) => {
+            let Extension { prefix: rest, child } = *extension;
+            Slot::dirty(Node::Extension(Box::new(Extension { prefix: prefix.join(&rest), child })))
+        }
+        Some(Node::Branch(_)) | None => {
+            Slot::dirty(Node::Extension(Box::new(Extension { prefix, child: slot })))
+        }
     }
 }
 
@@ -277,10 +293,11 @@ fn apply<S: NodeSource>(
     let (Some((first, _)), Some((last, _))) = (updates.first(), updates.last()) else { return Ok(()) };
     let path = path_of(first, depth);
     slot.load(&path, source)?;
-    match slot.node.as_deref_mut() {
+    match slot.node.as_mut() {
         None => *slot = build(&mut inserted(updates), depth),
-        Some(Node::Leaf { .. }) => apply_leaf(slot, &path, updates, log),
-        Some(Node::Extension { prefix, .. }) => {
+        Some(Node::Leaf(_)) => apply_leaf(slot, &path, updates, log),
+        Some(Node::Extension(extension)) => {
+            let prefix = &extension.prefix;
             let shared = shared_prefix(prefix, first, depth).min(shared_prefix(prefix, last, depth));
             slot.log_old(&path, log);
             apply_extension(slot, depth, shared, updates, source, log)?;
@@ -305,29 +322,28 @@ fn inserted(updates: &mut [Update]) -> Vec<(B256, Vec<u8>)> {
 }
 
 fn apply_leaf(slot: &mut Slot, path: &Nibbles, updates: &mut [Update], log: &mut Vec<PlacedNode>) {
-    let Some(Node::Leaf { key, value }) = slot.node.as_deref_mut() else { return };
+    let Some(Node::Leaf(leaf)) = slot.node.as_ref() else { return };
     if let [(only, Some(new))] = updates
-        && only == key
+        && *only == leaf.key
     {
-        if new != value {
-            let new = mem::take(new);
+        if *new != leaf.value {
             slot.log_old(path, log);
-            if let Some(Node::Leaf { value, .. }) = slot.node.as_deref_mut() {
-                *value = new;
+            if let Some(Node::Leaf(leaf)) = slot.node.as_mut() {
+                leaf.value = mem::take(new);
             }
             slot.dirty = true;
         }
         return;
     }
-    let (key, replaced) = (*key, updates.iter().any(|(updated, _)| updated == key));
+    let (key, replaced) = (leaf.key, updates.iter().any(|(updated, _)| *updated == leaf.key));
     let mut leaves = inserted(updates);
     if !replaced && leaves.is_empty() {
         return;
     }
     slot.log_old(path, log);
-    if let (false, Some(Node::Leaf { value, .. })) = (replaced, slot.node.as_deref_mut()) {
+    if let (false, Some(Node::Leaf(leaf))) = (replaced, slot.node.as_mut()) {
         let position = leaves.partition_point(|(other, _)| *other < key);
-        leaves.insert(position, (key, mem::take(value)));
+        leaves.insert(position, (key, mem::take(&mut leaf.value)));
     }
     *slot = build(&mut leaves, path.len());
 }
@@ -342,15 +358,14 @@ fn apply_extension<S: NodeSource>(
     source: &S,
     log: &mut Vec<PlacedNode>,
 ) -> Result<(), TrieError<S::Error>> {
-    let Some(Node::Extension { prefix, mut child }) = mem::take(slot).node.map(|node| *node) else {
-        return Ok(());
-    };
+    let Some(Node::Extension(extension)) = mem::take(slot).node else { return Ok(()) };
+    let Extension { prefix, mut child } = *extension;
     if shared < prefix.len() {
         // Some keys leave the extension's path: fork where the first of them does.
         let mut branch = Branch::default();
         branch.children[usize::from(prefix.get(shared).unwrap_or_default())] =
             prefixed(prefix.slice(shared + 1..), child);
-        child = Slot::dirty(Node::Branch(branch));
+        child = Slot::dirty(Node::Branch(Box::new(branch)));
     }
     apply(&mut child, depth + shared, updates, source, log)?;
     *slot = prefixed(prefix.slice(..shared), child);
@@ -366,7 +381,7 @@ fn apply_branch<S: NodeSource>(
     log: &mut Vec<PlacedNode>,
 ) -> Result<(), TrieError<S::Error>> {
     slot.dirty = true;
-    let Some(Node::Branch(branch)) = slot.node.as_deref_mut() else { return Ok(()) };
+    let Some(Node::Branch(branch)) = slot.node.as_mut() else { return Ok(()) };
     let depth = path.len();
     branch.updates = updates.len();
     #[cfg(feature = "std")]
@@ -425,7 +440,7 @@ fn collapse_branch<S: NodeSource>(
     source: &S,
     log: &mut Vec<PlacedNode>,
 ) -> Result<(), TrieError<S::Error>> {
-    let Some(Node::Branch(branch)) = slot.node.as_deref_mut() else { return Ok(()) };
+    let Some(Node::Branch(branch)) = slot.node.as_mut() else { return Ok(()) };
     let mut present = branch.children.iter().enumerate().filter(|(_, child)| !child.is_empty());
     let Some((index, _)) = present.next() else {
         *slot = Slot::default();
@@ -437,7 +452,7 @@ fn collapse_branch<S: NodeSource>(
     let child_path = child_path(path, index);
     let mut child = mem::take(&mut branch.children[index]);
     child.load(&child_path, source)?;
-    if matches!(child.node.as_deref(), Some(Node::Leaf { .. } | Node::Extension { .. })) {
+    if matches!(child.node.as_ref(), Some(Node::Leaf(_) | Node::Extension(_))) {
         child.log_old(&child_path, log);
     }
     *slot = prefixed(child_path.slice(path.len()..), child);
@@ -451,7 +466,7 @@ fn commit(slot: &mut Slot, path: Nibbles, writes: &mut Vec<PlacedNode>) {
     if !slot.dirty {
         return;
     }
-    if let Some(Node::Branch(branch)) = slot.node.as_deref_mut()
+    if let Some(Node::Branch(branch)) = slot.node.as_mut()
         && branch.updates > BATCH_UPDATES
     {
         commit_children(branch, &path, writes);
@@ -497,16 +512,16 @@ fn dirty_levels(slot: &Slot) -> usize {
     if !slot.dirty {
         return 0;
     }
-    1 + match slot.node.as_deref() {
+    1 + match slot.node.as_ref() {
         Some(Node::Branch(branch)) => branch.children.iter().map(dirty_levels).max().unwrap_or_default(),
-        Some(Node::Extension { child, .. }) => dirty_levels(child),
-        Some(Node::Leaf { .. }) | None => 0,
+        Some(Node::Extension(extension)) => dirty_levels(&extension.child),
+        Some(Node::Leaf(_)) | None => 0,
     }
 }
 
 /// RLP of the dirty nodes `level` levels below `slot`; what they hold is clean by now.
 fn encode_level(slot: &Slot, path: Nibbles, level: usize, batch: &mut Vec<(Nibbles, Vec<u8>)>) {
-    let Some(node) = slot.node.as_deref().filter(|_| slot.dirty) else { return };
+    let Some(node) = slot.node.as_ref().filter(|_| slot.dirty) else { return };
     match (level, node) {
         (0, node) => batch.push((path, node.rlp(path.len()))),
         (_, Node::Branch(branch)) => {
@@ -514,8 +529,10 @@ fn encode_level(slot: &Slot, path: Nibbles, level: usize, batch: &mut Vec<(Nibbl
                 encode_level(child, child_path(&path, index), level - 1, batch);
             }
         }
-        (_, Node::Extension { prefix, child }) => encode_level(child, path.join(prefix), level - 1, batch),
-        (_, Node::Leaf { .. }) => {}
+        (_, Node::Extension(extension)) => {
+            encode_level(&extension.child, path.join(&extension.prefix), level - 1, batch);
+        }
+        (_, Node::Leaf(_)) => {}
     }
 }
 
@@ -524,7 +541,7 @@ fn set_level(slot: &mut Slot, level: usize, references: &mut impl Iterator<Item 
     if !slot.dirty {
         return;
     }
-    match (level, slot.node.as_deref_mut()) {
+    match (level, slot.node.as_mut()) {
         (0, _) => {
             slot.reference = references.next().unwrap_or_default();
             slot.dirty = false;
@@ -532,8 +549,8 @@ fn set_level(slot: &mut Slot, level: usize, references: &mut impl Iterator<Item 
         (_, Some(Node::Branch(branch))) => {
             branch.children.iter_mut().for_each(|child| set_level(child, level - 1, references));
         }
-        (_, Some(Node::Extension { child, .. })) => set_level(child, level - 1, references),
-        (_, Some(Node::Leaf { .. }) | None) => {}
+        (_, Some(Node::Extension(extension))) => set_level(&mut extension.child, level - 1, references),
+        (_, Some(Node::Leaf(_)) | None) => {}
     }
 }
 
@@ -576,15 +593,15 @@ impl Trie {
         let mut slot = &mut self.root;
         loop {
             slot.load(&path_of(key, depth), source)?;
-            match slot.node.as_deref_mut() {
+            match slot.node.as_mut() {
                 None => return Ok(None),
-                Some(Node::Leaf { key: at, value }) => return Ok((at == key).then_some(value)),
-                Some(Node::Extension { prefix, child }) => {
-                    if shared_prefix(prefix, key, depth) < prefix.len() {
+                Some(Node::Leaf(leaf)) => return Ok((leaf.key == *key).then_some(&leaf.value)),
+                Some(Node::Extension(extension)) => {
+                    if shared_prefix(&extension.prefix, key, depth) < extension.prefix.len() {
                         return Ok(None);
                     }
-                    depth += prefix.len();
-                    slot = child;
+                    depth += extension.prefix.len();
+                    slot = &mut extension.child;
                 }
                 Some(Node::Branch(branch)) => {
                     slot = &mut branch.children[nibble(key, depth)];
@@ -605,19 +622,19 @@ impl Trie {
         let mut proof = Vec::new();
         let mut depth = 0;
         let mut slot = &self.root;
-        while let Some(node) = slot.node.as_deref() {
+        while let Some(node) = slot.node.as_ref() {
             // A node shorter than 32 bytes is already inside its parent.
             if depth == 0 || slot.reference.is_hash() {
                 proof.push(node.rlp(depth).into());
             }
             match node {
-                Node::Leaf { .. } => break,
-                Node::Extension { prefix, child } => {
-                    if shared_prefix(prefix, key, depth) < prefix.len() {
+                Node::Leaf(_) => break,
+                Node::Extension(extension) => {
+                    if shared_prefix(&extension.prefix, key, depth) < extension.prefix.len() {
                         break;
                     }
-                    depth += prefix.len();
-                    slot = child;
+                    depth += extension.prefix.len();
+                    slot = &extension.child;
                 }
                 Node::Branch(branch) => {
                     slot = &branch.children[nibble(key, depth)];
@@ -636,10 +653,10 @@ impl Trie {
                 slot.node = None;
             }
             let depth = depth.saturating_sub(1);
-            match slot.node.as_deref_mut() {
+            match slot.node.as_mut() {
                 None => 0,
-                Some(Node::Leaf { .. }) => 1,
-                Some(Node::Extension { child, .. }) => 1 + fold(child, depth),
+                Some(Node::Leaf(_)) => 1,
+                Some(Node::Extension(extension)) => 1 + fold(&mut extension.child, depth),
                 Some(Node::Branch(branch)) => {
                     1 + branch.children.iter_mut().map(|child| fold(child, depth)).sum::<usize>()
                 }
