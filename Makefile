@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup devnet test test-long check fmt guest docs
+.PHONY: help setup devnet test test-long bench check fmt guest docs
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(CURDIR)/.cache/bin:$(PATH)
 PYTHON := python3
@@ -28,6 +28,10 @@ test-long: ## the same and those that take many minutes
 	@$(PYTHON) scripts/setup test
 	@$(PYTHON) scripts/guest
 	@$(PYTHON) scripts/test --long
+
+bench: ## throughput, latency and reads beside anvil and geth, into bench/results.md
+	@$(PYTHON) scripts/setup bench
+	@PYTHONPATH=src python bench/throughput/run.py --out bench/results.md
 
 check: ## formatting, lints, types, import rules; edits nothing
 	ruff format --check
