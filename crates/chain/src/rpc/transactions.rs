@@ -24,7 +24,14 @@ fn find<R: Reader>(rpc: &Rpc<'_, R>, hash: &B256) -> Result<Option<Found>, RpcEr
     if let Some((number, index)) = rpc.reader.locate(hash)? {
         return included(rpc, BlockId::Number(number), index);
     }
-    Ok(rpc.reader.pooled(hash).map(Found::Waiting))
+    if let Some(tx) = rpc.reader.pooled(hash) {
+        return Ok(Some(Found::Waiting(tx)));
+    }
+    // A block made between the two looks has taken it from the mempool into the chain.
+    match rpc.reader.locate(hash)? {
+        Some((number, index)) => included(rpc, BlockId::Number(number), index),
+        None => Ok(None),
+    }
 }
 
 fn included<R: Reader>(rpc: &Rpc<'_, R>, id: BlockId, index: u32) -> Result<Option<Found>, RpcError> {
