@@ -1,0 +1,223 @@
+"""Where blobs come from: beacon nodes and archives. Each blob is checked before anyone sees it."""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Any, Protocol
+
+import aiohttp
+import orjson
+
+from trex.settlement.kzg import BLOB_BYTES, is_blob_of
+from trex.settlement.l1.errors import L1Error, L1UnavailableError
+from trex.settlement.l1.header import L1Block
+from trex.settlement.l1.reader import Retries
+from trex.types.primitives import Hash32
+
+log = logging.getLogger(__name__)
+
+SECONDS_PER_SLOT = 12
+MAX_BLOBS_OF_BLOCK = 256
+"""More than any fork lets into a block: bounds what a source may send."""
+
+
+class BlobSource(Protocol):
+    """A place that may have blobs; it may lie."""
+
+    async def fetch(self, block: L1Block, names: Sequence[Hash32]) -> list[bytes]:
+        """Return what it has of a block's blobs, in any order; errors are `L1UnavailableError`."""
+        ...
+
+
+class BeaconBlobs:
+    """The beacon API: `blobs` and, where a node has only that, the older `blob_sidecars`."""
+
+    def __init__(
+        self,
+        url: str,
+        session: aiohttp.ClientSession,
+        *,
+        timeout_s: float = 20.0,
+        slot_is_block: bool = False,
+    ) -> None:
+        """Name a beacon node; nothing is sent yet.
+
+        Args:
+            url: its root; an archive that speaks the same API will do.
+            session: shared; closing it is the caller's.
+            timeout_s: for one request.
+            slot_is_block: slots are execution block numbers, as with anvil.
+        """
+        self.url = url.rstrip("/")
+        self.session = session
+        self.timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self.slot_is_block = slot_is_block
+        self._clock: tuple[int, int] | None = None
+
+    async def fetch(self, block: L1Block, names: Sequence[Hash32]) -> list[bytes]:
+        """Return what the node has of a block's blobs."""
+        slot = block.number if self.slot_is_block else await self._slot_at(block.timestamp)
+        query = "&".join(f"versioned_hashes=0x{name.hex()}" for name in names)
+        answer = await self._get(f"/eth/v1/beacon/blobs/{slot}?{query}")
+        if answer is None:
+            answer = await self._get(f"/eth/v1/beacon/blob_sidecars/{slot}")
+        if answer is None:
+            raise L1UnavailableError("not_found", f"{self.url}: no blobs of slot {slot}")
+        return [_blob(item) for item in answer[:MAX_BLOBS_OF_BLOCK]]
+
+    async def _slot_at(self, timestamp: int) -> int:
+        if self._clock is None:
+            genesis = await self._get("/eth/v1/beacon/genesis")
+            spec = await self._get("/eth/v1/config/spec")
+            try:
+                seconds = int(spec["SECONDS_PER_SLOT"]) if isinstance(spec, dict) else SECONDS_PER_SLOT
+                self._clock = int(genesis["genesis_time"]), seconds
+            except (KeyError, TypeError, ValueError) as error:
+                raise L1UnavailableError("bad_answer", f"{self.url}: no genesis time") from error
+        genesis_s, slot_s = self._clock
+        return (timestamp - genesis_s) // slot_s
+
+    async def _get(self, path: str) -> Any:
+        """Return the `data` of an answer; None where the node has nothing under this path."""
+        try:
+            async with self.session.get(
+                self.url + path, headers={"accept": "application/json"}, timeout=self.timeout
+            ) as response:
+                if response.status in {400, 404, 405, 410}:
+                    return None
+                if response.status != 200:
+                    raise L1UnavailableError("overloaded", f"{self.url}: HTTP {response.status}")
+                limit = MAX_BLOBS_OF_BLOCK * (2 * BLOB_BYTES + 4096)
+                body = await response.content.read(limit)
+                while len(body) < limit and (more := await response.content.read(limit - len(body))):
+                    body += more
+                return orjson.loads(body)["data"] if body else None
+        except TimeoutError as error:
+            raise L1UnavailableError("timeout", f"{self.url}: no answer in {self.timeout.total} s") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise L1UnavailableError("unreachable", f"{self.url}: {error}") from error
+        except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+            raise L1UnavailableError("bad_answer", f"{self.url}: no answer of the beacon API") from error
+
+
+class FolderBlobs:
+    """Blobs kept as files named by their versioned hash: what outlives Ethereum's 18 days."""
+
+    def __init__(self, path: Path) -> None:
+        """Name a folder; it is made when something is kept."""
+        self.path = path
+
+    async def fetch(self, block: L1Block, names: Sequence[Hash32]) -> list[bytes]:
+        """Return what the folder has of these."""
+        return await asyncio.to_thread(lambda: list(self._read(names)))
+
+    def keep(self, blobs: dict[Hash32, bytes]) -> None:
+        """Write blobs, each whole or not at all."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        for name, blob in blobs.items():
+            target = self._file(name)
+            if not target.exists():
+                partial = target.with_suffix(".part")
+                partial.write_bytes(blob)
+                partial.replace(target)
+
+    def _read(self, names: Iterable[Hash32]) -> Iterable[bytes]:
+        for name in names:
+            if self._file(name).exists():
+                yield self._file(name).read_bytes()
+
+    def _file(self, name: Hash32) -> Path:
+        return self.path / f"{name.hex()}.blob"
+
+
+class Blobs:
+    """Blobs by versioned hash from several sources, each checked by its commitment."""
+
+    def __init__(
+        self,
+        sources: Sequence[BlobSource],
+        *,
+        retries: Retries | None = None,
+        executor: Executor | None = None,
+    ) -> None:
+        """Name the sources, best first.
+
+        Args:
+            sources: asked in order for what is still missing.
+            retries: for the whole of a block's blobs.
+            executor: where commitments are computed; None is asyncio's own.
+        """
+        self.sources = list(sources)
+        self.retries = retries or Retries()
+        self.executor = executor
+        self.refused = 0
+        """Blobs that were not what their name says, for metrics."""
+
+    async def fetch(self, block: L1Block, names: Sequence[Hash32]) -> list[bytes]:
+        """Return a block's blobs of these names, in this order.
+
+        Raises:
+            L1UnavailableError: `not_found`: no source has them all.
+        """
+        found: dict[Hash32, bytes] = {}
+
+        async def once() -> None:
+            failure: L1Error | None = None
+            for source in self.sources:
+                missing = [name for name in dict.fromkeys(names) if name not in found]
+                if not missing:
+                    return
+                try:
+                    blobs = await source.fetch(block, missing)
+                except L1Error as error:
+                    failure = error
+                    continue
+                await self._sort_in(blobs, missing, found)
+            if any(name not in found for name in names):
+                raise failure or L1UnavailableError(
+                    "not_found", f"no source has every blob of block {block.number}"
+                )
+
+        await self.retries.run(once)
+        return [found[name] for name in names]
+
+    async def _sort_in(
+        self, blobs: Sequence[bytes], missing: Sequence[Hash32], found: dict[Hash32, bytes]
+    ) -> None:
+        """Put the blobs whose commitment is among the missing where they belong.
+
+        A source answers in the order it was asked as a rule; a commitment tells, whatever it does.
+        """
+        loop = asyncio.get_running_loop()
+        wanted = set(missing)
+        guesses = list(zip(blobs, missing, strict=False)) if len(blobs) == len(missing) else []
+        for blob, guess in guesses:
+            if await loop.run_in_executor(self.executor, is_blob_of, blob, guess):
+                found[guess] = blob
+                wanted.discard(guess)
+        if not wanted:
+            return
+        known = {id(blob) for blob, guess in guesses if guess in found}
+        for blob in blobs:
+            if id(blob) in known:
+                continue
+            for name in list(wanted):
+                if await loop.run_in_executor(self.executor, is_blob_of, blob, name):
+                    found[name] = blob
+                    wanted.discard(name)
+                    break
+            else:
+                self.refused += 1
+
+
+def _blob(item: Any) -> bytes:
+    """Read a blob from either form of the beacon API."""
+    text = item.get("blob") if isinstance(item, dict) else item
+    if not isinstance(text, str) or len(text) != 2 + 2 * BLOB_BYTES:
+        raise L1UnavailableError("bad_answer", "not a blob")
+    try:
+        return bytes.fromhex(text[2:])
+    except ValueError as error:
+        raise L1UnavailableError("bad_answer", "a blob is not hex") from error

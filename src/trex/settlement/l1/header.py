@@ -1,0 +1,103 @@
+"""An L1 block's header: read from JSON, written as RLP, known by its hash."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import rlp
+from eth_hash.auto import keccak
+
+from trex.settlement.l1.errors import L1UnavailableError
+from trex.types.primitives import Hash32, Wei
+
+WORDS = (
+    ("parentHash", 32),
+    ("sha3Uncles", 32),
+    ("miner", 20),
+    ("stateRoot", 32),
+    ("transactionsRoot", 32),
+    ("receiptsRoot", 32),
+    ("logsBloom", 256),
+    ("difficulty", 0),
+    ("number", 0),
+    ("gasLimit", 0),
+    ("gasUsed", 0),
+    ("timestamp", 0),
+    ("extraData", -1),
+    ("mixHash", 32),
+    ("nonce", 8),
+)
+"""Fields of every header in their order: so many bytes, 0 for a number, -1 for bytes of any length."""
+LATER = (
+    ("baseFeePerGas", 0),
+    ("withdrawalsRoot", 32),
+    ("blobGasUsed", 0),
+    ("excessBlobGas", 0),
+    ("parentBeaconBlockRoot", 32),
+    ("requestsHash", 32),
+)
+"""Fields that came by forks (EIP-1559, 4895, 4844, 4788, 7685); a header has the first so many of them."""
+MAX_EXTRA_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class L1Block:
+    """A header whose hash was computed here."""
+
+    number: int
+    hash: Hash32
+    parent_hash: Hash32
+    timestamp: int
+    """Seconds since the Unix epoch."""
+    base_fee_wei: Wei
+    excess_blob_gas: int
+    state_root: Hash32
+    receipts_root: Hash32
+    rlp: bytes
+    """The header as its hash is taken of it: what derivation is given as a preimage."""
+
+
+def read_block(answer: Mapping[str, Any]) -> L1Block:
+    """Read a block as eth_getBlockBy… gives it and compute its hash.
+
+    Raises:
+        L1UnavailableError: `bad_answer`: a field is missing or malformed, or the hash is not the header's.
+    """
+    try:
+        fields = [_field(answer[name], size) for name, size in WORDS]
+        for name, size in LATER:
+            if answer.get(name) is None:
+                break
+            fields.append(_field(answer[name], size))
+        encoded = rlp.encode(fields)
+        hash_ = keccak(encoded)
+        claimed = bytes.fromhex(str(answer["hash"])[2:])
+    except (KeyError, ValueError, TypeError) as error:
+        raise L1UnavailableError("bad_answer", f"not a block: {error}") from error
+    if hash_ != claimed:
+        raise L1UnavailableError("bad_answer", f"a block hashes to 0x{hash_.hex()}, not to 0x{claimed.hex()}")
+    return L1Block(
+        number=int(answer["number"], 16),
+        hash=Hash32(hash_),
+        parent_hash=Hash32(fields[0]),
+        timestamp=int(answer["timestamp"], 16),
+        base_fee_wei=Wei(int(answer.get("baseFeePerGas") or "0x0", 16)),
+        excess_blob_gas=int(answer.get("excessBlobGas") or "0x0", 16),
+        state_root=Hash32(fields[3]),
+        receipts_root=Hash32(fields[5]),
+        rlp=encoded,
+    )
+
+
+def _field(text: str, size: int) -> bytes:
+    if not text.startswith("0x"):
+        raise ValueError(f"no 0x before {text[:20]!r}")
+    if size == 0:
+        number = int(text, 16)
+        return number.to_bytes((number.bit_length() + 7) // 8, "big")
+    data = bytes.fromhex(text[2:])
+    if size > 0 and len(data) != size:
+        raise ValueError(f"{len(data)} bytes where {size} belong")
+    if size < 0 and len(data) > MAX_EXTRA_BYTES:
+        raise ValueError(f"{len(data)} bytes of extra data")
+    return data

@@ -1,0 +1,369 @@
+"""L1 through several endpoints: what they must agree on, what a hash proves, what is tried again.
+
+A block asked for by hash proves itself. Where only an endpoint's word stands (which block has a number,
+which is newest, what a contract answers) a majority of all configured endpoints must say the same.
+"""
+
+import asyncio
+import logging
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from trex.settlement.l1.endpoint import Endpoint
+from trex.settlement.l1.errors import L1Error, L1RefusedError, L1ReorgedError, L1UnavailableError
+from trex.settlement.l1.header import L1Block, read_block
+from trex.types.primitives import Address, Hash32
+
+log = logging.getLogger(__name__)
+
+STRAGGLERS_S = 0.2
+"""How long the rest is waited for once a majority has answered."""
+
+T = TypeVar("T")
+H = TypeVar("H", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """The three tags of L1, each at least as new as a majority of the endpoints says."""
+
+    latest: L1Block
+    safe: L1Block
+    finalized: L1Block
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """One event, with where it stands."""
+
+    address: Address
+    topics: tuple[Hash32, ...]
+    data: bytes
+    block_number: int
+    block_hash: Hash32
+    transaction_hash: Hash32
+    index: int
+    """Position among the block's logs: part of a deposit's source hash."""
+
+
+@dataclass(slots=True)
+class Retries:
+    """How often and how long to try: a budget in seconds, waits that double, with jitter."""
+
+    budget_s: float = 30.0
+    first_wait_s: float = 0.1
+    longest_wait_s: float = 5.0
+    jitter: random.Random = field(default_factory=random.Random)
+
+    async def run(self, act: Callable[[], Awaitable[T]]) -> T:
+        """Try `act` until it ends otherwise than by `L1UnavailableError`, or the budget is spent."""
+        loop = asyncio.get_running_loop()
+        deadline, wait_s = loop.time() + self.budget_s, self.first_wait_s
+        while True:
+            try:
+                return await act()
+            except L1UnavailableError as error:
+                pause_s = wait_s * self.jitter.uniform(0.5, 1.0)
+                if loop.time() + pause_s > deadline:
+                    raise
+                log.debug("trying again in %.2f s: %s", pause_s, error)
+                await asyncio.sleep(pause_s)
+                wait_s = min(wait_s * 2, self.longest_wait_s)
+
+
+class L1Reader:
+    """Reads L1 through endpoints of which a minority may lie, stall or lag."""
+
+    def __init__(
+        self, endpoints: Sequence[Endpoint], chain_id: int, *, retries: Retries | None = None
+    ) -> None:
+        """Name the endpoints.
+
+        Args:
+            endpoints: at least one; a majority must agree where nothing else proves an answer.
+            chain_id: that every endpoint must have.
+            retries: for each read.
+        """
+        if not endpoints:
+            raise ValueError("no L1 endpoint")
+        self.endpoints = list(endpoints)
+        self.chain_id = chain_id
+        self.retries = retries or Retries()
+        self.quorum = len(self.endpoints) // 2 + 1
+        self.disagreements = 0
+        """How many answers were outvoted, for metrics."""
+        self._preferred = 0
+
+    async def check_chain(self) -> None:
+        """Ask every reachable endpoint which chain it serves.
+
+        Raises:
+            L1RefusedError: `wrong_chain`, naming the endpoint.
+            L1UnavailableError: fewer than a majority answered.
+        """
+
+        async def ask(endpoint: Endpoint) -> int:
+            return int(str(await endpoint.call("eth_chainId")), 16)
+
+        answers = await asyncio.gather(*map(ask, self.endpoints), return_exceptions=True)
+        for endpoint, answer in zip(self.endpoints, answers, strict=True):
+            if isinstance(answer, int) and answer != self.chain_id:
+                raise L1RefusedError(
+                    "wrong_chain", f"{endpoint.url} serves chain {answer}, not {self.chain_id}"
+                )
+        if sum(isinstance(answer, int) for answer in answers) < self.quorum:
+            raise L1UnavailableError("no_quorum", f"fewer than {self.quorum} L1 endpoints answer")
+
+    async def block(self, which: int | Hash32) -> L1Block:
+        """Return a block by number, as a majority names it, or by hash, which proves it.
+
+        Raises:
+            L1UnavailableError: nobody has it (yet), or no majority names the same.
+        """
+        if isinstance(which, int):
+            return await self._agreed_block(hex(which))
+        wanted = which
+
+        async def ask(endpoint: Endpoint) -> L1Block:
+            answer = await endpoint.call("eth_getBlockByHash", "0x" + wanted.hex(), False)
+            if answer is None:
+                raise L1UnavailableError("not_found", f"{endpoint.url}: no block 0x{wanted.hex()}")
+            block = read_block(answer)
+            if block.hash != wanted:
+                raise L1UnavailableError("bad_answer", f"{endpoint.url}: another block than was asked for")
+            return block
+
+        return await self.retries.run(lambda: self._first(ask))
+
+    async def heads(self) -> Heads:
+        """Return latest, safe and finalized.
+
+        Endpoints differ by a block or two at any moment, so no majority need name the same newest block.
+        The head is the highest block that a majority has reached, by that majority's word for its number.
+        """
+
+        async def ask(endpoint: Endpoint) -> tuple[int, int, int]:
+            tags = ("latest", "safe", "finalized")
+            answers = await endpoint.batch("eth_getBlockByNumber", [(tag, False) for tag in tags])
+            numbers = [read_block(answer).number for answer in answers if answer is not None]
+            if len(numbers) != len(tags):
+                raise L1UnavailableError("not_found", f"{endpoint.url}: no safe or finalized block yet")
+            latest, safe, finalized = numbers
+            return latest, safe, finalized
+
+        async def once() -> Heads:
+            answers = await self._majority_answers(ask)
+            numbers = [self._reached(column) for column in zip(*answers, strict=True)]
+            latest, safe, finalized = [await self._agreed_once(hex(number)) for number in numbers]
+            return Heads(latest, safe, finalized)
+
+        return await self.retries.run(once)
+
+    async def chain_between(self, ancestor: L1Block, last: L1Block) -> list[L1Block]:
+        """Return the blocks after `ancestor` up to `last`, oldest first, each its successor's parent.
+
+        Raises:
+            L1ReorgedError: `ancestor` is not below `last`.
+        """
+        blocks = [last]
+        while blocks[-1].number > ancestor.number + 1:
+            missing = blocks[-1].number - ancestor.number - 1
+            blocks.extend(await self._parents(blocks[-1], min(missing, 64)))
+        if blocks[-1].parent_hash != ancestor.hash:
+            raise L1ReorgedError(
+                "reorged",
+                f"block {ancestor.number} is no longer 0x{ancestor.hash.hex()} on the way to {last.number}",
+            )
+        return blocks[::-1]
+
+    async def _parents(self, block: L1Block, count: int) -> list[L1Block]:
+        """Return up to `count` blocks below `block`, newest first, by the hash that each child names."""
+
+        async def ask(endpoint: Endpoint) -> list[L1Block]:
+            numbers = [(hex(block.number - back), False) for back in range(1, count + 1)]
+            answers = await endpoint.batch("eth_getBlockByNumber", numbers)
+            parents: list[L1Block] = []
+            for answer in answers:
+                parent = read_block(answer or {})
+                if parent.hash != (parents[-1] if parents else block).parent_hash:
+                    break  # This endpoint has gone over to another branch meanwhile.
+                parents.append(parent)
+            if not parents:
+                raise L1UnavailableError("not_found", f"{endpoint.url}: block {block.number - 1} is another")
+            return parents
+
+        try:
+            return await self.retries.run(lambda: self._first(ask))
+        except L1UnavailableError:
+            # The branch may live on only by its hashes.
+            return [await self.block(block.parent_hash)]
+
+    async def logs(
+        self, address: Address, topics: Sequence[Hash32 | None], blocks: Sequence[L1Block]
+    ) -> list[Log]:
+        """Return a contract's events in consecutive blocks, in their order.
+
+        Every event is of one of these very blocks. That none is missing is for the caller to check, by the
+        accumulator that the contract keeps (INB-002, PTL-003).
+
+        Raises:
+            L1UnavailableError: no endpoint has these blocks.
+        """
+        if not blocks:
+            return []
+        by_number = {block.number: block.hash for block in blocks}
+        query = {
+            "address": "0x" + address.hex(),
+            "topics": [None if topic is None else "0x" + topic.hex() for topic in topics],
+            "fromBlock": hex(blocks[0].number),
+            "toBlock": hex(blocks[-1].number),
+        }
+
+        async def ask(endpoint: Endpoint) -> list[Log]:
+            logs = [read_log(answer) for answer in await endpoint.call("eth_getLogs", query)]
+            for event in logs:
+                if by_number.get(event.block_number) != event.block_hash or event.address != address:
+                    raise L1UnavailableError(
+                        "bad_answer", f"{endpoint.url}: a log of another block or contract"
+                    )
+            return sorted(logs, key=lambda event: (event.block_number, event.index))
+
+        try:
+            return await self.retries.run(lambda: self._first(ask))
+        except (L1RefusedError, L1UnavailableError):
+            # Endpoints bound what they return: ask for halves.
+            if len(blocks) == 1:
+                raise
+            middle = len(blocks) // 2
+            return [
+                *await self.logs(address, topics, blocks[:middle]),
+                *await self.logs(address, topics, blocks[middle:]),
+            ]
+
+    async def call(self, to: Address, data: bytes, block: L1Block) -> bytes:
+        """Return what a contract answers at a block, as a majority says.
+
+        Raises:
+            L1RefusedError: it reverted.
+            L1UnavailableError: no majority.
+        """
+        request = {"to": "0x" + to.hex(), "data": "0x" + data.hex()}
+        at = {"blockHash": "0x" + block.hash.hex(), "requireCanonical": False}
+
+        async def ask(endpoint: Endpoint) -> bytes:
+            return _bytes(await endpoint.call("eth_call", request, at))
+
+        return await self.retries.run(lambda: self._agreed(ask))
+
+    # How answers become one.
+
+    async def _first(self, ask: Callable[[Endpoint], Awaitable[T]]) -> T:
+        """Return the first good answer; the endpoint that gave it is asked first next time."""
+        failure: L1Error | None = None
+        for offset in range(len(self.endpoints)):
+            index = (self._preferred + offset) % len(self.endpoints)
+            try:
+                answer = await ask(self.endpoints[index])
+            except L1Error as error:
+                failure = failure or error
+                continue
+            self._preferred = index
+            return answer
+        raise failure or L1UnavailableError("unreachable", "no L1 endpoint")
+
+    async def _majority_answers(self, ask: Callable[[Endpoint], Awaitable[T]]) -> list[T]:
+        """Return every endpoint's answer, when a majority has one; stragglers are not waited for long."""
+        tasks = [asyncio.ensure_future(ask(endpoint)) for endpoint in self.endpoints]
+        answers: list[T] = []
+        failures: list[BaseException] = []
+        try:
+            for finished in asyncio.as_completed(tasks):
+                try:
+                    answers.append(await finished)
+                except L1Error as error:
+                    failures.append(error)
+                if len(answers) >= self.quorum:
+                    # Enough have spoken: the rest get a moment, and are passed over if they stall.
+                    rest = [task for task in tasks if not task.done()]
+                    if rest:
+                        await asyncio.wait(rest, timeout=STRAGGLERS_S)
+                    answers = [task.result() for task in tasks if task.done() and task.exception() is None]
+                    break
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if len(answers) >= self.quorum:
+            return answers
+        refusals = [failure for failure in failures if isinstance(failure, L1RefusedError)]
+        if len(refusals) >= self.quorum:
+            raise refusals[0]
+        raise L1UnavailableError(
+            "no_quorum", f"{len(answers)} of {len(tasks)} L1 endpoints answer: {failures[0]}"
+        )
+
+    async def _agreed(self, ask: Callable[[Endpoint], Awaitable[H]]) -> H:
+        """Return the answer that a majority of all endpoints gives."""
+        answers = await self._majority_answers(ask)
+        answer, votes = Counter(answers).most_common(1)[0]
+        if votes < len(answers):
+            self.disagreements += 1
+            log.warning(
+                "L1 endpoints disagree: %d of %d answers are outvoted", len(answers) - votes, len(answers)
+            )
+        if votes < self.quorum:
+            raise L1UnavailableError("no_quorum", f"L1 endpoints disagree: at most {votes} say the same")
+        return answer
+
+    async def _agreed_block(self, number: str) -> L1Block:
+        return await self.retries.run(lambda: self._agreed_once(number))
+
+    async def _agreed_once(self, number: str) -> L1Block:
+        async def ask(endpoint: Endpoint) -> L1Block:
+            answer = await endpoint.call("eth_getBlockByNumber", number, False)
+            if answer is None:
+                raise L1UnavailableError("not_found", f"{endpoint.url}: no block {number}")
+            block = read_block(answer)
+            if block.number != int(number, 16):
+                raise L1UnavailableError("bad_answer", f"{endpoint.url}: block {block.number} for {number}")
+            return block
+
+        return await self._agreed(ask)
+
+    def _reached(self, numbers: Sequence[int]) -> int:
+        """Return the highest number that a majority of all endpoints has reached."""
+        return sorted(numbers, reverse=True)[self.quorum - 1]
+
+
+def read_log(answer: Any) -> Log:
+    """Read an event as eth_getLogs gives it.
+
+    Raises:
+        L1UnavailableError: `bad_answer`.
+    """
+    try:
+        if answer.get("removed"):
+            raise ValueError("a removed log")
+        return Log(
+            address=Address(_bytes(answer["address"])),
+            topics=tuple(Hash32(_bytes(topic)) for topic in answer["topics"]),
+            data=_bytes(answer["data"]),
+            block_number=int(answer["blockNumber"], 16),
+            block_hash=Hash32(_bytes(answer["blockHash"])),
+            transaction_hash=Hash32(_bytes(answer["transactionHash"])),
+            index=int(answer["logIndex"], 16),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise L1UnavailableError("bad_answer", f"not a log: {error}") from error
+
+
+def _bytes(text: Any) -> bytes:
+    if not isinstance(text, str) or not text.startswith("0x"):
+        raise L1UnavailableError("bad_answer", f"not 0x-prefixed hex: {str(text)[:40]!r}")
+    try:
+        return bytes.fromhex(text[2:])
+    except ValueError as error:
+        raise L1UnavailableError("bad_answer", f"not hex: {text[:40]!r}") from error

@@ -1,0 +1,132 @@
+"""A real L1 to test against, anvil, and a proxy before it that lies, stalls and forgets when told to."""
+
+import asyncio
+import contextlib
+import copy
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from subprocess import DEVNULL
+from typing import Any
+
+import aiohttp
+import orjson
+from aiohttp import web
+from tests.e2e.network import free_port, program
+
+CHAIN_ID = 31337
+KEYS = (
+    bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"),
+    bytes.fromhex("59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"),
+)
+"""Of anvil's first accounts."""
+START_S = 30.0
+
+Fault = Callable[[str, Any, Any], Any]
+"""Given method, parameters and the true result, returns what the proxy says; may raise or sleep inside."""
+
+
+@dataclass(slots=True)
+class Anvil:
+    """A running anvil."""
+
+    url: str
+    session: aiohttp.ClientSession
+
+    async def call(self, method: str, *params: Any) -> Any:
+        """Return a result; errors of the node fail the test."""
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        async with self.session.post(self.url, json=body) as response:
+            answer = await response.json()
+        assert "error" not in answer, answer["error"]
+        return answer["result"]
+
+    async def mine(self, blocks: int = 1) -> None:
+        """Make blocks, one second after another."""
+        await self.call("anvil_mine", hex(blocks), hex(1))
+
+    async def reorg(self, depth: int) -> None:
+        """Put as many empty blocks in the place of the newest ones."""
+        await self.call("anvil_reorg", depth, [])
+
+
+@asynccontextmanager
+async def anvil(*options: str) -> AsyncIterator[Anvil]:
+    """Run anvil with a block for each transaction."""
+    port = free_port()
+    command = [program("anvil"), "--silent", "--port", str(port), "--hardfork", "osaka", *options]
+    process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL)
+    try:
+        async with aiohttp.ClientSession() as session:
+            node = Anvil(f"http://127.0.0.1:{port}", session)
+            async with asyncio.timeout(START_S):
+                while True:
+                    with contextlib.suppress(aiohttp.ClientError):
+                        await node.call("eth_chainId")
+                        break
+                    await asyncio.sleep(0.05)
+            yield node
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+@dataclass(slots=True)
+class Proxy:
+    """Hands requests on to a node; `fault` may change each answer."""
+
+    target: str
+    url: str = ""
+    fault: Fault | None = None
+    stall_s: float = 0.0
+    status: int = 200
+    asked: list[str] = field(default_factory=list)
+    session: aiohttp.ClientSession | None = None
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer one HTTP request."""
+        if self.stall_s:
+            await asyncio.sleep(self.stall_s)
+        if self.status != 200:
+            return web.Response(status=self.status)
+        assert self.session is not None
+        body = await request.read()
+        url = self.target + request.path_qs
+        json = {"content-type": "application/json"}
+        async with self.session.request(request.method, url, data=body, headers=json) as answer:
+            raw, status = await answer.read(), answer.status
+        if request.method == "GET":
+            self.asked.append(request.path)
+            if self.fault is not None and status == 200:
+                changed = self.fault(request.path, None, orjson.loads(raw))
+                raw = orjson.dumps(changed)
+            return web.Response(body=raw, status=status, content_type="application/json")
+        asked, told = orjson.loads(body), orjson.loads(raw)
+        pairs = zip(asked, told, strict=True) if isinstance(asked, list) else [(asked, told)]
+        for question, result in pairs:
+            self.asked.append(question["method"])
+            if self.fault is not None and "result" in result:
+                result["result"] = self.fault(
+                    question["method"], question["params"], copy.deepcopy(result["result"])
+                )
+        return web.Response(body=orjson.dumps(told), content_type="application/json")
+
+
+@asynccontextmanager
+async def proxy(target: str) -> AsyncIterator[Proxy]:
+    """Run a proxy before a node."""
+    one = Proxy(target)
+    application = web.Application(client_max_size=1 << 26)
+    application.router.add_route("*", "/{path:.*}", one.handle)
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    assert runner.addresses
+    one.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with aiohttp.ClientSession() as session:
+        one.session = session
+        try:
+            yield one
+        finally:
+            await runner.cleanup()

@@ -1,0 +1,146 @@
+"""Getting transactions and blobs onto L1, and blobs back from it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from tests.settlement.anvil_l1 import CHAIN_ID, KEYS, Anvil, anvil, proxy
+
+from trex.settlement.kzg import BLOB_BYTES, Sidecar, commit, is_blob_of, make_sidecar, versioned_hash
+from trex.settlement.l1.blobs import BeaconBlobs, Blobs, FolderBlobs
+from trex.settlement.l1.endpoint import Endpoint
+from trex.settlement.l1.errors import L1RefusedError, L1UnavailableError
+from trex.settlement.l1.reader import L1Reader, Retries
+from trex.settlement.l1.sender import Pricing, Sender
+from trex.settlement.l1.transaction import Fees, Intent, account_of, sign
+from trex.types.primitives import Address, Gas, Hash32, Wei
+
+TO = Address(b"\x42" * 20)
+QUICK = Retries(budget_s=1.0, first_wait_s=0.02)
+PATIENCE = Pricing(longest_wait_s=0.6, poll_s=0.02)
+
+
+@pytest.fixture
+async def node() -> AsyncIterator[Anvil]:
+    async with anvil() as one:
+        yield one
+
+
+@pytest.fixture
+async def reader(node: Anvil) -> AsyncIterator[L1Reader]:
+    async with aiohttp.ClientSession() as session:
+        yield L1Reader([Endpoint(node.url, session)], CHAIN_ID, retries=QUICK)
+
+
+@pytest.fixture(scope="module")
+def sidecars() -> list[Sidecar]:
+    return [make_sidecar(blob_of(number)) for number in (1, 2)]
+
+
+def blob_of(number: int) -> bytes:
+    return b"".join(b"\x00" + bytes([number]) * 31 for _ in range(4096))
+
+
+def sender_of(reader: L1Reader, **options: Any) -> Sender:
+    return Sender(reader, account_of(KEYS[0]), pricing=PATIENCE, **options)
+
+
+def test_commitment_names_one_blob_only() -> None:
+    name = versioned_hash(commit(blob_of(1)))
+    assert is_blob_of(blob_of(1), name)
+    assert not is_blob_of(blob_of(2), name)
+    assert not is_blob_of(b"\xff" * BLOB_BYTES, name)  # no field element
+    assert not is_blob_of(b"", name)
+    with pytest.raises(ValueError, match="131072 bytes, not 3"):
+        commit(b"abc")
+
+
+async def test_transfer_is_included_with_its_cost(reader: L1Reader) -> None:
+    included = await sender_of(reader).send(Intent(TO, b"", Gas(21_000), Wei(5)))
+    assert included is not None
+    assert included.succeeded
+    assert included.gas_used == 21_000
+    assert included.cost_wei > 0
+
+
+async def test_blobs_go_up_and_come_back_checked(
+    node: Anvil, reader: L1Reader, sidecars: list[Sidecar], tmp_path: Path
+) -> None:
+    included = await sender_of(reader).send(Intent(TO, b"", Gas(50_000), sidecars=sidecars))
+    assert included is not None
+    assert included.succeeded
+    block = await reader.block(included.block_number)
+    names = [sidecar.versioned_hash for sidecar in sidecars]
+    async with aiohttp.ClientSession() as session, proxy(node.url) as liar:
+        honest = BeaconBlobs(node.url, session, slot_is_block=True)
+        expected = [blob_of(1), blob_of(2)]
+        assert await Blobs([honest], retries=QUICK).fetch(block, names) == expected
+        assert await Blobs([honest], retries=QUICK).fetch(block, names[::-1]) == expected[::-1]
+
+        def swap(path: str, _: Any, result: Any) -> Any:
+            if "/blobs/" in path:
+                result["data"] = [result["data"][0].replace("01", "03")] * 2
+            return result
+
+        liar.fault = swap
+        lying = BeaconBlobs(liar.url, session, slot_is_block=True)
+        with pytest.raises(L1UnavailableError, match="no source"):
+            await Blobs([lying], retries=QUICK).fetch(block, names)
+        folder = FolderBlobs(tmp_path / "blobs")
+        folder.keep({names[1]: blob_of(2)})
+        blobs = Blobs([lying, folder, honest], retries=QUICK)
+        assert await blobs.fetch(block, names) == expected
+        assert blobs.refused > 0
+        liar.fault, liar.status = None, 503
+        assert await Blobs([lying, honest], retries=QUICK).fetch(block, names) == expected
+
+
+async def test_stuck_transaction_is_replaced_by_a_dearer_one(node: Anvil, reader: L1Reader) -> None:
+    await node.call("evm_setAutomine", False)
+    sending = asyncio.create_task(sender_of(reader).send(Intent(TO, b"", Gas(21_000), Wei(7))))
+    await asyncio.sleep(2.0)
+    pool = await node.call("txpool_content")
+    [pending] = [list(nonces.values()) for nonces in pool["pending"].values()]
+    assert len(pending) == 1, "a replacement stands in the place of what it replaces"
+    await node.mine()
+    included = await sending
+    assert included is not None
+    assert included.succeeded
+    assert await node.call("eth_getBalance", "0x" + TO.hex(), "latest") == "0x7"
+
+
+async def test_what_was_sent_before_a_kill_is_not_sent_twice(node: Anvil, reader: L1Reader) -> None:
+    await node.call("evm_setAutomine", False)
+    account = account_of(KEYS[0])
+    fees = Fees(Wei(10**11), Wei(10**10))
+    before = sign(Intent(TO, b"", Gas(21_000), Wei(1)), account, CHAIN_ID, 0, fees)
+    await node.call("eth_sendRawTransaction", "0x" + before.raw.hex())
+    # The new life knows nothing of it and wants the same thing.
+    sending = asyncio.create_task(sender_of(reader).send(Intent(TO, b"", Gas(21_000), Wei(1))))
+    await asyncio.sleep(0.3)
+    await node.mine()
+    await sending
+    await node.mine()
+    assert await node.call("eth_getBalance", "0x" + TO.hex(), "latest") == "0x1"
+
+
+async def test_want_of_funds_is_a_refusal(node: Anvil, reader: L1Reader) -> None:
+    await node.call("anvil_setBalance", account_of(KEYS[0]).address, "0x0")
+    with pytest.raises(L1RefusedError, match=r"(?i)insufficient funds"):
+        await sender_of(reader).send(Intent(TO, b"", Gas(21_000)))
+
+
+async def test_unwanted_intent_is_given_up(node: Anvil, reader: L1Reader) -> None:
+    await node.call("evm_setAutomine", False)
+    sender = sender_of(reader, unwanted=lambda: True)
+    assert await sender.send(Intent(TO, b"", Gas(21_000))) is None
+
+
+async def test_blob_source_without_a_block_says_not_found(node: Anvil, reader: L1Reader) -> None:
+    async with aiohttp.ClientSession() as session:
+        blobs = Blobs([BeaconBlobs(node.url, session, slot_is_block=True)], retries=QUICK)
+        with pytest.raises(L1UnavailableError):
+            await blobs.fetch(await reader.block(0), [Hash32(b"\x01" + b"\x00" * 31)])
