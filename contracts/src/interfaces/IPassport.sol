@@ -60,7 +60,9 @@ interface IPassport {
     /// @notice A key left.
     event KeyRemoved(uint256 indexed passport, bytes32 indexed keyId, uint8 role);
     /// @notice The removal of another key was asked for; it can be vetoed until then.
-    event RemovalProposed(uint256 indexed passport, bytes32 indexed keyId, bytes32 indexed byKeyId, uint64 readyAt);
+    event RemovalProposed(
+        uint256 indexed passport, bytes32 indexed keyId, bytes32 indexed byKeyId, uint64 readyAt
+    );
     /// @notice Something pending was stopped. `byKeyId` is zero when guardians did.
     event Vetoed(uint256 indexed passport, uint8 subject, bytes32 byKeyId);
     /// @notice New guardians were asked for; it can be vetoed until then.

@@ -20,7 +20,8 @@ contract KeyVerifier is IKeyVerifier {
     uint256 private constant P256_HALF_ORDER =
         0x7FFFFFFF800000007FFFFFFFFFFFFFFFDE737D56D38BCF4279DCE5617E3192A8;
     /// @dev What an ERC-6492 signature ends with.
-    bytes32 private constant ERC6492_MAGIC = 0x6492649264926492649264926492649264926492649264926492649264926492;
+    bytes32 private constant ERC6492_MAGIC =
+        0x6492649264926492649264926492649264926492649264926492649264926492;
     /// @dev User present (1) and user verified (4), WebAuthn's flags.
     uint8 private constant PRESENT_AND_VERIFIED = 0x05;
     /// @dev What `clientDataJSON` of an assertion begins with by WebAuthn's serialisation.
@@ -54,7 +55,9 @@ contract KeyVerifier is IKeyVerifier {
                 );
             return _evm(address(bytes20(key.data)), hash, proof.signature);
         }
-        if (key.kind == KEY_PASSKEY) return proof.issuedAt == 0 && _passkey(key.data, digest, proof.signature);
+        if (key.kind == KEY_PASSKEY) {
+            return proof.issuedAt == 0 && _passkey(key.data, digest, proof.signature);
+        }
         if (proof.issuedAt == 0 || proof.signature.length != 64) return false;
         string memory text = signInText(key, digest, statement, proof.issuedAt, proof.deadline);
         return _one(ED25519_VERIFY, abi.encodePacked(key.data, proof.signature, text)); // PAS-008
@@ -125,7 +128,11 @@ contract KeyVerifier is IKeyVerifier {
     }
 
     /// @dev PAS-007.
-    function _passkey(bytes calldata key, bytes32 digest, bytes calldata signature) private view returns (bool) {
+    function _passkey(bytes calldata key, bytes32 digest, bytes calldata signature)
+        private
+        view
+        returns (bool)
+    {
         (bytes memory authenticatorData, bytes memory clientData, uint256 r, uint256 s) =
             abi.decode(signature, (bytes, bytes, uint256, uint256));
         if (s > P256_HALF_ORDER || authenticatorData.length < 37) return false;
@@ -138,8 +145,7 @@ contract KeyVerifier is IKeyVerifier {
 
     /// @dev Whether client data are an assertion's whose challenge is the digest, member by member in WebAuthn's order.
     function _isAssertionOf(bytes memory clientData, bytes32 digest) private pure returns (bool) {
-        bytes memory start =
-            abi.encodePacked(ASSERTION, Base64.encodeURL(abi.encodePacked(digest)), ORIGIN);
+        bytes memory start = abi.encodePacked(ASSERTION, Base64.encodeURL(abi.encodePacked(digest)), ORIGIN);
         if (!_holdsAt(clientData, start, 0)) return false;
         uint256 offset = start.length;
         for (; offset < clientData.length && clientData[offset] != '"'; ++offset) {

@@ -13,7 +13,10 @@ import {UpgradedByTimelock} from "./UpgradedByTimelock.sol";
 contract Passport is PassportRecovery, UpgradedByTimelock {
     /// @param verifier Checks signatures.
     /// @param timelock Who may upgrade (PAS-062).
-    constructor(IKeyVerifier verifier, address timelock) PassportKeys(verifier) UpgradedByTimelock(timelock) {}
+    constructor(IKeyVerifier verifier, address timelock)
+        PassportKeys(verifier)
+        UpgradedByTimelock(timelock)
+    {}
 
     /// @inheritdoc IPassport
     function contractURI() external pure returns (string memory) {

@@ -4,13 +4,7 @@ pragma solidity 0.8.36;
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {Strings} from "@openzeppelin/contracts/utils/Strings.sol";
 import {IKeyVerifier, KEY_EVM, Key, Proof} from "../interfaces/IKeyVerifier.sol";
-import {
-    IPassport,
-    ROLE_ACTING,
-    ROLE_LINKED,
-    ROLE_NONE,
-    SUBJECT_REMOVAL
-} from "../interfaces/IPassport.sol";
+import {IPassport, ROLE_ACTING, ROLE_LINKED, ROLE_NONE, SUBJECT_REMOVAL} from "../interfaces/IPassport.sol";
 import {Domain} from "./Domain.sol";
 
 /// @title PassportKeys
@@ -29,8 +23,9 @@ abstract contract PassportKeys is IPassport, Domain, ReentrancyGuardTransient {
         keccak256("CreatePassport(bytes32 keyId,uint256 keyNonce,uint256 deadline)");
     bytes32 private constant TAKE_TYPE =
         keccak256("TakeKey(uint256 passport,bytes32 keyId,uint8 role,uint256 nonce,uint256 deadline)");
-    bytes32 private constant ENTER_TYPE =
-        keccak256("EnterPassport(uint256 passport,bytes32 keyId,uint8 role,uint256 keyNonce,uint256 deadline)");
+    bytes32 private constant ENTER_TYPE = keccak256(
+        "EnterPassport(uint256 passport,bytes32 keyId,uint8 role,uint256 keyNonce,uint256 deadline)"
+    );
     bytes32 private constant REMOVE_TYPE =
         keccak256("RemoveKey(uint256 passport,bytes32 keyId,uint256 nonce,uint256 deadline)");
     bytes32 private constant PAYOUT_TYPE =
@@ -269,7 +264,9 @@ abstract contract PassportKeys is IPassport, Domain, ReentrancyGuardTransient {
         }
         if (block.timestamp > proof.deadline) revert Passport_Expired(proof.deadline);
         if (proof.issuedAt > block.timestamp + CLOCK_SKEW_S) revert Passport_IssuedInFuture(proof.issuedAt);
-        if (!VERIFIER.verify(key, _digest(structHash), statement, proof)) revert Passport_BadSignature(keyId);
+        if (!VERIFIER.verify(key, _digest(structHash), statement, proof)) {
+            revert Passport_BadSignature(keyId);
+        }
     }
 
     /// @dev What a sign-in text says.

@@ -62,7 +62,9 @@ abstract contract PassportRecovery is PassportKeys {
         } else if (subject == SUBJECT_RECOVERY && _recoveries[passport].newKeyId != 0) {
             Recovery storage recovery = _recoveries[passport];
             // A quorum that has been contradicted once and insists cannot be contradicted again (PAS-024).
-            if (recovery.vetoedAt != 0 || block.timestamp >= recovery.readyAt) revert Passport_VetoOver(passport);
+            if (recovery.vetoedAt != 0 || block.timestamp >= recovery.readyAt) {
+                revert Passport_VetoOver(passport);
+            }
             (recovery.vetoedAt, recovery.readyAt) = (uint64(block.timestamp), 0);
         } else {
             revert Passport_NothingPending(passport, subject);
@@ -78,7 +80,9 @@ abstract contract PassportRecovery is PassportKeys {
         uint64 nonce = _states[passport].nonce++;
         bytes32 packed = keccak256(abi.encodePacked(next.keyIds));
         bytes32 structHash = keccak256(
-            abi.encode(GUARDIANS_TYPE, passport, packed, next.quorum, next.overrideQuorum, nonce, proof.deadline)
+            abi.encode(
+                GUARDIANS_TYPE, passport, packed, next.quorum, next.overrideQuorum, nonce, proof.deadline
+            )
         );
         _requireAct(passport, actor, structHash, proof, "Change guardians");
         _requireSound(next);
@@ -127,7 +131,9 @@ abstract contract PassportRecovery is PassportKeys {
     /// @inheritdoc IPassport
     function confirmRecovery(uint256 passport, Approval[] calldata approvals) external nonReentrant {
         Recovery storage recovery = _recoveries[passport];
-        if (recovery.vetoedAt == 0 || recovery.confirmed) revert Passport_NothingPending(passport, SUBJECT_RECOVERY);
+        if (recovery.vetoedAt == 0 || recovery.confirmed) {
+            revert Passport_NothingPending(passport, SUBJECT_RECOVERY);
+        }
         uint64 until = recovery.vetoedAt + CONFIRM_WINDOW;
         if (block.timestamp > until) revert Passport_TooLate(until);
         _requireQuorum(passport, PURPOSE_CONFIRM, recovery.newKeyId, approvals);
@@ -233,7 +239,9 @@ abstract contract PassportRecovery is PassportKeys {
     /// @dev Whether a recovery can still execute, as it is or by confirmation.
     function _isOpen(Recovery memory recovery) private view returns (bool) {
         if (recovery.newKeyId == 0) return false;
-        return recovery.vetoedAt == 0 || recovery.confirmed || block.timestamp <= recovery.vetoedAt + CONFIRM_WINDOW;
+        return
+            recovery.vetoedAt == 0 || recovery.confirmed
+                || block.timestamp <= recovery.vetoedAt + CONFIRM_WINDOW;
     }
 
     /// @dev Forgets guardians that were asked for.

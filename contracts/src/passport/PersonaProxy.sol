@@ -8,7 +8,10 @@ import {ERC1967Proxy} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.s
 contract PersonaProxy is ERC1967Proxy {
     /// @param implementation First implementation.
     /// @param initialization Call made through the proxy at once; empty for none.
-    constructor(address implementation, bytes memory initialization) payable ERC1967Proxy(implementation, initialization) {}
+    constructor(address implementation, bytes memory initialization)
+        payable
+        ERC1967Proxy(implementation, initialization)
+    {}
 
     /// @dev OpenZeppelin refuses a proxy without initialisation; the Passport needs none, since all its configuration is code.
     function _unsafeAllowUninitialized() internal pure override returns (bool) {

@@ -46,7 +46,12 @@ library SignInText {
         );
         return string(
             abi.encodePacked(
-                head, middle, "\nIssued At: ", date(parts.issuedAt), "\nExpiration Time: ", date(parts.deadline)
+                head,
+                middle,
+                "\nIssued At: ",
+                date(parts.issuedAt),
+                "\nExpiration Time: ",
+                date(parts.deadline)
             )
         );
     }

@@ -27,7 +27,10 @@ contract WalletFactory {
 
     function addressOf(address owner) external view returns (address) {
         bytes32 code = keccak256(abi.encodePacked(type(Wallet).creationCode, abi.encode(owner)));
-        return address(uint160(uint256(keccak256(abi.encodePacked(bytes1(0xff), address(this), bytes32(0), code)))));
+        return
+            address(
+                uint160(uint256(keccak256(abi.encodePacked(bytes1(0xff), address(this), bytes32(0), code))))
+            );
     }
 }
 
@@ -51,7 +54,10 @@ contract KeyVerifierTest is PersonaBase {
             Proof memory proof = prove(signers[i], digest, "Say yes.", soon());
             pvm.assertTrue(verify(signers[i].key, digest, proof));
             pvm.assertFalse(verify(signers[i].key, other, proof));
-            pvm.assertFalse(verifier.verify(signers[i].key, digest, "Say no.", proof) && signers[i].key.kind == KEY_ED25519);
+            pvm.assertFalse(
+                verifier.verify(signers[i].key, digest, "Say no.", proof)
+                    && signers[i].key.kind == KEY_ED25519
+            );
         }
     }
 
@@ -72,9 +78,8 @@ contract KeyVerifierTest is PersonaBase {
         refused(owner, abi.encodePacked(r, order - uint256(s), v == 27 ? uint8(28) : uint8(27)));
 
         Signer memory holder = passkey("p");
-        (bytes memory data, bytes memory client, uint256 pr, uint256 ps) = abi.decode(
-            prove(holder, DIGEST, "", soon()).signature, (bytes, bytes, uint256, uint256)
-        );
+        (bytes memory data, bytes memory client, uint256 pr, uint256 ps) =
+            abi.decode(prove(holder, DIGEST, "", soon()).signature, (bytes, bytes, uint256, uint256));
         refused(holder, abi.encode(data, client, pr, P256_ORDER - ps));
     }
 
@@ -134,7 +139,9 @@ contract KeyVerifierTest is PersonaBase {
         pvm.assertEq(SignInText.base58(0), "11111111111111111111111111111111");
         bytes32 usdc = 0xc6fa7af3bedbad3a3d65f36aabc97431b1bbe4c2d2f6e0e47ca60203452f5d61;
         pvm.assertEq(SignInText.base58(usdc), "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v");
-        pvm.assertEq(SignInText.base58(bytes32(type(uint256).max)), "JEKNVnkbo3jma5nREBBJCDoXFVeKkD56V3xKrvRmWxFG");
+        pvm.assertEq(
+            SignInText.base58(bytes32(type(uint256).max)), "JEKNVnkbo3jma5nREBBJCDoXFVeKkD56V3xKrvRmWxFG"
+        );
         pvm.assertEq(SignInText.date(0), "1970-01-01T00:00:00Z");
         pvm.assertEq(SignInText.date(951_782_400), "2000-02-29T00:00:00Z");
         pvm.assertEq(SignInText.date(4_107_542_399), "2100-02-28T23:59:59Z");
@@ -147,7 +154,9 @@ contract KeyVerifierTest is PersonaBase {
         Signer memory holder = passkey("p");
         bytes memory good = clientData(DIGEST);
         bytes memory start = new bytes(good.length - 21);
-        for (uint256 i; i < start.length; ++i) start[i] = good[i]; // without the last member and brace
+        for (uint256 i; i < start.length; ++i) {
+            start[i] = good[i];
+        }
         bytes memory present = authenticator(0x05);
         pvm.assertTrue(signedBy(holder, present, good));
         pvm.assertTrue(signedBy(holder, authenticator(0x1d), good));

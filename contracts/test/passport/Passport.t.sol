@@ -113,7 +113,8 @@ contract PassportTest is PersonaBase {
     function test_act_expired_reverts() external {
         Signer memory owner = account("a");
         uint256 passport = make(owner);
-        Proof memory proof = act(owner, passport, PAYOUT, abi.encode(addressOf(owner)), "Set where rewards go");
+        Proof memory proof =
+            act(owner, passport, PAYOUT, abi.encode(addressOf(owner)), "Set where rewards go");
         pvm.warp(proof.deadline + 1);
         pvm.expectRevert(abi.encodeWithSelector(IPassport.Passport_Expired.selector, proof.deadline));
         passports.setPayout(passport, owner.key, proof, addressOf(owner));
@@ -132,7 +133,8 @@ contract PassportTest is PersonaBase {
     function test_setPayout_only_own_accounts_and_only_while_there() external {
         (Signer memory owner, Signer memory wallet) = (passkey("p"), account("b"));
         uint256 passport = make(owner);
-        Proof memory proof = act(owner, passport, PAYOUT, abi.encode(addressOf(wallet)), "Set where rewards go");
+        Proof memory proof =
+            act(owner, passport, PAYOUT, abi.encode(addressOf(wallet)), "Set where rewards go");
         pvm.expectRevert(abi.encodeWithSelector(IPassport.Passport_BadPayout.selector, addressOf(wallet)));
         passports.setPayout(passport, owner.key, proof, addressOf(wallet));
         take(passport, owner, wallet, ROLE_LINKED);
@@ -210,7 +212,9 @@ contract PassportTest is PersonaBase {
     function test_timelock_delay_never_below_thirty_days() external {
         address[] memory proposers = new address[](1);
         proposers[0] = address(this);
-        pvm.expectRevert(abi.encodeWithSelector(PersonaTimelock.PersonaTimelock_TooShort.selector, 30 days - 1, 30 days));
+        pvm.expectRevert(
+            abi.encodeWithSelector(PersonaTimelock.PersonaTimelock_TooShort.selector, 30 days - 1, 30 days)
+        );
         new PersonaTimelock(30 days - 1, proposers);
         PersonaTimelock lock = new PersonaTimelock(30 days, proposers);
         Passport behind = Passport(address(new Passport(verifier, address(lock))));

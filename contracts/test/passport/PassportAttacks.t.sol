@@ -55,7 +55,9 @@ contract PassportAttacksTest is PersonaBase {
     // Two of three open, all three override.
     function circle() internal view returns (Guardians memory next) {
         next.keyIds = new bytes32[](3);
-        for (uint256 i; i < 3; ++i) next.keyIds[i] = friends[i].id;
+        for (uint256 i; i < 3; ++i) {
+            next.keyIds[i] = friends[i].id;
+        }
         (next.quorum, next.overrideQuorum) = (2, 3);
     }
 
@@ -137,7 +139,9 @@ contract PassportAttacksTest is PersonaBase {
         pvm.expectRevert(abi.encodeWithSelector(IPassport.Passport_NoQuorum.selector, 2, 3));
         passports.confirmRecovery(passport, list);
         pvm.warp(block.timestamp + 7 days);
-        pvm.expectRevert(abi.encodeWithSelector(IPassport.Passport_NothingPending.selector, passport, SUBJECT_RECOVERY));
+        pvm.expectRevert(
+            abi.encodeWithSelector(IPassport.Passport_NothingPending.selector, passport, SUBJECT_RECOVERY)
+        );
         passports.executeRecovery(passport, thief.key);
         pvm.assertTrue(passports.isActing(passport, owner.id));
     }
@@ -250,7 +254,9 @@ contract PassportAttacksTest is PersonaBase {
         removal(owner, second); // owner's key in the thief's hand
         vetoBy(second, SUBJECT_REMOVAL);
         pvm.warp(block.timestamp + 8 days);
-        pvm.expectRevert(abi.encodeWithSelector(IPassport.Passport_NothingPending.selector, passport, SUBJECT_REMOVAL));
+        pvm.expectRevert(
+            abi.encodeWithSelector(IPassport.Passport_NothingPending.selector, passport, SUBJECT_REMOVAL)
+        );
         passports.executeRemoval(passport);
         pvm.assertTrue(passports.isActing(passport, second.id));
     }
@@ -326,7 +332,11 @@ contract PassportAttacksTest is PersonaBase {
         bytes memory signature =
             bytes.concat(abi.encode(address(reenterer), abi.encodeCall(Reenterer.go, ()), bytes("")), magic);
         Key memory ghost = accountKey(address(0xdead01));
-        pvm.expectRevert(abi.encodeWithSelector(IPassport.Passport_BadSignature.selector, keccak256(abi.encode(ghost.kind, ghost.data))));
+        pvm.expectRevert(
+            abi.encodeWithSelector(
+                IPassport.Passport_BadSignature.selector, keccak256(abi.encode(ghost.kind, ghost.data))
+            )
+        );
         passports.create(ghost, Proof(soon(), 0, signature));
         pvm.assertEq(passports.count(), 1);
         reenterer.go(); // control: outside of a call it works
@@ -340,20 +350,26 @@ contract PassportAttacksTest is PersonaBase {
         ask(owner, Guardians(new bytes32[](0), 0, 0));
         vetoBy(second, SUBJECT_GUARDIANS);
         pvm.warp(block.timestamp + 15 days);
-        pvm.expectRevert(abi.encodeWithSelector(IPassport.Passport_NothingPending.selector, passport, SUBJECT_GUARDIANS));
+        pvm.expectRevert(
+            abi.encodeWithSelector(IPassport.Passport_NothingPending.selector, passport, SUBJECT_GUARDIANS)
+        );
         passports.executeGuardians(passport);
     }
 
-    function testFuzz_setGuardians_unsound_reverts(uint8 quorum, uint8 overrideQuorum, uint8 size, bool swap) external {
+    function testFuzz_setGuardians_unsound_reverts(uint8 quorum, uint8 overrideQuorum, uint8 size, bool swap)
+        external
+    {
         size %= 18;
         Guardians memory next = Guardians(new bytes32[](size), quorum, overrideQuorum);
-        for (uint256 i; i < size; ++i) next.keyIds[i] = bytes32(i + 1);
+        for (uint256 i; i < size; ++i) {
+            next.keyIds[i] = bytes32(i + 1);
+        }
         if (swap && size > 1) (next.keyIds[0], next.keyIds[1]) = (next.keyIds[1], next.keyIds[0]);
         bool sound = size == 0
             ? quorum == 0 && overrideQuorum == 0
-            : size <= 16 && quorum > 0 && quorum <= overrideQuorum && overrideQuorum <= size && !(swap && size > 1);
-        bytes memory words =
-            abi.encode(keccak256(abi.encodePacked(next.keyIds)), quorum, overrideQuorum);
+            : size <= 16 && quorum > 0 && quorum <= overrideQuorum && overrideQuorum <= size
+                && !(swap && size > 1);
+        bytes memory words = abi.encode(keccak256(abi.encodePacked(next.keyIds)), quorum, overrideQuorum);
         Proof memory proof = act(owner, passport, GUARDIANS, words, "Change guardians");
         if (!sound) pvm.expectRevert(IPassport.Passport_BadGuardians.selector);
         passports.setGuardians(passport, owner.key, proof, next);

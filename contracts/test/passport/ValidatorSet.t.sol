@@ -10,12 +10,16 @@ contract ValidatorSetTest is PersonaBase {
     bytes32 internal constant DIGEST = keccak256("digest");
 
     function popcount(uint256 bits) internal pure returns (uint256 ones) {
-        for (; bits != 0; bits &= bits - 1) ++ones;
+        for (; bits != 0; bits &= bits - 1) {
+            ++ones;
+        }
     }
 
     function someone(uint256 size) internal pure returns (address[] memory members) {
         members = new address[](size);
-        for (uint256 i; i < size; ++i) members[i] = address(uint160(1000 + i));
+        for (uint256 i; i < size; ++i) {
+            members[i] = address(uint160(1000 + i));
+        }
     }
 
     /// @dev PAS-060: every subset of the five.

@@ -108,7 +108,9 @@ abstract contract PersonaBase {
     function clientData(bytes32 digest) internal pure returns (bytes memory) {
         string memory challenge = Base64.encodeURL(abi.encodePacked(digest));
         return abi.encodePacked(
-            '{"type":"webauthn.get","challenge":"', challenge, '","origin":"https://trex.example","crossOrigin":false}'
+            '{"type":"webauthn.get","challenge":"',
+            challenge,
+            '","origin":"https://trex.example","crossOrigin":false}'
         );
     }
 
@@ -170,7 +172,11 @@ abstract contract PersonaBase {
     ) internal view returns (Proof memory) {
         bytes32 structHash = keccak256(
             abi.encodePacked(
-                keccak256(bytes(typed)), passport, words, uint256(passports.nonceOf(passport)), uint256(soon())
+                keccak256(bytes(typed)),
+                passport,
+                words,
+                uint256(passports.nonceOf(passport)),
+                uint256(soon())
             )
         );
         return prove(signer, digestFor(address(passports), structHash), say(action, passport), soon());
@@ -201,8 +207,7 @@ abstract contract PersonaBase {
     }
 
     function take(uint256 passport, Signer memory actor, Signer memory signer, uint8 role) internal {
-        Proof memory actorProof =
-            act(actor, passport, TAKE, abi.encode(signer.id, role), "Take a key in");
+        Proof memory actorProof = act(actor, passport, TAKE, abi.encode(signer.id, role), "Take a key in");
         passports.addKey(passport, actor.key, actorProof, signer.key, role, entry(signer, passport, role));
     }
 
@@ -210,7 +215,9 @@ abstract contract PersonaBase {
 
     function attest(bytes32 digest, uint256 members) internal view returns (bytes memory signatures) {
         for (uint256 i; i < validatorSecrets.length; ++i) {
-            if (members >> i & 1 == 1) signatures = bytes.concat(signatures, packed(validatorSecrets[i], digest));
+            if (members >> i & 1 == 1) {
+                signatures = bytes.concat(signatures, packed(validatorSecrets[i], digest));
+            }
         }
     }
 }
