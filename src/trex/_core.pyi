@@ -115,6 +115,39 @@ class Chain:
             CoreError: `store_corrupt`, `store_disk_full`, `store_io`: nothing became visible; reads go on.
         """
 
+    def insert(self, block: bytes) -> Head:
+        """Execute and durably store a block that another node has built on our head; return the head.
+
+        A block that the chain has already is skipped.
+
+        Args:
+            block: RLP, as `block_rlp` gives it.
+
+        Raises:
+            CoreError: `bad_block`: it does not follow the head, breaks a rule, or differs from ours.
+        """
+
+    def block_rlp(self, number: int) -> bytes:
+        """Return a block as `insert` and `import_file` take it. Raises CoreError `bad_block` if unknown."""
+
+    def unwind(self, number: int) -> Head:
+        """Go back to a block; those above it are forgotten, with their transactions.
+
+        Raises:
+            CoreError: `bad_heads` below the finalized head, `store_pruned` where state is not kept.
+        """
+
+    def l1_heads(self) -> tuple[int, int]:
+        """Return the numbers of the safe and the finalized head; without an L1 both are the newest block."""
+
+    def set_l1_heads(self, safe: int, finalized: int) -> None:
+        """Record the safe and the finalized head, durable.
+
+        Raises:
+            CoreError: `bad_heads`: finalized above safe, safe above the newest block, finalized going back, or
+                a network without L1.
+        """
+
     def match_logs(self, number: int, filters: Sequence[bytes]) -> list[list[bytes]]:
         """Return for each filter (JSON `{address?, topics?}`, as eth_getLogs) a block's matching logs.
 

@@ -12,7 +12,7 @@ use std::{
 use alloy_consensus::{Header, Sealed};
 use alloy_primitives::{Address, B256, Bytes};
 use trex_stf::{
-    attributes::BlockAttributes,
+    attributes::{BlockAttributes, L1Origin},
     block::{Block, BlockError, BlockExecutor, Exclusion, Overwrite},
     fees::base_fee_wei,
     header::slot,
@@ -28,6 +28,7 @@ use crate::{
     dev::{Dev, Patched},
     network::{Network, NetworkError},
     pool::{self, Pool, PoolConfig, PoolError},
+    settle::{Forced, L1Heads, load_heads, origin_of},
 };
 
 /// Trie nodes kept in memory between blocks; some 200 bytes each.
@@ -51,6 +52,8 @@ pub enum ChainError {
     Pool(String),
     /// A file could not be read or written.
     File(String),
+    /// Heads that do not fit the chain.
+    Heads(String),
 }
 
 impl ChainError {
@@ -62,6 +65,7 @@ impl ChainError {
             Self::Block { .. } => "bad_block",
             Self::Pool(_) => "pool_journal",
             Self::File(_) => "io",
+            Self::Heads(_) => "bad_heads",
         }
     }
 }
@@ -73,7 +77,7 @@ impl std::fmt::Display for ChainError {
             Self::Network(error) => error.fmt(f),
             Self::Block { number, reason } => write!(f, "block {number}: {reason}"),
             Self::Pool(reason) => write!(f, "mempool journal: {reason}"),
-            Self::File(reason) => f.write_str(reason),
+            Self::File(reason) | Self::Heads(reason) => f.write_str(reason),
         }
     }
 }
@@ -98,6 +102,8 @@ pub struct Head {
     pub header: Arc<Sealed<Header>>,
     /// Its slot.
     pub slot: u64,
+    /// Its L1 origin.
+    pub origin: L1Origin,
     /// Number of transactions in it.
     pub transactions: usize,
     /// Number of logs in it.
@@ -105,7 +111,7 @@ pub struct Head {
 }
 
 /// What to build.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct BuildOrder {
     /// Slot of the block, above the head's.
     pub slot: u64,
@@ -115,6 +121,8 @@ pub struct BuildOrder {
     pub allow_empty: bool,
     /// No transaction is begun after this moment.
     pub deadline: Option<Instant>,
+    /// What L1 wants in it.
+    pub forced: Forced,
 }
 
 /// A node's chain.
@@ -127,6 +135,7 @@ pub struct Chain {
     pool: Pool,
     restored: pool::Restored,
     dev: Mutex<Dev>,
+    heads: Mutex<L1Heads>,
 }
 
 impl std::fmt::Debug for Chain {
@@ -162,7 +171,8 @@ impl Chain {
                 meta: &[],
             })?;
         }
-        let head = load_head(&store)?;
+        let head = load_head(&network, &store)?;
+        let heads = Mutex::new(load_heads(&store)?);
         let trie = StateTrie::new(head.header.state_root);
         let dev = Dev::load(&store)?;
         let journal = directory.join("mempool.journal");
@@ -177,6 +187,7 @@ impl Chain {
             pool,
             restored,
             dev: Mutex::new(dev),
+            heads,
         })
     }
 
@@ -219,6 +230,11 @@ impl Chain {
         self.dev.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Safe and finalized heads as they were last recorded.
+    pub(crate) fn heads(&self) -> MutexGuard<'_, L1Heads> {
+        self.heads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn write(&self) -> MutexGuard<'_, StateTrie> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -242,7 +258,8 @@ impl Chain {
     pub fn build(&self, order: &BuildOrder) -> Result<Option<Arc<Head>>, ChainError> {
         let mut trie = self.write();
         let dev = self.dev().take();
-        if !order.allow_empty && self.pool.status().pending == 0 && dev.deposits.is_empty() {
+        let allow_empty = order.allow_empty || !order.forced.deposits.is_empty();
+        if !allow_empty && self.pool.status().pending == 0 && dev.deposits.is_empty() {
             self.dev().put_back(dev);
             return Ok(None);
         }
@@ -250,7 +267,9 @@ impl Chain {
         let number = head.header.number + 1;
         let state = head.state.clone();
         let mut attributes = self.attributes(order.slot, order.gas_limit);
-        attributes.deposits = dev.deposits.iter().map(|deposit| deposit.encoded().clone()).collect();
+        attributes.origin = order.forced.origin.unwrap_or(head.origin);
+        attributes.deposits.clone_from(&order.forced.deposits);
+        attributes.deposits.extend(dev.deposits.iter().map(|deposit| deposit.encoded().clone()));
         let opened = self.open_block(&head, &attributes, &dev.overwrites, &state);
         let mut executor = match opened {
             Ok(executor) => executor,
@@ -261,7 +280,7 @@ impl Chain {
         };
         let rejected = self.fill(&mut executor, order.deadline).map_err(|error| fault(number, error))?;
         self.pool.discard(&rejected).map_err(|error| ChainError::Pool(error.to_string()))?;
-        if executor.included() == 0 && !order.allow_empty && dev.is_empty() {
+        if executor.included() == 0 && !allow_empty && dev.is_empty() {
             self.dev().put_back(dev);
             return Ok(None);
         }
@@ -366,8 +385,10 @@ impl Chain {
             *trie = StateTrie::new(self.head().header.state_root);
         })?;
         trie.prune(MAX_TRIE_NODES);
+        let state = Arc::new(self.store.latest()?);
         let head = Arc::new(Head {
-            state: Arc::new(self.store.latest()?),
+            origin: origin_of(&self.network, &block.header, &state)?,
+            state,
             slot: slot(&block.header).unwrap_or_default(),
             header: Arc::new(Sealed::new_unchecked(block.header.clone(), block.hash)),
             transactions: block.transactions.len(),
@@ -388,8 +409,17 @@ impl Chain {
     /// Goes back to block `number`. Transactions of the blocks above are forgotten.
     pub fn unwind(&self, number: u64) -> Result<Arc<Head>, ChainError> {
         let mut trie = self.write();
+        let heads = *self.heads();
+        if number < heads.finalized {
+            let finalized = heads.finalized;
+            return Err(ChainError::Heads(format!("block {finalized} is final: no way back to {number}")));
+        }
+        if number < heads.safe {
+            // First: a block that takes the place of a safe one must not pass for it.
+            self.record_heads(L1Heads { safe: number, ..heads })?;
+        }
         self.store.unwind_to(number)?;
-        let head = Arc::new(load_head(&self.store)?);
+        let head = Arc::new(load_head(&self.network, &self.store)?);
         *trie = StateTrie::new(head.header.state_root);
         *self.head.write().unwrap_or_else(PoisonError::into_inner) = head.clone();
         self.reread_pool(&*head.state)?;
@@ -423,15 +453,17 @@ pub(crate) fn fault<E: std::fmt::Display>(number: u64, error: BlockError<E>) -> 
     ChainError::Block { number, reason: error.to_string() }
 }
 
-fn load_head(store: &Arc<Store>) -> Result<Head, ChainError> {
+fn load_head(network: &Network, store: &Arc<Store>) -> Result<Head, ChainError> {
     let missing = |what: &str| {
         ChainError::Store(StoreError::Corrupt { place: "head".into(), detail: format!("{what} is missing") })
     };
     let at = store.head().ok_or_else(|| missing("the head"))?;
     let header = store.header_by_number(at.number)?.ok_or_else(|| missing("its header"))?;
     let receipts: Vec<Receipt> = store.receipts(at.number)?.ok_or_else(|| missing("its receipts"))?;
+    let state = Arc::new(store.latest()?);
     Ok(Head {
-        state: Arc::new(store.latest()?),
+        origin: origin_of(network, &header, &state)?,
+        state,
         slot: slot(&header).unwrap_or_default(),
         header: Arc::new(Sealed::new_unchecked(header, at.hash)),
         transactions: receipts.len(),
@@ -454,6 +486,6 @@ fn pool_head(network: &Network, head: &Head) -> pool::Head {
             1,
         ),
         gas_limit: network.gas_limit,
-        origin: network.origin,
+        origin: head.origin,
     }
 }

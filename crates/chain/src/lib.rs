@@ -9,4 +9,5 @@ pub mod network;
 pub mod operate;
 pub mod pool;
 pub mod rpc;
+pub mod settle;
 pub mod transfer;

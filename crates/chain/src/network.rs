@@ -44,7 +44,21 @@ pub struct Network {
     pub base_fee_wei: u64,
     /// L1 origin of genesis.
     pub origin: L1Origin,
+    /// The L1 it settles on; `None` on a network without.
+    pub l1: Option<L1Network>,
     alloc: BTreeMap<Address, GenesisAccount>,
+}
+
+/// The L1 that a network settles on, and what of the network stands there.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct L1Network {
+    /// EIP-155 chain id of L1.
+    pub chain_id: u64,
+    /// Contracts by name, such as `inbox` and `portal`.
+    pub contracts: BTreeMap<String, Address>,
+    /// Numbers that the rules of settlement leave open, by name; each name ends in its unit.
+    pub parameters: BTreeMap<String, u64>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -55,6 +69,8 @@ struct File {
     genesis: Genesis,
     parameters: Parameters,
     alloc: BTreeMap<Address, GenesisAccount>,
+    #[serde(default)]
+    l1: Option<L1Network>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -128,7 +144,7 @@ impl Network {
         let refuse = |error: serde_json::Error| NetworkError(error.to_string());
         let document: Value = serde_json::from_slice(text).map_err(refuse)?;
         let hash = keccak256(canonical(&document));
-        let File { name, chain_id, genesis, parameters, alloc } =
+        let File { name, chain_id, genesis, parameters, alloc, l1 } =
             serde_json::from_value(document).map_err(refuse)?;
         if parameters.block_time_ms == 0 || parameters.elasticity == 0 || parameters.base_fee_denominator == 0
         {
@@ -163,6 +179,7 @@ impl Network {
                 prev_randao: genesis.l1_origin.prev_randao,
                 parent_beacon_block_root: genesis.l1_origin.parent_beacon_block_root,
             },
+            l1,
             alloc,
         })
     }

@@ -14,6 +14,7 @@ use trex_chain::{
     network::Network,
     pool::PoolConfig,
     rpc::{self, limits::Limits},
+    settle::Forced,
 };
 use trex_store::Options;
 
@@ -50,7 +51,13 @@ impl Node {
 
     fn build(&mut self) {
         self.slot += 5;
-        let order = BuildOrder { slot: self.slot, gas_limit: None, allow_empty: true, deadline: None };
+        let order = BuildOrder {
+            slot: self.slot,
+            gas_limit: None,
+            allow_empty: true,
+            deadline: None,
+            forced: Forced::default(),
+        };
         self.chain.build(&order).unwrap().unwrap();
     }
 

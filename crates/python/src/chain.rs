@@ -15,6 +15,7 @@ use trex_chain::{
     network::Network,
     pool::PoolConfig,
     rpc::{self, limits::Limits},
+    settle::{Forced, L1Heads},
     transfer::Progress,
 };
 use trex_store::{History, Options};
@@ -268,8 +269,33 @@ impl Chain {
         gas_limit: Option<u64>,
     ) -> PyResult<Option<Head>> {
         let deadline = Some(Instant::now() + Duration::from_millis(budget_ms));
-        let order = BuildOrder { slot, gas_limit, allow_empty, deadline };
+        let order = BuildOrder { slot, gas_limit, allow_empty, deadline, forced: Forced::default() };
         self.work(py, |chain| Ok(chain.build(&order)?.map(|head| Head::from(&*head))))
+    }
+
+    fn insert(&self, py: Python<'_>, block: &[u8]) -> PyResult<Head> {
+        self.work(py, |chain| {
+            chain.insert(block)?;
+            Ok(Head::from(&*chain.head()))
+        })
+    }
+
+    fn block_rlp<'py>(&self, py: Python<'py>, number: u64) -> PyResult<Bound<'py, PyBytes>> {
+        let block = self.work(py, |chain| chain.block_rlp(number))?;
+        Ok(PyBytes::new(py, &block))
+    }
+
+    fn unwind(&self, py: Python<'_>, number: u64) -> PyResult<Head> {
+        self.work(py, |chain| Ok(Head::from(&*chain.unwind(number)?)))
+    }
+
+    fn l1_heads(&self) -> PyResult<(u64, u64)> {
+        let L1Heads { safe, finalized } = self.open_chain()?.l1_heads();
+        Ok((safe, finalized))
+    }
+
+    fn set_l1_heads(&self, py: Python<'_>, safe: u64, finalized: u64) -> PyResult<()> {
+        self.work(py, |chain| chain.set_l1_heads(L1Heads { safe, finalized }))
     }
 
     fn match_logs<'py>(

@@ -18,6 +18,7 @@ use crate::{
     chain::{Chain, ChainError, ChainState},
     dev::Patched,
     pool::Content,
+    settle::L1Heads,
 };
 
 /// Time spent on filling the pending block.
@@ -97,12 +98,16 @@ impl Reader for Chain {
             genesis_hash: self.genesis_hash(),
             max_idle_ms: network.max_idle_ms,
             gas_limit: network.gas_limit,
-            has_l1: false,
+            has_l1: network.l1.is_some(),
         }
     }
 
     fn head(&self) -> Result<SealedHeader, ReadError> {
         Ok(Chain::head(self).header.clone())
+    }
+
+    fn l1_heads(&self) -> Result<L1Heads, ReadError> {
+        Ok(Chain::l1_heads(self))
     }
 
     fn header(&self, number: u64) -> Result<Option<SealedHeader>, ReadError> {

@@ -72,6 +72,8 @@ impl<'a, R: Reader> Rpc<'a, R> {
     pub fn header(&self, id: BlockId) -> Result<Option<SealedHeader>, RpcError> {
         Ok(match id {
             BlockId::Latest | BlockId::Pending => Some(self.reader.head()?),
+            BlockId::Safe => self.reader.header(self.reader.l1_heads()?.safe)?,
+            BlockId::Finalized => self.reader.header(self.reader.l1_heads()?.finalized)?,
             BlockId::Number(number) => self.reader.header(number)?,
             BlockId::Hash(hash) => match self.reader.number_of(&hash)? {
                 Some(number) => self.reader.header(number)?,

@@ -125,6 +125,7 @@ impl<R: Reader> History<'_, '_, R> {
                 )));
             }
             BlockId::Number(number) => number,
+            BlockId::Safe | BlockId::Finalized => self.rpc.known_header(id)?.number,
             _ => head.number + u64::from(pending.is_some()),
         };
         let count = count.min(newest + 1);

@@ -7,7 +7,7 @@ use super::{
     context::Rpc,
     fees::next_base_fee_wei,
     json::{self, Answer, Object, put_array},
-    params::{self, Params},
+    params::{self, BlockId, Params},
     reader::Reader,
 };
 
@@ -83,13 +83,23 @@ pub fn trex_info<R: Reader>(rpc: &Rpc<'_, R>, _params: &Params<'_>) -> Answer {
     object.hex("genesisHash", network.genesis_hash);
     object.number("chainId", params.chain_id);
     let mut heads = Object::open(object.key("heads"));
-    for name in ["latest", "safe", "finalized"] {
+    for (name, id) in
+        [("latest", BlockId::Latest), ("safe", BlockId::Safe), ("finalized", BlockId::Finalized)]
+    {
+        let header = rpc.known_header(id)?;
         let mut entry = Object::open(heads.key(name));
-        entry.number("number", head.number);
-        entry.hex("hash", head.hash());
+        entry.number("number", header.number);
+        entry.hex("hash", header.hash());
         entry.close();
     }
-    heads.text("meaning", "there is no L1 below this node: safe and finalized are the latest block");
+    heads.text(
+        "meaning",
+        if network.has_l1 {
+            "latest: confirmed by the sequencer; safe: derived from L1; finalized: from finalized L1 blocks"
+        } else {
+            "there is no L1 below this node: safe and finalized are the latest block"
+        },
+    );
     heads.close();
     object.boolean("hasL1", network.has_l1);
     let mut numbers = Object::open(object.key("parameters"));

@@ -103,12 +103,16 @@ fn collect_range<R: Reader>(
     list: &mut LogList<'_, '_, R>,
 ) -> Result<(), RpcError> {
     let head = rpc.reader.head()?.number;
-    let number = |id: Option<BlockId>| match id {
-        Some(BlockId::Number(number)) => number,
-        Some(BlockId::Pending) => head + 1,
-        _ => head,
+    let number = |id: Option<BlockId>| -> Result<u64, RpcError> {
+        Ok(match id {
+            Some(BlockId::Number(number)) => number,
+            Some(BlockId::Pending) => head + 1,
+            Some(BlockId::Safe) => rpc.reader.l1_heads()?.safe,
+            Some(BlockId::Finalized) => rpc.reader.l1_heads()?.finalized,
+            Some(BlockId::Latest | BlockId::Hash(_)) | None => head,
+        })
     };
-    let (from, to) = (number(first), number(last));
+    let (from, to) = (number(first)?, number(last)?);
     if from > to {
         return Err(RpcError::params("invalid block range params"));
     }

@@ -162,8 +162,12 @@ pub fn boolean(json: &str) -> Result<bool, String> {
 /// Which block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlockId {
-    /// `latest`, `safe` or `finalized`: without an L1 they are one.
+    /// The newest block.
     Latest,
+    /// The newest block that follows from L1; without an L1 the newest.
+    Safe,
+    /// The newest block that follows from finalized L1 blocks; without an L1 the newest.
+    Finalized,
     /// The block in the making.
     Pending,
     /// By number; `earliest` is 0.
@@ -179,7 +183,9 @@ pub fn block_number(json: &str) -> Result<BlockId, String> {
     }
     let text = text(json, "rpc.BlockNumber")?;
     Ok(match text {
-        "latest" | "safe" | "finalized" => BlockId::Latest,
+        "latest" => BlockId::Latest,
+        "safe" => BlockId::Safe,
+        "finalized" => BlockId::Finalized,
         "pending" => BlockId::Pending,
         "earliest" => BlockId::Number(0),
         _ => {

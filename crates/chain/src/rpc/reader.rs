@@ -10,6 +10,7 @@ use trex_stf::{
 };
 
 use super::filter::LogFilter;
+use crate::settle::L1Heads;
 
 /// A header with its hash.
 pub type SealedHeader = Arc<Sealed<Header>>;
@@ -113,6 +114,11 @@ pub trait Reader: Send + Sync {
     fn network(&self) -> NetworkInfo;
     /// The newest block.
     fn head(&self) -> Result<SealedHeader, ReadError>;
+    /// How far L1 carries the chain; without an L1 to the newest block.
+    fn l1_heads(&self) -> Result<L1Heads, ReadError> {
+        let head = self.head()?.number;
+        Ok(L1Heads { safe: head, finalized: head })
+    }
     /// Header by number.
     fn header(&self, number: u64) -> Result<Option<SealedHeader>, ReadError>;
     /// Number of a block of the chain.

@@ -1,0 +1,134 @@
+//! Safe and finalized heads, blocks from other nodes, and going back.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+use alloy_primitives::U256;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use trex_chain::{
+    chain::{BuildOrder, Chain, ChainError},
+    network::Network,
+    pool::PoolConfig,
+    rpc::{self, limits::Limits},
+    settle::{Forced, L1Heads},
+};
+use trex_stf::attributes::L1Origin;
+use trex_store::Options;
+
+/// The devnet, settling on an L1 whose block 7 is genesis's origin.
+fn network(with_l1: bool) -> Network {
+    let mut document: Value =
+        serde_json::from_slice(include_bytes!("../../../networks/devnet.json")).unwrap();
+    if with_l1 {
+        document["l1"] = json!({"chainId": 31337, "contracts": {}, "parameters": {}});
+        document["genesis"]["l1Origin"]["number"] = json!(7);
+        document["genesis"]["l1Origin"]["hash"] = json!(format!("0x{}", "07".repeat(32)));
+    }
+    Network::parse(&serde_json::to_vec(&document).unwrap()).unwrap()
+}
+
+fn open(directory: &TempDir, network: &Network) -> Chain {
+    let pool = PoolConfig::new(network.params);
+    Chain::open(directory.path(), network.clone(), Options::new(network.hash), pool).unwrap()
+}
+
+fn build(chain: &Chain, blocks: u64) {
+    for _ in 0..blocks {
+        build_with(chain, Forced::default());
+    }
+}
+
+fn build_with(chain: &Chain, forced: Forced) {
+    let slot = chain.head().slot + 3;
+    let order = BuildOrder { slot, gas_limit: None, allow_empty: true, deadline: None, forced };
+    chain.build(&order).unwrap().unwrap();
+}
+
+fn number_of(chain: &Chain, tag: &str) -> u64 {
+    let answer = rpc::dispatch(
+        chain,
+        "eth_getBlockByNumber",
+        format!("[\"{tag}\", false]").as_bytes(),
+        &Limits::default(),
+    )
+    .unwrap();
+    let block: Value = serde_json::from_slice(&answer).unwrap();
+    let number: U256 = serde_json::from_value(block["number"].clone()).unwrap();
+    number.to()
+}
+
+#[test]
+fn tags_follow_the_recorded_heads_and_survive_reopening() {
+    let directory = tempfile::tempdir().unwrap();
+    let network = network(true);
+    let chain = open(&directory, &network);
+    build(&chain, 5);
+    assert_eq!((number_of(&chain, "safe"), number_of(&chain, "finalized")), (0, 0));
+    chain.set_l1_heads(L1Heads { safe: 4, finalized: 2 }).unwrap();
+    drop(chain);
+    let chain = open(&directory, &network);
+    assert_eq!(chain.l1_heads(), L1Heads { safe: 4, finalized: 2 });
+    assert_eq!(
+        (number_of(&chain, "latest"), number_of(&chain, "safe"), number_of(&chain, "finalized")),
+        (5, 4, 2)
+    );
+    // An L1 reorg may take safe back, finalized never.
+    chain.set_l1_heads(L1Heads { safe: 2, finalized: 2 }).unwrap();
+    for heads in [
+        L1Heads { safe: 2, finalized: 1 },
+        L1Heads { safe: 2, finalized: 3 },
+        L1Heads { safe: 6, finalized: 2 },
+    ] {
+        assert_eq!(chain.set_l1_heads(heads).unwrap_err().code(), "bad_heads");
+    }
+    assert_eq!(chain.l1_heads(), L1Heads { safe: 2, finalized: 2 });
+}
+
+#[test]
+fn without_l1_every_tag_is_the_newest_block() {
+    let directory = tempfile::tempdir().unwrap();
+    let chain = open(&directory, &network(false));
+    build(&chain, 3);
+    assert_eq!(chain.l1_heads(), L1Heads { safe: 3, finalized: 3 });
+    assert_eq!((number_of(&chain, "safe"), number_of(&chain, "finalized")), (3, 3));
+    assert_eq!(chain.set_l1_heads(L1Heads { safe: 1, finalized: 1 }).unwrap_err().code(), "bad_heads");
+}
+
+#[test]
+fn unwinding_stops_at_the_finalized_block() {
+    let directory = tempfile::tempdir().unwrap();
+    let chain = open(&directory, &network(true));
+    build(&chain, 5);
+    chain.set_l1_heads(L1Heads { safe: 4, finalized: 2 }).unwrap();
+    assert!(matches!(chain.unwind(1), Err(ChainError::Heads(_))));
+    assert_eq!(chain.unwind(3).unwrap().header.number, 3);
+    assert_eq!(chain.l1_heads(), L1Heads { safe: 3, finalized: 2 });
+    // What takes the place of a safe block is not safe.
+    build(&chain, 1);
+    assert_eq!((number_of(&chain, "latest"), number_of(&chain, "safe")), (4, 3));
+}
+
+#[test]
+fn blocks_of_one_node_are_another_nodes_blocks() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let network = network(true);
+    let (builder, follower) = (open(&one, &network), open(&two, &network));
+    build(&builder, 2);
+    let origin = L1Origin { number: 9, hash: [9; 32].into(), timestamp: 5, ..L1Origin::default() };
+    build_with(&builder, Forced { origin: Some(origin), deposits: Vec::new() });
+    build(&builder, 1);
+    for number in 1..=4 {
+        follower.insert(&builder.block_rlp(number).unwrap()).unwrap();
+    }
+    assert_eq!(follower.head().header.hash(), builder.head().header.hash());
+    assert_eq!(follower.head().origin, builder.head().origin);
+    assert_eq!(follower.head().origin.number, 9, "later blocks keep the origin");
+    // Known blocks are passed over, foreign and damaged ones refused.
+    follower.insert(&builder.block_rlp(2).unwrap()).unwrap();
+    build(&builder, 2);
+    assert_eq!(follower.insert(&builder.block_rlp(6).unwrap()).unwrap_err().code(), "bad_block");
+    let mut damaged = builder.block_rlp(5).unwrap();
+    assert_eq!(follower.insert(&damaged[..damaged.len() - 1]).unwrap_err().code(), "bad_block");
+    damaged.push(0);
+    assert_eq!(follower.insert(&damaged).unwrap_err().code(), "bad_block");
+    assert_eq!(follower.head().header.number, 4);
+}
