@@ -25,6 +25,28 @@ def secure_root(items: Mapping[bytes, bytes]) -> bytes:
     return keccak256(rlp(_node(leaves, 0)) if leaves else b"\x80")
 
 
+def secure_proof(items: Mapping[bytes, bytes], key: bytes) -> list[bytes]:
+    """Nodes from the root down to a key that is there, as eth_getProof gives them."""
+    leaves = {keccak256(key).hex(): value for key, value in items.items()}
+    path = keccak256(key).hex()
+    proof, depth, node = [], 0, _node(leaves, 0)
+    while True:
+        if depth == 0 or len(rlp(node)) >= 32:
+            proof.append(rlp(node))
+        if len(node) == 17:
+            depth += 1
+        else:
+            below = {other for other in leaves if other[:depth] == path[:depth]}
+            if len(below) == 1:
+                return proof
+            first, last = min(below), max(below)
+            while first[depth] == last[depth]:
+                depth += 1
+        node = _node(
+            {other: value for other, value in leaves.items() if other[:depth] == path[:depth]}, depth
+        )
+
+
 def _prefix(length: int, offset: int) -> bytes:
     if length < 56:
         return bytes([offset + length])

@@ -1,13 +1,14 @@
-"""Golden cases of what L1 tells L2, computed apart from the contracts.
+"""Golden cases of what L1 and L2 tell each other, computed apart from the contracts.
 
-`python -m tests.vectors.settlement` writes them. Layouts: specs/inbox.md and specs/portal.md. Rust, Solidity and Python are tested on the files this writes.
+`python -m tests.vectors.settlement` writes them. Layouts: specs/inbox.md and specs/portal.md. Rust, Solidity
+and Python are tested on the files.
 """
 
 import json
 from pathlib import Path
 from typing import Any
 
-import rlp  # type: ignore[import-untyped]
+from tests.types.merkle import integer, rlp, secure_proof, secure_root
 
 from trex.types.network_file import keccak256
 
@@ -75,8 +76,8 @@ def deposits() -> dict[str, Any]:
         accumulator = chained(accumulator, item)
         block_hash = digest("l1", l1_block)
         source = source_hash(block_hash, log_index)
-        fields = [source, sender, b"" if creation else to, mint, value, gas, b"", data]
-        transaction = b"\x7e" + rlp.encode(fields)
+        money = [integer(mint), integer(value), integer(gas)]
+        transaction = b"\x7e" + rlp([source, sender, b"" if creation else to, *money, b"", data])
         cases.append(
             {
                 "l1BlockNumber": l1_block,
@@ -143,7 +144,50 @@ def inbox() -> dict[str, Any]:
     return {"sequencer": hexed(sequencer), "batches": cases}
 
 
-FILES = {"deposits.json": deposits, "inbox.json": inbox}
+def withdrawal_hash(nonce: int, sender: bytes, target: bytes, value: int, gas: int, data: bytes) -> bytes:
+    """PTL-030: what the ABI makes of the six fields."""
+    head = nonce.to_bytes(32) + sender.rjust(32, b"\0") + target.rjust(32, b"\0")
+    head += value.to_bytes(32) + gas.to_bytes(32) + (6 * 32).to_bytes(32)
+    return bytes(keccak256(head + len(data).to_bytes(32) + data + bytes(-len(data) % 32)))
+
+
+def withdrawals() -> dict[str, Any]:
+    """vectors/withdrawals.json."""
+    cases = []
+    # other messages in the trie, value, gas limit, length of data
+    for number, (others, value, gas, size) in enumerate(
+        [(0, 0, 0, 0), (1, 10**18, 21_000, 4), (17, 1, 100_000, 32), (300, 2**96, 200_000, 100)]
+    ):
+        nonce = 1 << 240 | number
+        sender, target = digest("l2", number)[:20], digest("l1", number)[:20]
+        data = (digest("call", number) * 4)[:size]
+        hashed = withdrawal_hash(nonce, sender, target, value, gas, data)
+        slot = bytes(keccak256(hashed + ZERO))
+        storage = {slot: b"\x01", **{digest("other", number, i): b"\x01" for i in range(others)}}
+        if others:  # the passer's nonce lives in slot 1
+            storage[(1).to_bytes(32)] = rlp(integer(others))
+        root = bytes(secure_root(storage))
+        state_root, block_hash = digest("state", number), digest("block", number)
+        cases.append(
+            {
+                "nonce": hex(nonce),
+                "sender": hexed(sender),
+                "target": hexed(target),
+                "value": hex(value),
+                "gasLimit": gas,
+                "data": hexed(data),
+                "withdrawalHash": hexed(hashed),
+                "stateRoot": hexed(state_root),
+                "storageRoot": hexed(root),
+                "blockHash": hexed(block_hash),
+                "outputRoot": hexed(keccak256(ZERO + state_root + root + block_hash)),
+                "proof": [hexed(node) for node in secure_proof(storage, slot)],
+            }
+        )
+    return {"withdrawals": cases}
+
+
+FILES = {"deposits.json": deposits, "inbox.json": inbox, "withdrawals.json": withdrawals}
 
 
 def text(name: str) -> str:

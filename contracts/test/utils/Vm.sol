@@ -21,15 +21,18 @@ interface Vm {
     function assertLe(uint256 left, uint256 right) external pure;
     function assume(bool condition) external pure;
     function blobhashes(bytes32[] calldata hashes) external;
+    function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
     function chainId(uint256 id) external;
     function deal(address account, uint256 balance) external;
     function etch(address target, bytes calldata code) external;
     function expectEmit(address emitter) external;
     function expectRevert(bytes calldata data) external;
+    function expectCall(address callee, uint256 value, bytes calldata data) external;
     function expectRevert() external;
     function expectRevert(bytes4 selector) external;
     function fee(uint256 baseFee) external;
     function getRecordedLogs() external returns (Log[] memory logs);
+    function getNonce(address account) external view returns (uint64);
     function load(address target, bytes32 slot) external view returns (bytes32);
     function parseJsonAddress(string calldata json, string calldata key) external pure returns (address);
     function parseJsonTypeArray(string calldata json, string calldata key, string calldata typeDescription)
