@@ -28,8 +28,7 @@ pub(crate) fn sign_transaction(request: &[u8], private_key: &[u8]) -> PyResult<S
         .build_typed_tx()
         .map_err(|request| {
             argument("transaction", &format!("fields are missing for {:?}", request.preferred_type()))
-        })?
-        .into();
+        })?;
     let signature =
         signer.sign_hash_sync(&typed.signature_hash()).map_err(|error| argument("signature", &error))?;
     let envelope: EthereumTxEnvelope<TxEip4844Variant> = typed.into_signed(signature).into();
