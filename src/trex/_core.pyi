@@ -144,8 +144,8 @@ class Chain:
         """Record the safe and the finalized head, durable.
 
         Raises:
-            CoreError: `bad_heads`: finalized above safe, safe above the newest block, finalized going back, or
-                a network without L1.
+            CoreError: `bad_heads`: finalized above safe, safe above the newest block, finalized going back,
+                or a network without L1.
         """
 
     def match_logs(self, number: int, filters: Sequence[bytes]) -> list[list[bytes]]:

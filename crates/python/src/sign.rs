@@ -24,11 +24,9 @@ pub(crate) fn sign_transaction(request: &[u8], private_key: &[u8]) -> PyResult<S
     let mut request: TransactionRequest =
         serde_json::from_slice(request).map_err(|error| argument("transaction", &error))?;
     request.to.get_or_insert(TxKind::Create);
-    let typed: TypedTransaction = request
-        .build_typed_tx()
-        .map_err(|request| {
-            argument("transaction", &format!("fields are missing for {:?}", request.preferred_type()))
-        })?;
+    let typed: TypedTransaction = request.build_typed_tx().map_err(|request| {
+        argument("transaction", &format!("fields are missing for {:?}", request.preferred_type()))
+    })?;
     let signature =
         signer.sign_hash_sync(&typed.signature_hash()).map_err(|error| argument("signature", &error))?;
     let envelope: EthereumTxEnvelope<TxEip4844Variant> = typed.into_signed(signature).into();
