@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from trex.node.cli import COMMANDS, main
 
-NAMES = ("devnet", "node", "export", "import", "db", "statetest")
+NAMES = ("devnet", "node", "export", "import", "db", "statetest", "zktls")
 SNAPSHOT = Path(__file__).with_name("help.txt")
 
 
