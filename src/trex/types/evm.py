@@ -2,7 +2,9 @@
 
 import re
 
-import coincurve
+from eth_keys.datatypes import Signature
+from eth_keys.exceptions import BadSignature
+from eth_utils.exceptions import ValidationError
 
 from trex.types.network_file import keccak256
 from trex.types.primitives import Address
@@ -65,9 +67,7 @@ def recover_message_signer(message: bytes, signature: bytes) -> Address:
         raise SignatureError("s is in the upper half: a twin of another signature")
     digest = keccak256(b"\x19Ethereum Signed Message:\n" + str(len(message)).encode() + message)
     try:
-        key = coincurve.PublicKey.from_signature_and_message(
-            signature[:64] + bytes([v - 27]), digest, hasher=None
-        )
-    except Exception as error:  # the binding raises a bare Exception
+        key = Signature(vrs=(v - 27, r, s)).recover_public_key_from_msg_hash(digest)
+    except (BadSignature, ValidationError) as error:
         raise SignatureError(f"no key fits this signature: {error}") from error
-    return Address(keccak256(key.format(compressed=False)[1:])[-20:])
+    return Address(key.to_canonical_address())

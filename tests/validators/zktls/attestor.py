@@ -4,14 +4,14 @@ import copy
 import json
 from typing import Any
 
-import coincurve
 import rfc8785
+from eth_keys.datatypes import PrivateKey
 
 from trex.types.network_file import keccak256
 from trex.types.primitives import Address
 
-KEY = coincurve.PrivateKey(bytes(31) + b"\x07")
-ADDRESS = Address(keccak256(KEY.public_key.format(compressed=False)[1:])[-20:])
+KEY = PrivateKey(bytes(31) + b"\x07")
+ADDRESS = Address(KEY.public_key.to_canonical_address())
 NOW_S = 1_795_300_000
 
 STARS: dict[str, Any] = {
@@ -42,7 +42,7 @@ def sign(parameters: str, context: str, timestamp: str, owner: str = "0x" + "ab"
     identifier = "0x" + keccak256(f"http\n{parameters}\n{context}".encode("utf-8", "surrogatepass")).hex()
     text = f"{identifier}\n{owner.lower()}\n{timestamp}\n1".encode()
     digest = keccak256(b"\x19Ethereum Signed Message:\n" + str(len(text)).encode() + text)
-    signature = KEY.sign_recoverable(digest, hasher=None)
+    signature = KEY.sign_msg_hash(digest).to_bytes()
     return {
         "identifier": identifier,
         "claimData": {

@@ -566,5 +566,5 @@ def test_judge_claim_any_json_is_refused_without_fault(value: Any) -> None:
 
 
 def test_key_is_the_tests_own() -> None:
-    assert KEY.secret == bytes(31) + b"\x07"
+    assert KEY.to_bytes() == bytes(31) + b"\x07"
     assert PRODUCTION_ATTESTOR != ADDRESS
