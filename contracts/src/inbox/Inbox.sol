@@ -35,6 +35,8 @@ contract Inbox is IInbox {
     /// @inheritdoc IInbox
     uint64 public lastSequencedAt;
     /// @inheritdoc IInbox
+    uint64 public sequencedCount;
+    /// @inheritdoc IInbox
     ISequencerSet public sequencerSet;
     /// @inheritdoc IInbox
     mapping(uint64 count => bytes32) public accumulatorAt;
@@ -70,12 +72,14 @@ contract Inbox is IInbox {
     }
 
     /// @inheritdoc IInbox
-    function appendBatch(uint64 originNumber) external {
+    function appendBatch(uint64 sequence, uint64 originNumber) external {
         ISequencerSet set = sequencerSet;
         if (!set.mayAppend(msg.sender)) revert Inbox_NotSequencer(msg.sender); // INB-030
+        if (sequence != sequencedCount) revert Inbox_WrongSequence(sequence, sequencedCount); // INB-006
         if (originNumber < lastOrigin) revert Inbox_OriginTooLow(originNumber, lastOrigin); // INB-010
         bytes memory hashes = _blobHashes();
         if (hashes.length == 0) revert Inbox_NoBlobs(); // INB-005
+        sequencedCount = sequence + 1;
         lastSequencedAt = uint64(block.timestamp); // INB-021
         _append(CARRIER_BLOBS, originNumber, set.id(), hashes);
     }

@@ -23,6 +23,11 @@ interface IInbox {
     /// @param caller Who called.
     error Inbox_NotSequencer(address caller);
 
+    /// @notice The batch is not the next one (INB-006).
+    /// @param sequence What the caller gave.
+    /// @param next {sequencedCount}.
+    error Inbox_WrongSequence(uint64 sequence, uint64 next);
+
     /// @notice A batch without blobs is for {forceInclude} alone (INB-005).
     error Inbox_NoBlobs();
 
@@ -61,8 +66,9 @@ interface IInbox {
 
     /// @notice Append a batch whose data is in this transaction's blobs. Only the sequencer set.
     /// @dev Two batches may have the same origin. Emits {BatchAppended}.
+    /// @param sequence {sequencedCount}: any other and the call reverts, so that a batch sent twice has effect once (INB-006).
     /// @param originNumber L1 block number of the last origin: not below the last batch's, past, and not too old.
-    function appendBatch(uint64 originNumber) external;
+    function appendBatch(uint64 sequence, uint64 originNumber) external;
 
     /// @notice Append a header without blobs: the chain then makes the blocks that origins and deposits call for. Anyone,
     ///         once the sequencer set has appended nothing for {SILENCE} seconds.
@@ -89,6 +95,9 @@ interface IInbox {
 
     /// @notice When the sequencer set last appended, or this contract was made; seconds since the Unix epoch.
     function lastSequencedAt() external view returns (uint64 timestamp);
+
+    /// @notice Number of headers that the sequencer set has appended; forced ones do not count.
+    function sequencedCount() external view returns (uint64 count);
 
     /// @notice Who may append.
     function sequencerSet() external view returns (ISequencerSet);

@@ -123,16 +123,35 @@ contract InboxTest {
     function testFuzz_appendBatch_by_anyone_else_reverts(address caller) external {
         vm.assume(caller != sequencer);
         vm.blobhashes(_blobs(1));
+        uint64 next = inbox.sequencedCount();
         vm.prank(caller);
         vm.expectRevert(abi.encodeWithSelector(IInbox.Inbox_NotSequencer.selector, caller));
-        inbox.appendBatch(1_000);
+        inbox.appendBatch(next, 1_000);
     }
 
     /// @dev INB-005.
     function test_appendBatch_without_blobs_reverts() external {
+        uint64 next = inbox.sequencedCount();
         vm.prank(sequencer);
         vm.expectRevert(IInbox.Inbox_NoBlobs.selector);
-        inbox.appendBatch(1_000);
+        inbox.appendBatch(next, 1_000);
+    }
+
+    /// @dev INB-006: sent twice it has effect once; a forced header before it does not make it fail (INB-024).
+    function test_appendBatch_sent_twice_counts_once() external {
+        _append(1_000, _blobs(1));
+        vm.blobhashes(_blobs(1));
+        vm.prank(sequencer);
+        vm.expectRevert(abi.encodeWithSelector(IInbox.Inbox_WrongSequence.selector, 0, 1));
+        inbox.appendBatch(0, 1_000);
+        vm.warp(block.timestamp + SILENCE);
+        vm.roll(1_010);
+        inbox.forceInclude(1_001);
+        vm.blobhashes(_blobs(1));
+        vm.prank(sequencer);
+        inbox.appendBatch(1, 1_001);
+        vm.assertEq(inbox.batchCount(), 3);
+        vm.assertEq(inbox.sequencedCount(), 2);
     }
 
     /// @dev INB-010.
@@ -140,9 +159,10 @@ contract InboxTest {
         _append(1_000, _blobs(1));
         _append(1_000, _blobs(1)); // the same one is fine
         vm.blobhashes(_blobs(1));
+        uint64 next = inbox.sequencedCount();
         vm.prank(sequencer);
         vm.expectRevert(abi.encodeWithSelector(IInbox.Inbox_OriginTooLow.selector, 999, 1_000));
-        inbox.appendBatch(999);
+        inbox.appendBatch(next, 999);
     }
 
     /// @dev INB-011: at the lag allowed, and one block later.
@@ -152,9 +172,10 @@ contract InboxTest {
         _append(1_000, _blobs(1));
         vm.roll(1_001 + LAG);
         vm.blobhashes(_blobs(1));
+        uint64 next = inbox.sequencedCount();
         vm.prank(sequencer);
         vm.expectRevert(abi.encodeWithSelector(IInbox.Inbox_OriginTooOld.selector, 1_000, 1_001));
-        inbox.appendBatch(1_000);
+        inbox.appendBatch(next, 1_000);
     }
 
     /// @dev INB-012: this block, later ones, and one whose number would overflow.
@@ -162,9 +183,10 @@ contract InboxTest {
         uint64[3] memory origins = [uint64(1_001), 1_002, type(uint64).max];
         for (uint256 i; i < origins.length; ++i) {
             vm.blobhashes(_blobs(1));
+            uint64 next = inbox.sequencedCount();
             vm.prank(sequencer);
             vm.expectRevert(abi.encodeWithSelector(IInbox.Inbox_UnknownOrigin.selector, origins[i]));
-            inbox.appendBatch(origins[i]);
+            inbox.appendBatch(next, origins[i]);
         }
     }
 
@@ -172,9 +194,10 @@ contract InboxTest {
     function test_appendBatch_origin_beyond_blockhash_comes_from_history() external {
         vm.roll(1_000 + 257);
         vm.blobhashes(_blobs(1));
+        uint64 next = inbox.sequencedCount();
         vm.prank(sequencer);
         vm.expectRevert(abi.encodeWithSelector(IInbox.Inbox_UnknownOrigin.selector, 1_000));
-        inbox.appendBatch(1_000);
+        inbox.appendBatch(next, 1_000);
 
         vm.etch(HISTORY, address(new History()).code);
         vm.recordLogs();
@@ -254,9 +277,10 @@ contract InboxTest {
         inbox.setSequencerSet(broken);
         vm.prank(timelock);
         inbox.setSequencerSet(broken);
+        uint64 next = inbox.sequencedCount();
         vm.prank(sequencer);
         vm.expectRevert(BrokenSet.Broken.selector);
-        inbox.appendBatch(1_000);
+        inbox.appendBatch(next, 1_000);
         vm.warp(block.timestamp + SILENCE);
         inbox.forceInclude(1_000);
         vm.prank(timelock);
@@ -303,8 +327,9 @@ contract InboxTest {
 
     function _append(uint64 origin, bytes32[] memory blobs) private {
         vm.blobhashes(blobs);
+        uint64 next = inbox.sequencedCount();
         vm.prank(sequencer);
-        inbox.appendBatch(origin);
+        inbox.appendBatch(next, origin);
     }
 
     function _blobs(uint256 count) private pure returns (bytes32[] memory hashes) {

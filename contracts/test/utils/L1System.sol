@@ -62,8 +62,9 @@ abstract contract L1System {
         bytes32[] memory blobs = new bytes32[](1);
         blobs[0] = bytes32(uint256(1) << 248);
         vm.blobhashes(blobs);
+        uint64 next = inbox.sequencedCount();
         vm.prank(sequencer);
-        inbox.appendBatch(uint64(block.number - 1));
+        inbox.appendBatch(next, uint64(block.number - 1));
     }
 
     /// @dev Claim an output about all batches; returns the claim's number and contract.
