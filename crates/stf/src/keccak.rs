@@ -9,15 +9,22 @@ use alloy_primitives::{B256, keccak256};
 
 /// keccak256 of each input, in order.
 pub fn keccak256_many<T: AsRef<[u8]>>(inputs: &[T]) -> Vec<B256> {
-    #[cfg(all(feature = "std", target_arch = "x86_64"))]
-    if inputs.len() > 2 && std::arch::is_x86_feature_detected!("avx512f") {
-        return by_eight::keccak256_many(inputs);
-    }
     let mut out = vec![B256::ZERO; inputs.len()];
-    for (hash, input) in out.iter_mut().zip(inputs) {
-        *hash = keccak256(input);
-    }
+    keccak256_each(inputs.len(), |index| inputs[index].as_ref(), |index, hash| out[index] = hash);
     out
+}
+
+/// Hashes `count` inputs, each found by its position, and gives each hash to `done`, in any order.
+pub fn keccak256_each<'a>(
+    count: usize,
+    input: impl Fn(usize) -> &'a [u8],
+    mut done: impl FnMut(usize, B256),
+) {
+    #[cfg(all(feature = "std", target_arch = "x86_64"))]
+    if count > 2 && std::arch::is_x86_feature_detected!("avx512f") {
+        return by_eight::keccak256_each(count, input, done);
+    }
+    (0..count).for_each(|index| done(index, keccak256(input(index))));
 }
 
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
@@ -25,8 +32,9 @@ mod by_eight {
     //! Keccak-f\[1600\] on eight states, one in each 64-bit lane of a register (FIPS 202, section 3).
 
     use std::arch::x86_64::{
-        __m512i, _mm512_rol_epi64, _mm512_rolv_epi64, _mm512_set1_epi64, _mm512_setzero_si512,
-        _mm512_ternarylogic_epi64, _mm512_xor_si512,
+        __m512i, _mm512_loadu_si512, _mm512_rol_epi64, _mm512_rolv_epi64, _mm512_set_epi64,
+        _mm512_set1_epi64, _mm512_setzero_si512, _mm512_shuffle_i64x2, _mm512_ternarylogic_epi64,
+        _mm512_unpackhi_epi64, _mm512_unpacklo_epi64, _mm512_xor_si512,
     };
 
     use alloy_primitives::B256;
@@ -62,69 +70,80 @@ mod by_eight {
         0x8000_0000_8000_8008,
     ];
 
+    /// Input lengths, in permutations, that have a group of their own; longer ones share one.
+    const GROUPS: usize = 5;
+
     /// Permutations an input takes: it is padded by at least one byte.
     fn blocks(length: usize) -> usize {
         length / RATE + 1
     }
 
     /// Hashes inputs eight at a time, those of like length together.
-    pub(super) fn keccak256_many<T: AsRef<[u8]>>(inputs: &[T]) -> Vec<B256> {
-        let mut order: Vec<u32> = (0..inputs.len() as u32).collect();
-        order.sort_by_key(|&index| blocks(inputs[index as usize].as_ref().len()));
-        let mut hashes = vec![B256::ZERO; inputs.len()];
-        for group in order.chunks(LANES) {
+    pub(super) fn keccak256_each<'a>(
+        count: usize,
+        input: impl Fn(usize) -> &'a [u8],
+        mut done: impl FnMut(usize, B256),
+    ) {
+        let mut groups = [([0usize; LANES], 0usize); GROUPS];
+        let mut hash = |indices: &[usize]| {
             let mut lanes: [&[u8]; LANES] = [&[]; LANES];
-            for (lane, &index) in lanes.iter_mut().zip(group) {
-                *lane = inputs[index as usize].as_ref();
+            for (lane, index) in lanes.iter_mut().zip(indices) {
+                *lane = input(*index);
             }
             // SAFETY: the caller of this module has checked that the processor has AVX-512F.
-            let group_hashes = unsafe { hash_group(&lanes) };
-            for (&index, hash) in group.iter().zip(group_hashes) {
-                hashes[index as usize] = hash;
+            let hashes = unsafe { hash_group(&lanes, indices.len()) };
+            indices.iter().zip(hashes).for_each(|(index, hash)| done(*index, hash));
+        };
+        for index in 0..count {
+            let (group, filled) = &mut groups[blocks(input(index).len()).min(GROUPS) - 1];
+            group[*filled] = index;
+            *filled += 1;
+            if *filled == LANES {
+                hash(&group[..]);
+                *filled = 0;
             }
         }
-        hashes
+        // What is left over shares permutations with what is longer.
+        let mut rest = [0usize; GROUPS * LANES];
+        let mut length = 0;
+        for (group, filled) in &groups {
+            rest[length..length + filled].copy_from_slice(&group[..*filled]);
+            length += filled;
+        }
+        rest[..length].rchunks(LANES).for_each(hash);
     }
 
-    /// One block of an input, padded if it is the last.
-    fn block(input: &[u8], number: usize, out: &mut [u8; RATE]) {
-        let start = number * RATE;
-        if let Some(full) = input.get(start..start + RATE) {
-            out.copy_from_slice(full);
-            return;
-        }
-        *out = [0; RATE];
-        let rest = input.get(start..).unwrap_or_default();
-        out[..rest.len()].copy_from_slice(rest);
-        if number + 1 == blocks(input.len()) {
-            out[rest.len()] = 0x01;
-            out[RATE - 1] |= 0x80;
-        }
-    }
-
+    /// Hashes the first `used` inputs; the others are empty.
     #[target_feature(enable = "avx512f")]
-    fn hash_group(inputs: &[&[u8]; LANES]) -> [B256; LANES] {
+    fn hash_group(inputs: &[&[u8]; LANES], used: usize) -> [B256; LANES] {
         let mut hashes = [B256::ZERO; LANES];
-        let most = inputs.iter().map(|input| blocks(input.len())).max().unwrap_or_default();
+        let lengths: [usize; LANES] = core::array::from_fn(|lane| blocks(inputs[lane].len()));
+        let most = lengths.into_iter().max().unwrap_or_default();
         let mut state = [_mm512_setzero_si512(); 25];
-        let mut block_bytes = [0u8; RATE];
+        let mut padded = [[0u8; RATE]; LANES];
         for number in 0..most {
-            let mut words = [[0u64; LANES]; RATE / 8];
-            for (lane, input) in inputs.iter().enumerate() {
-                block(input, number, &mut block_bytes);
-                for (word, bytes) in words.iter_mut().zip(block_bytes.as_chunks::<8>().0) {
-                    word[lane] = u64::from_le_bytes(*bytes);
+            let start = number * RATE;
+            let mut rows: [&[u8; RATE]; LANES] = [&[0; RATE]; LANES];
+            for (((row, buffer), input), length) in rows.iter_mut().zip(&mut padded).zip(inputs).zip(lengths)
+            {
+                if let Some(full) = input.get(start..).and_then(<[u8]>::first_chunk) {
+                    *row = full;
+                } else if number + 1 == length {
+                    let rest = input.get(start..).unwrap_or_default();
+                    buffer[..rest.len()].copy_from_slice(rest);
+                    buffer[rest.len()..].fill(0);
+                    buffer[rest.len()] = 0x01;
+                    buffer[RATE - 1] |= 0x80;
+                    *row = buffer;
                 }
             }
-            for (register, word) in state.iter_mut().zip(words) {
-                *register = _mm512_xor_si512(*register, from_lanes(word));
-            }
+            absorb(&mut state, &rows);
             permute(&mut state);
-            if inputs.iter().any(|input| blocks(input.len()) == number + 1) {
+            if lengths.contains(&(number + 1)) {
                 let words: [[u64; LANES]; 4] = core::array::from_fn(|word| to_lanes(state[word]));
-                for (lane, input) in inputs.iter().enumerate() {
-                    if blocks(input.len()) == number + 1 {
-                        for (bytes, word) in hashes[lane].0.as_chunks_mut::<8>().0.iter_mut().zip(&words) {
+                for (lane, hash) in hashes.iter_mut().enumerate().take(used) {
+                    if lengths[lane] == number + 1 {
+                        for (bytes, word) in hash.0.as_chunks_mut::<8>().0.iter_mut().zip(&words) {
                             *bytes = word[lane].to_le_bytes();
                         }
                     }
@@ -134,11 +153,49 @@ mod by_eight {
         hashes
     }
 
+    /// Mixes a block of each lane into the state: its words are the columns of `rows`.
     #[inline]
     #[target_feature(enable = "avx512f")]
-    fn from_lanes(words: [u64; LANES]) -> __m512i {
-        // SAFETY: both are 64 bytes of plain integers.
-        unsafe { core::mem::transmute(words) }
+    fn absorb(state: &mut [__m512i; 25], rows: &[&[u8; RATE]; LANES]) {
+        for part in 0..2 {
+            let words: [__m512i; LANES] = core::array::from_fn(|lane| {
+                // SAFETY: a row has 136 bytes, of which these are 64 at 0 or 64; no alignment is asked.
+                unsafe { _mm512_loadu_si512(rows[lane].as_ptr().add(64 * part).cast()) }
+            });
+            for (register, column) in state[8 * part..].iter_mut().zip(transpose(words)) {
+                *register = _mm512_xor_si512(*register, column);
+            }
+        }
+        let last = |lane: usize| rows[lane].last_chunk::<8>().map_or(0, |bytes| i64::from_le_bytes(*bytes));
+        let column = _mm512_set_epi64(last(7), last(6), last(5), last(4), last(3), last(2), last(1), last(0));
+        state[16] = _mm512_xor_si512(state[16], column);
+    }
+
+    /// Turns eight rows of eight words into their columns.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn transpose(rows: [__m512i; LANES]) -> [__m512i; LANES] {
+        const EVEN: i32 = 0x88;
+        const ODD: i32 = 0xdd;
+        // Pairs of rows: words 0, 2, 4, 6 of both, then words 1, 3, 5, 7.
+        let pair = |row: usize, high: bool| {
+            if high {
+                _mm512_unpackhi_epi64(rows[row], rows[row + 1])
+            } else {
+                _mm512_unpacklo_epi64(rows[row], rows[row + 1])
+            }
+        };
+        let mut columns = rows;
+        for high in [false, true] {
+            let (a, b, c, d) = (pair(0, high), pair(2, high), pair(4, high), pair(6, high));
+            let (ab, cd) = (_mm512_shuffle_i64x2::<EVEN>(a, b), _mm512_shuffle_i64x2::<EVEN>(c, d));
+            columns[usize::from(high)] = _mm512_shuffle_i64x2::<EVEN>(ab, cd);
+            columns[4 + usize::from(high)] = _mm512_shuffle_i64x2::<ODD>(ab, cd);
+            let (ab, cd) = (_mm512_shuffle_i64x2::<ODD>(a, b), _mm512_shuffle_i64x2::<ODD>(c, d));
+            columns[2 + usize::from(high)] = _mm512_shuffle_i64x2::<EVEN>(ab, cd);
+            columns[6 + usize::from(high)] = _mm512_shuffle_i64x2::<ODD>(ab, cd);
+        }
+        columns
     }
 
     #[inline]

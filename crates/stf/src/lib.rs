@@ -16,6 +16,7 @@ pub mod evm;
 pub mod fees;
 pub mod header;
 pub mod keccak;
+mod node_rlp;
 pub mod ordered_root;
 pub mod params;
 pub mod precompiles;

@@ -1,128 +1,217 @@
 //! Root of a list: the Merkle-Patricia trie whose keys are RLP-encoded positions, as headers take it
 //! for transactions and receipts.
 //!
-//! The trie is built in memory and hashed level by level, each level as one batch.
+//! Keys are known before values, so the shape of the trie comes first. Leaves are then written and
+//! hashed some at a time, so that they never leave the processor's cache, and the nodes above them
+//! level by level.
 
-use alloc::{boxed::Box, vec, vec::Vec};
+use alloc::{vec, vec::Vec};
+use core::ops::Range;
 
-use alloy_primitives::B256;
+use alloy_primitives::{B256, keccak256};
 use alloy_rlp::Encodable;
-use alloy_trie::{
-    EMPTY_ROOT_HASH, Nibbles,
-    nodes::{ExtensionNodeRef, LeafNodeRef, RlpNode},
+use alloy_trie::{EMPTY_ROOT_HASH, nodes::RlpNode};
+
+use crate::{
+    keccak::keccak256_each,
+    node_rlp::{HASHED_LENGTH, nibble, put_branch_head, put_extension_head, put_leaf_head, put_nothing},
 };
 
-use crate::keccak::keccak256_many;
+/// Leaves hashed at a time.
+const LEAVES: usize = 64;
+/// Room before a value for the head of its leaf: three headers of at most 9 bytes and a path.
+const LEAF_HEAD: usize = 40;
+/// No child.
+const NONE: usize = usize::MAX;
 
-enum Node {
-    /// What is left of the key, and the position of the value.
-    Leaf(Nibbles, usize),
-    Extension(Nibbles, usize),
-    Branch(Box<[Option<usize>; 16]>),
+/// RLP of a position.
+#[derive(Clone, Copy)]
+struct Key {
+    bytes: [u8; 9],
+    nibbles: usize,
 }
 
-/// A trie being built: nodes by height, children before parents.
-#[derive(Default)]
-struct Builder {
-    nodes: Vec<Node>,
-    /// Indices of nodes by height; leaves have height 0.
+impl Key {
+    fn of(position: usize) -> Self {
+        let mut bytes = [0; 9];
+        let mut rest = &mut bytes[..];
+        position.encode(&mut rest);
+        let nibbles = 2 * (9 - rest.len());
+        Self { bytes, nibbles }
+    }
+
+    /// The key that stands at `rank` in ascending order: RLP writes 0 as 0x80, after 0x7f.
+    fn ranked(rank: usize, count: usize) -> Self {
+        Self::of(position(rank, count))
+    }
+}
+
+fn position(rank: usize, count: usize) -> usize {
+    let last = count.min(128) - 1;
+    match rank {
+        rank if rank < last => rank + 1,
+        rank if rank == last => 0,
+        rank => rank,
+    }
+}
+
+/// A node above leaves; nodes are numbered, leaves first, by rank.
+enum Inner {
+    Extension { key: Key, path: Range<usize>, child: usize },
+    Branch([usize; 16]),
+}
+
+struct Shape {
+    /// Number of leaves.
+    count: usize,
+    /// Depth of each leaf, by rank.
+    depths: Vec<u8>,
+    inner: Vec<Inner>,
+    /// Numbers of inner nodes by height above leaves, less one.
     levels: Vec<Vec<usize>>,
 }
 
-impl Builder {
-    fn push(&mut self, node: Node, height: usize) -> (usize, usize) {
-        let index = self.nodes.len();
-        self.nodes.push(node);
-        if self.levels.len() <= height {
-            self.levels.resize_with(height + 1, Vec::new);
+impl Shape {
+    fn push(&mut self, node: Inner, height: usize) -> (usize, usize) {
+        let number = self.count + self.inner.len();
+        self.inner.push(node);
+        if self.levels.len() < height {
+            self.levels.resize_with(height, Vec::new);
         }
-        self.levels[height].push(index);
-        (index, height)
+        self.levels[height - 1].push(number);
+        (number, height)
     }
 
-    /// Builds the trie of sorted keys below `depth`; answers its node and height.
-    fn build(&mut self, keys: &[(Nibbles, usize)], depth: usize) -> (usize, usize) {
-        let (Some((first, position)), Some((last, _))) = (keys.first(), keys.last()) else {
-            return self.push(Node::Branch(Box::new([None; 16])), 0);
-        };
-        if keys.len() == 1 {
-            return self.push(Node::Leaf(first.slice(depth..), *position), 0);
+    /// Shapes the trie of the keys of `ranks`, of which there is one at least, below `depth`; answers
+    /// with its node's number and height.
+    fn build(&mut self, ranks: Range<usize>, depth: usize) -> (usize, usize) {
+        let first = Key::ranked(ranks.start, self.count);
+        if ranks.len() == 1 {
+            self.depths[ranks.start] = depth as u8;
+            return (ranks.start, 0);
         }
-        let fork = first.common_prefix_length(last);
-        let mut children = [None; 16];
-        let (mut rest, mut height) = (keys, 0);
-        while let Some((key, _)) = rest.first() {
-            let nibble = key.get(fork);
-            let end = rest.partition_point(|(key, _)| key.get(fork) <= nibble);
-            let (child, child_height) = self.build(&rest[..end], fork + 1);
-            if let Some(slot) = children.get_mut(usize::from(nibble.unwrap_or_default())) {
-                *slot = Some(child);
+        let last = Key::ranked(ranks.end - 1, self.count);
+        let differs = |at: &usize| nibble(&first.bytes, *at) != nibble(&last.bytes, *at);
+        let fork = (depth..first.nibbles).find(differs).unwrap_or(first.nibbles);
+        let mut children = [NONE; 16];
+        let (mut start, mut height) = (ranks.start, 0);
+        while start < ranks.end {
+            let index = nibble(&Key::ranked(start, self.count).bytes, fork);
+            let mut end = start + 1;
+            let mut beyond = ranks.end;
+            while end < beyond {
+                let middle = end.midpoint(beyond);
+                if nibble(&Key::ranked(middle, self.count).bytes, fork) == index {
+                    end = middle + 1;
+                } else {
+                    beyond = middle;
+                }
             }
+            let (child, child_height) = self.build(start..end, fork + 1);
+            children[index] = child;
             height = height.max(child_height + 1);
-            rest = &rest[end..];
+            start = end;
         }
-        let (branch, height) = self.push(Node::Branch(Box::new(children)), height);
+        let branch = self.push(Inner::Branch(children), height);
         if fork == depth {
-            return (branch, height);
+            return branch;
         }
-        self.push(Node::Extension(first.slice(depth..fork), branch), height + 1)
+        self.push(Inner::Extension { key: first, path: depth..fork, child: branch.0 }, height + 1)
     }
 }
 
 /// Root of the trie that holds `values` by position.
 pub fn ordered_root<T: AsRef<[u8]>>(values: &[T]) -> B256 {
-    if values.is_empty() {
-        return EMPTY_ROOT_HASH;
-    }
-    let mut keys: Vec<(Nibbles, usize)> =
-        (0..values.len()).map(|position| (Nibbles::unpack(alloy_rlp::encode(position)), position)).collect();
-    // Positions are in key order already, but for the first: RLP writes 0 as 0x80.
-    let at = keys.partition_point(|(_, position)| *position < 128);
-    keys[..at].rotate_left(1);
-    let mut builder = Builder::default();
-    builder.build(&keys, 0);
-    let Builder { nodes, levels } = builder;
-    let mut references = vec![RlpNode::default(); nodes.len()];
-    let mut root = EMPTY_ROOT_HASH;
-    for level in levels {
-        let encoded: Vec<Vec<u8>> =
-            level.iter().map(|&index| encode(&nodes[index], values, &references)).collect();
-        let hashes = keccak256_many(&encoded);
-        for ((index, rlp), hash) in level.into_iter().zip(encoded).zip(hashes) {
-            references[index] =
-                if rlp.len() < 32 { RlpNode::from_rlp(&rlp) } else { RlpNode::word_rlp(&hash) };
-            root = hash;
-        }
-    }
-    root
+    ordered_root_by(values.len(), |index, out| out.extend_from_slice(values[index].as_ref()))
 }
 
-fn encode<T: AsRef<[u8]>>(node: &Node, values: &[T], references: &[RlpNode]) -> Vec<u8> {
-    match node {
-        Node::Leaf(suffix, position) => {
-            let leaf = LeafNodeRef::new(suffix, values[*position].as_ref());
-            let mut out = Vec::with_capacity(leaf.length());
-            leaf.encode(&mut out);
-            out
+/// [`ordered_root`] of `count` values, which `write` appends, each by its position.
+pub fn ordered_root_by(count: usize, write: impl Fn(usize, &mut Vec<u8>)) -> B256 {
+    if count == 0 {
+        return EMPTY_ROOT_HASH;
+    }
+    let mut shape = Shape { count, depths: vec![0; count], inner: Vec::new(), levels: Vec::new() };
+    let (root, _) = shape.build(0..count, 0);
+    let mut references = vec![RlpNode::default(); count + shape.inner.len()];
+    let mut batch = Batch::default();
+    for start in (0..count).step_by(LEAVES) {
+        for rank in start..count.min(start + LEAVES) {
+            let key = Key::ranked(rank, count);
+            let depth = usize::from(shape.depths[rank]);
+            batch.leaf(rank, &key, depth, |out| write(position(rank, count), out));
         }
-        Node::Extension(prefix, child) => {
-            let extension = ExtensionNodeRef::new(prefix, references[*child].as_slice());
-            let mut out = Vec::with_capacity(extension.length());
-            extension.encode(&mut out);
-            out
+        batch.hash(&mut references);
+    }
+    for level in &shape.levels {
+        for &number in level {
+            batch.inner(number, &shape.inner[number - count], &references);
         }
-        Node::Branch(children) => {
-            let empty = [alloy_rlp::EMPTY_STRING_CODE];
-            let child =
-                |child: &Option<usize>| child.map_or(&empty[..], |index| references[index].as_slice());
-            let payload_length = 1 + children.iter().map(|slot| child(slot).len()).sum::<usize>();
-            let header = alloy_rlp::Header { list: true, payload_length };
-            let mut out = Vec::with_capacity(header.length_with_payload());
-            header.encode(&mut out);
-            children.iter().for_each(|slot| out.extend_from_slice(child(slot)));
-            out.extend_from_slice(&empty);
-            out
+        batch.hash(&mut references);
+    }
+    let reference = &references[root];
+    // A root is a hash however short its RLP is.
+    reference.as_hash().unwrap_or_else(|| keccak256(reference.as_slice()))
+}
+
+/// Nodes written but not hashed yet.
+#[derive(Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    /// Number of each node and where its RLP is.
+    nodes: Vec<(usize, Range<usize>)>,
+    head: Vec<u8>,
+}
+
+impl Batch {
+    fn leaf(&mut self, number: usize, key: &Key, depth: usize, write: impl FnOnce(&mut Vec<u8>)) {
+        let value = self.bytes.len() + LEAF_HEAD;
+        self.bytes.resize(value, 0);
+        write(&mut self.bytes);
+        self.head.clear();
+        put_leaf_head(&mut self.head, &key.bytes, depth, key.nibbles, &self.bytes[value..]);
+        let start = value - self.head.len();
+        self.bytes[start..value].copy_from_slice(&self.head);
+        self.nodes.push((number, start..self.bytes.len()));
+    }
+
+    fn inner(&mut self, number: usize, node: &Inner, references: &[RlpNode]) {
+        let start = self.bytes.len();
+        match node {
+            Inner::Extension { key, path, child } => {
+                let child = references[*child].as_slice();
+                put_extension_head(&mut self.bytes, &key.bytes, path.start, path.end, child.len());
+                self.bytes.extend_from_slice(child);
+            }
+            Inner::Branch(children) => {
+                let child = |number: usize| references.get(number).map(RlpNode::as_slice);
+                let length = children.iter().map(|&number| child(number).map_or(1, <[u8]>::len)).sum();
+                put_branch_head(&mut self.bytes, length);
+                for &number in children {
+                    match child(number) {
+                        Some(reference) => self.bytes.extend_from_slice(reference),
+                        None => put_nothing(&mut self.bytes),
+                    }
+                }
+                put_nothing(&mut self.bytes);
+            }
         }
+        self.nodes.push((number, start..self.bytes.len()));
+    }
+
+    /// Sets the references of the nodes written, and forgets them.
+    fn hash(&mut self, references: &mut [RlpNode]) {
+        let Self { bytes, nodes, .. } = self;
+        let rlp = |index: usize| {
+            let (_, range): &(usize, Range<usize>) = &nodes[index];
+            &bytes[range.clone()]
+        };
+        keccak256_each(nodes.len(), rlp, |index, hash| {
+            let rlp = rlp(index);
+            references[nodes[index].0] =
+                if rlp.len() < HASHED_LENGTH { RlpNode::from_rlp(rlp) } else { RlpNode::word_rlp(&hash) };
+        });
+        self.bytes.clear();
+        self.nodes.clear();
     }
 }
 

@@ -56,7 +56,11 @@ impl Receipt {
     /// Consensus encoding (EIP-2718), as the receipts root takes it; deposits carry nonce and
     /// version 1 as since OP's Canyon.
     pub fn encode_2718(&self, out: &mut dyn BufMut) {
-        let bloom = self.bloom();
+        self.encode_2718_with_bloom(&self.bloom(), out);
+    }
+
+    /// [`Self::encode_2718`] where the bloom filter is known.
+    pub(crate) fn encode_2718_with_bloom(&self, bloom: &Bloom, out: &mut dyn BufMut) {
         let deposit_fields =
             (self.tx_type == DEPOSIT_TYPE).then_some((self.deposit_nonce.unwrap_or_default(), 1u8));
         let payload_length = self.success.length()

@@ -3,19 +3,17 @@
 use alloc::vec::Vec;
 
 use alloy_primitives::{Address, B256, Bytes, U256, map::B256Map};
-use alloy_rlp::Encodable;
 use alloy_trie::{EMPTY_ROOT_HASH, Nibbles, TrieAccount};
 
 use crate::{
     keccak::keccak256_many,
     state::{Account, Change, NodeChange, State, StateDiff},
-    trie::{NodeSource, PlacedNode, Trie, TrieError, Update},
+    trie::{NodeSource, Trie, TrieError, Update},
 };
 
 /// State tries with the nodes loaded so far; survives from block to block.
 #[derive(Clone, Debug)]
 pub struct StateTrie {
-    root: B256,
     accounts: Trie,
     storages: B256Map<Trie>,
     /// Nodes that may be in memory: at least as many as there are.
@@ -49,101 +47,101 @@ impl<S: State> NodeSource for NodesOf<'_, S> {
     }
 }
 
-/// RLP of an account as the trie holds it.
-pub fn account_rlp(account: &Account) -> Vec<u8> {
-    let mut out = Vec::with_capacity(112);
+fn trie_account(account: &Account) -> TrieAccount {
     TrieAccount::new(account.nonce, account.balance, account.storage_root, account.code_hash)
-        .encode(&mut out);
-    out
 }
 
-/// RLP of a slot's value; `None` for zero, which a trie does not hold.
-fn slot_rlp(value: &U256) -> Option<Vec<u8>> {
-    (!value.is_zero()).then(|| alloy_rlp::encode(value))
+/// RLP of an account as the trie holds it.
+pub fn account_rlp(account: &Account) -> Vec<u8> {
+    alloy_rlp::encode(trie_account(account))
 }
 
 impl StateTrie {
     /// The tries below `root`; nothing is loaded.
     pub fn new(root: B256) -> Self {
-        Self { root, accounts: Trie::new(root), storages: B256Map::default(), loaded: 0 }
+        Self { accounts: Trie::new(root), storages: B256Map::default(), loaded: 0 }
     }
 
     /// Root of the account trie.
     pub fn root(&self) -> B256 {
-        self.root
+        self.accounts.root()
     }
 
-    /// Applies a block's updates, ascending by address, and returns the diff (without codes).
+    /// Applies a block's updates, one for each address, and returns the diff (without codes).
     ///
     /// `state` is the state that [`Self::root`] commits to. After an error the tries are unusable.
     pub fn apply<S: State>(
         &mut self,
-        updates: Vec<AccountUpdate>,
+        mut updates: Vec<AccountUpdate>,
         state: &S,
     ) -> Result<StateDiff, TrieError<S::Error>> {
+        if !updates.is_sorted_by(|a, b| a.address < b.address) {
+            updates.sort_unstable_by_key(|update| update.address);
+        }
         let hashed = keccak256_many(&updates.iter().map(|update| update.address).collect::<Vec<_>>());
-        let mut work: Vec<Work> = updates
-            .into_iter()
-            .zip(hashed)
-            .map(|(update, hashed_address)| Work {
-                hashed_address,
-                trie: Trie::default(),
-                nodes: Vec::new(),
-                update,
+        let storages = self.apply_storages(&mut updates, &hashed, state)?;
+
+        let mut leaves: Vec<Update> = updates
+            .iter()
+            .zip(&hashed)
+            .map(|(update, key)| match &update.account.new {
+                Some(account) => Update::put(*key, &trie_account(account)),
+                None => Update::delete(*key),
             })
             .collect();
-        for item in work.iter_mut().filter(|item| item.has_storage_work()) {
-            let old_root = item.update.account.old.map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
-            item.trie = self.storages.remove(&item.hashed_address).unwrap_or_else(|| Trie::new(old_root));
+        leaves.sort_unstable_by(|a, b| a.key().cmp(b.key()));
+        let mut diff = StateDiff::default();
+        diff.nodes.reserve(3 * leaves.len());
+        diff.accounts.reserve(leaves.len());
+        self.accounts.update(None, &mut leaves, &NodesOf { state, owner: None }, &mut diff.nodes)?;
+        for storage in storages {
+            diff.nodes.extend(storage.nodes);
+            if updates[storage.update].account.new.is_some() {
+                self.storages.insert(storage.owner, storage.trie);
+            }
         }
-        self.apply_storages(&mut work, state)?;
-
-        let mut account_updates: Vec<Update> = work
-            .iter()
-            .map(|item| (item.hashed_address, item.update.account.new.as_ref().map(account_rlp)))
-            .collect();
-        account_updates.sort_unstable_by_key(|(key, _)| *key);
-        let (mut old, mut new) = (Vec::new(), Vec::new());
-        let source = NodesOf { state, owner: None };
-        self.accounts.update(&mut account_updates, &source, &mut old)?;
-        self.root = self.accounts.commit(&mut new);
-
-        let mut diff = StateDiff { nodes: node_changes(None, old, new), ..StateDiff::default() };
-        work.sort_unstable_by_key(|item| item.update.address);
-        let mut storage_nodes: Vec<(B256, Vec<NodeChange>)> = Vec::new();
-        for item in work {
-            let AccountUpdate { address, account, slots } = item.update;
-            if account.new.is_some() && !slots.is_empty() {
-                self.storages.insert(item.hashed_address, item.trie);
-            }
-            if !item.nodes.is_empty() {
-                storage_nodes.push((item.hashed_address, item.nodes));
-            }
+        for AccountUpdate { address, account, slots } in updates {
             if account.old != account.new {
                 diff.accounts.push((address, account));
             }
             diff.slots.extend(slots.into_iter().map(|(slot, change)| (address, slot, change)));
         }
-        storage_nodes.sort_unstable_by_key(|(owner, _)| *owner);
-        diff.nodes.extend(storage_nodes.into_iter().flat_map(|(_, nodes)| nodes));
         self.loaded += diff.nodes.len();
         Ok(diff)
     }
 
-    fn apply_storages<S: State>(&self, work: &mut [Work], state: &S) -> Result<(), TrieError<S::Error>> {
-        #[cfg(feature = "std")]
-        {
-            use rayon::prelude::*;
-            let with_storage: Vec<&mut Work> =
-                work.iter_mut().filter(|item| item.has_storage_work()).collect();
-            if with_storage.len() > 16 {
-                return with_storage
-                    .into_par_iter()
-                    .with_min_len(8)
-                    .try_for_each(|item| item.apply_storage(state));
+    /// Updates the storage tries, ascending by owner, and with them the accounts' storage roots.
+    fn apply_storages<S: State>(
+        &mut self,
+        updates: &mut [AccountUpdate],
+        hashed: &[B256],
+        state: &S,
+    ) -> Result<Vec<StorageWork>, TrieError<S::Error>> {
+        let mut work = Vec::new();
+        for (index, (update, owner)) in updates.iter().zip(hashed).enumerate() {
+            if !update.slots.is_empty() {
+                let old_root = update.account.old.map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
+                let trie = self.storages.remove(owner).unwrap_or_else(|| Trie::new(old_root));
+                work.push(StorageWork { update: index, owner: *owner, trie, nodes: Vec::new() });
             }
         }
-        work.iter_mut().filter(|item| item.has_storage_work()).try_for_each(|item| item.apply_storage(state))
+        let apply = |item: &mut StorageWork| item.apply(&updates[item.update].slots, state);
+        #[cfg(feature = "std")]
+        if work.len() > 16 {
+            use rayon::prelude::*;
+            work.par_iter_mut().with_min_len(8).try_for_each(apply)?;
+        } else {
+            work.iter_mut().try_for_each(apply)?;
+        }
+        #[cfg(not(feature = "std"))]
+        work.iter_mut().try_for_each(apply)?;
+        for item in &work {
+            if let Some(account) = updates[item.update].account.new.as_mut() {
+                account.storage_root = item.trie.root();
+            }
+        }
+        work.sort_unstable_by_key(|item| item.owner);
+        Ok(work)
     }
 
     /// Keeps memory bounded: folds what is deeper than four levels once more than `max_nodes` nodes
@@ -164,52 +162,35 @@ impl StateTrie {
     }
 }
 
-struct Work {
-    hashed_address: B256,
+/// An account's storage trie while a block is applied to it.
+struct StorageWork {
+    /// Which of the account updates this is.
+    update: usize,
+    /// keccak256 of the address.
+    owner: B256,
     trie: Trie,
     nodes: Vec<NodeChange>,
-    update: AccountUpdate,
 }
 
-impl Work {
-    fn has_storage_work(&self) -> bool {
-        !self.update.slots.is_empty()
-    }
-
-    /// Updates the account's storage trie and, with it, the new account's storage root.
-    fn apply_storage<S: State>(&mut self, state: &S) -> Result<(), TrieError<S::Error>> {
-        let owner = self.hashed_address;
-        let slots: Vec<[u8; 32]> = self.update.slots.iter().map(|(slot, _)| slot.to_be_bytes()).collect();
-        let values = self.update.slots.iter().map(|(_, change)| slot_rlp(&change.new));
-        let mut updates: Vec<Update> = keccak256_many(&slots).into_iter().zip(values).collect();
-        updates.sort_unstable_by_key(|(key, _)| *key);
-        let (mut old, mut new) = (Vec::new(), Vec::new());
-        self.trie.update(&mut updates, &NodesOf { state, owner: Some(owner) }, &mut old)?;
-        let root = self.trie.commit(&mut new);
-        self.nodes = node_changes(Some(owner), old, new);
-        if let Some(account) = self.update.account.new.as_mut() {
-            account.storage_root = root;
-        }
-        Ok(())
-    }
-}
-
-/// Pairs the nodes before with the nodes after, by path.
-fn node_changes(owner: Option<B256>, mut old: Vec<PlacedNode>, mut new: Vec<PlacedNode>) -> Vec<NodeChange> {
-    old.sort_by_key(|(path, _)| *path);
-    new.sort_by_key(|(path, _)| *path);
-    let mut changes = Vec::with_capacity(new.len().max(old.len()));
-    let (mut old, mut new) = (old.into_iter().peekable(), new.into_iter().peekable());
-    loop {
-        let path = match (old.peek(), new.peek()) {
-            (None, None) => return changes,
-            (Some((path, _)), None) | (None, Some((path, _))) => *path,
-            (Some((left, _)), Some((right, _))) => *left.min(right),
-        };
-        let before = old.next_if(|(at, _)| *at == path).map(|(_, rlp)| rlp);
-        let after = new.next_if(|(at, _)| *at == path).map(|(_, rlp)| rlp);
-        if before != after {
-            changes.push(NodeChange { owner, path, change: Change { old: before, new: after } });
-        }
+impl StorageWork {
+    fn apply<S: State>(
+        &mut self,
+        slots: &[(U256, Change<U256>)],
+        state: &S,
+    ) -> Result<(), TrieError<S::Error>> {
+        let keys =
+            keccak256_many(&slots.iter().map(|(slot, _)| slot.to_be_bytes()).collect::<Vec<[u8; 32]>>());
+        let mut leaves: Vec<Update> = keys
+            .into_iter()
+            .zip(slots)
+            // A trie holds no zeros.
+            .map(|(key, (_, change))| match change.new.is_zero() {
+                true => Update::delete(key),
+                false => Update::put(key, &change.new),
+            })
+            .collect();
+        leaves.sort_unstable_by(|a, b| a.key().cmp(b.key()));
+        let owner = Some(self.owner);
+        self.trie.update(owner, &mut leaves, &NodesOf { state, owner }, &mut self.nodes)
     }
 }

@@ -1,20 +1,13 @@
-//! Executing a block.
-//!
-//! The acts, in order: check the attributes; system calls (EIP-4788, EIP-2935); the L1 attributes
-//! deposit if the origin changed; forced deposits; ordinary transactions; fees to the vaults; roots
-//! and header.
+//! A block in the making, transaction by transaction.
 
-use alloc::{
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{string::ToString, vec::Vec};
 use core::fmt;
 
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header, Transaction as _, Typed2718};
 use alloy_eips::{
     eip2935::HISTORY_STORAGE_ADDRESS, eip4788::BEACON_ROOTS_ADDRESS, eip7685::EMPTY_REQUESTS_HASH,
 };
-use alloy_primitives::{Address, B64, B256, Bloom, Bytes, KECCAK256_EMPTY, U256};
+use alloy_primitives::{Address, B64, B256, Bloom, Bytes, U256};
 use alloy_trie::EMPTY_ROOT_HASH;
 use op_alloy_consensus::OpTxEnvelope;
 use revm::{
@@ -22,7 +15,7 @@ use revm::{
     context::{
         JournalTr as _,
         journaled_state::account::JournaledAccountTr as _,
-        result::{EVMError, ExecutionResult, InvalidTransaction},
+        result::{EVMError, ExecutionResult},
     },
     handler::Handler,
     inspector::{Inspector, InspectorHandler},
@@ -30,158 +23,25 @@ use revm::{
     state::EvmState,
 };
 
+use super::{
+    AttributesError, Block, BlockError, Exclusion,
+    roots::{account_updates, body_roots},
+};
 use crate::{
     attributes::{BlockAttributes, L1Origin},
     deposits::{attributes_deposit, stored_origin},
     evm::{
-        FeeHandler, StateContext, StateDb, StateError, StateEvm, TX_GAS_LIMIT_CAP, TransactError, block_env,
-        bytecode, config, evm, tx_env,
+        FeeHandler, StateContext, StateError, StateEvm, TX_GAS_LIMIT_CAP, TransactError, block_env, bytecode,
+        config, evm, tx_env,
     },
     fees::{base_fee_wei, l1_fee},
     header::{extra_data, output_root, slot, timestamp},
-    ordered_root::ordered_root,
     params::{BASE_FEE_VAULT, L1_FEE_VAULT, MESSAGE_PASSER, NetworkParams, SEQUENCER_FEE_VAULT},
     receipt::{L1Fee, Receipt},
-    state::{Account, Change, State, StateDiff},
-    state_trie::{AccountUpdate, StateTrie},
+    state::State,
+    state_trie::StateTrie,
     transaction::{DecodeError, Transaction},
-    trie::TrieError,
 };
-
-/// Why a transaction was left out of a block. The rule it breaks is final for this state, not for
-/// every later one: a nonce that is too high now may fit after others.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Exclusion {
-    /// Its gas limit does not fit in what the block has left.
-    BlockGas {
-        /// Gas limit of the transaction.
-        needed: u64,
-        /// Gas the block has left.
-        left: u64,
-    },
-    /// A deposit among ordinary transactions.
-    Deposit,
-    /// A rule of Ethereum, or of the L1 data fee.
-    Invalid(InvalidTransaction),
-}
-
-impl fmt::Display for Exclusion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::BlockGas { needed, left } => write!(f, "needs {needed} gas, the block has {left} left"),
-            Self::Deposit => f.write_str("deposits come from L1 only"),
-            Self::Invalid(reason) => reason.fmt(f),
-        }
-    }
-}
-
-/// A rule that attributes break: no block can be built from them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AttributesError {
-    /// The parent's `extraData` names no slot.
-    ParentSlot,
-    /// The slot is not above the parent's (STF-001).
-    Slot {
-        /// The parent's slot.
-        parent: u64,
-        /// The slot asked for.
-        slot: u64,
-    },
-    /// The origin lies before the parent's, or differs from it at the same number (STF-004).
-    Origin {
-        /// Origin number in the parent's state.
-        parent: u64,
-        /// The origin number asked for.
-        number: u64,
-    },
-    /// A forced deposit is not one.
-    DepositEncoding {
-        /// Position among the deposits.
-        index: usize,
-        /// What is wrong with it.
-        error: DecodeError,
-    },
-    /// A forced deposit's gas limit is above the cap or does not fit the block (STF-006).
-    DepositGas {
-        /// Position among the deposits.
-        index: usize,
-    },
-}
-
-impl fmt::Display for AttributesError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ParentSlot => f.write_str("the parent's extraData names no slot"),
-            Self::Slot { parent, slot } => write!(f, "slot {slot} is not above the parent's {parent}"),
-            Self::Origin { parent, number } => {
-                write!(f, "L1 origin {number} does not follow the parent's {parent}")
-            }
-            Self::DepositEncoding { index, error } => write!(f, "deposit {index}: {error}"),
-            Self::DepositGas { index } => write!(f, "deposit {index}: gas limit does not fit"),
-        }
-    }
-}
-
-/// Why there is no block.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BlockError<E> {
-    /// The attributes break a rule.
-    Attributes(AttributesError),
-    /// The state could not be read.
-    State(E),
-    /// A trie node is malformed.
-    Trie(String),
-    /// The EVM could not compute.
-    Evm(String),
-}
-
-impl<E: fmt::Display> fmt::Display for BlockError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Attributes(error) => write!(f, "attributes: {error}"),
-            Self::State(error) => write!(f, "state: {error}"),
-            Self::Trie(reason) => write!(f, "state trie: {reason}"),
-            Self::Evm(reason) => write!(f, "evm: {reason}"),
-        }
-    }
-}
-
-impl<E: core::error::Error> core::error::Error for BlockError<E> {}
-
-impl<E: fmt::Display> BlockError<E> {
-    fn from_evm(error: TransactError<E>) -> Self {
-        match error {
-            EVMError::Database(StateError(error)) => Self::State(error),
-            other => Self::Evm(other.to_string()),
-        }
-    }
-}
-
-impl<E> From<TrieError<E>> for BlockError<E> {
-    fn from(error: TrieError<E>) -> Self {
-        match error {
-            TrieError::Source(error) => Self::State(error),
-            TrieError::Malformed { hash, reason } => Self::Trie(alloc::format!("node {hash}: {reason}")),
-        }
-    }
-}
-
-/// A block and everything it changed.
-#[derive(Clone, Debug)]
-pub struct Block {
-    /// The header.
-    pub header: Header,
-    /// keccak256 of the header's RLP.
-    pub hash: B256,
-    /// Included transactions, deposits first.
-    pub transactions: Vec<Transaction>,
-    /// A receipt for each transaction.
-    pub receipts: Vec<Receipt>,
-    /// State changes against the parent.
-    pub diff: StateDiff,
-    /// Output root.
-    pub output_root: B256,
-}
 
 /// New values for parts of one account, see [`BlockExecutor::overwrite`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -589,99 +449,4 @@ fn created_address(
     result
         .and_then(ExecutionResult::created_address)
         .or_else(|| Some(tx.sender().create(deposit_nonce.unwrap_or_else(|| tx.envelope().nonce()))))
-}
-
-/// Transactions root, receipts root and bloom.
-fn body_roots(transactions: &[Transaction], receipts: &[Receipt]) -> (B256, B256, Bloom) {
-    let transactions_root =
-        || ordered_root(&transactions.iter().map(|tx| tx.encoded().as_ref()).collect::<Vec<&[u8]>>());
-    let receipts_root = || {
-        let encoded: Vec<Vec<u8>> = receipts
-            .iter()
-            .map(|receipt| {
-                let mut out = Vec::new();
-                receipt.encode_2718(&mut out);
-                out
-            })
-            .collect();
-        ordered_root(&encoded)
-    };
-    #[cfg(feature = "std")]
-    let (transactions_root, receipts_root) = rayon::join(transactions_root, receipts_root);
-    #[cfg(not(feature = "std"))]
-    let (transactions_root, receipts_root) = (transactions_root(), receipts_root());
-    let mut bloom = Bloom::ZERO;
-    for log in receipts.iter().flat_map(|receipt| &receipt.logs) {
-        bloom.accrue_log(log);
-    }
-    (transactions_root, receipts_root, bloom)
-}
-
-/// What changed against the values first read, ascending by address, and the new codes.
-fn account_updates<S: State>(
-    changes: EvmState,
-    db: &StateDb<'_, S>,
-) -> (Vec<AccountUpdate>, Vec<(B256, Bytes)>) {
-    let mut codes = Vec::new();
-    let mut updates = Vec::with_capacity(changes.len());
-    for (address, account) in changes {
-        if !account.is_touched() {
-            continue;
-        }
-        let old = db.accounts.get(&address).copied().flatten();
-        let gone = account.is_selfdestructed_locally() || account.info.is_empty();
-        let new = (!gone).then(|| Account {
-            nonce: account.info.nonce,
-            balance: account.info.balance,
-            storage_root: old.map_or(EMPTY_ROOT_HASH, |account| account.storage_root),
-            code_hash: account.info.code_hash,
-        });
-        let mut slots = Vec::new();
-        if let Some(new) = &new {
-            for (slot, value) in &account.storage {
-                let old = db.slots.get(&(address, *slot)).copied().unwrap_or_default();
-                if old != value.present_value {
-                    slots.push((*slot, Change { old, new: value.present_value }));
-                }
-            }
-            let known = old.map_or(KECCAK256_EMPTY, |account| account.code_hash);
-            if new.code_hash != known
-                && let Some(code) = &account.info.code
-                && !code.is_empty()
-            {
-                codes.push((new.code_hash, code.original_bytes()));
-            }
-        }
-        if old != new || !slots.is_empty() {
-            slots.sort_unstable_by_key(|(slot, _)| *slot);
-            updates.push(AccountUpdate { address, account: Change { old, new }, slots });
-        }
-    }
-    updates.sort_unstable_by_key(|update| update.address);
-    codes.sort_unstable_by_key(|(hash, _)| *hash);
-    codes.dedup_by_key(|(hash, _)| *hash);
-    (updates, codes)
-}
-
-/// A block, and by position the transactions that were left out of it with their reasons.
-pub type Executed = (Block, Vec<(usize, Exclusion)>);
-
-/// Executes a whole block: every transaction, or the reason why it was left out, by its position.
-pub fn execute<S: State>(
-    params: &NetworkParams,
-    parent: &Header,
-    parent_hash: B256,
-    attributes: &BlockAttributes,
-    transactions: impl IntoIterator<Item = Transaction>,
-    state: &S,
-    trie: &mut StateTrie,
-) -> Result<Executed, BlockError<S::Error>> {
-    let mut executor = BlockExecutor::new(params, parent, parent_hash, attributes, state)?;
-    let mut excluded = Vec::new();
-    for (index, tx) in transactions.into_iter().enumerate() {
-        if let Some(reason) = executor.transact(tx)? {
-            excluded.push((index, reason));
-        }
-    }
-    Ok((executor.finish(trie)?, excluded))
 }
