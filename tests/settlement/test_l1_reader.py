@@ -12,7 +12,7 @@ from tests.settlement.anvil_l1 import CHAIN_ID, Anvil, Proxy, anvil, proxy
 from trex.settlement.l1.endpoint import Endpoint
 from trex.settlement.l1.errors import L1RefusedError, L1ReorgedError, L1UnavailableError
 from trex.settlement.l1.header import read_block
-from trex.settlement.l1.reader import L1Reader, Retries
+from trex.settlement.l1.reader import L1Reader, Log, Retries
 from trex.types.primitives import Address, Hash32
 
 QUICK = Retries(budget_s=0.5, first_wait_s=0.02)
@@ -179,12 +179,24 @@ async def test_logs_are_whole_in_order_and_of_these_blocks(
         await emit(node)
         await node.mine(2)
     blocks = await reader.chain_between(start, (await reader.heads()).latest)
-    logs = await reader.logs(AT, [Hash32(TOPIC)], blocks)
+    logs = await reader.logs(AT, [Hash32(TOPIC)], blocks, list)
     assert len(logs) == 6
     assert [log.block_number for log in logs] == sorted(log.block_number for log in logs)
     strange = [dataclasses.replace(block, hash=Hash32(b"\x01" * 32)) for block in blocks]
     with pytest.raises(L1UnavailableError, match="another block"):
-        await reader.logs(AT, [Hash32(TOPIC)], strange[:8])
+        await reader.logs(AT, [Hash32(TOPIC)], strange[:8], list)
+    # One that leaves a log out is passed over for the next.
+
+    def forgetful(method: str, params: Any, result: Any) -> Any:
+        return result[1:] if method == "eth_getLogs" else result
+
+    def six(found: list[Log]) -> list[Log]:
+        if len(found) != 6:
+            raise L1UnavailableError("bad_answer", "a log is missing")
+        return found
+
+    proxies[0].fault = proxies[1].fault = forgetful
+    assert await reader_of(proxies, session).logs(AT, [Hash32(TOPIC)], blocks, six) == logs
     # An endpoint that answers small ranges only is asked for them.
 
     def small(method: str, params: Any, result: Any) -> Any:
@@ -194,7 +206,7 @@ async def test_logs_are_whole_in_order_and_of_these_blocks(
 
     for one in proxies:
         one.fault = small
-    assert await reader.logs(AT, [Hash32(TOPIC)], blocks) == logs
+    assert await reader.logs(AT, [Hash32(TOPIC)], blocks, list) == logs
 
 
 async def test_reverting_call_is_a_refusal_with_its_data(

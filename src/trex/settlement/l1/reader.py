@@ -202,46 +202,49 @@ class L1Reader:
             return [await self.block(block.parent_hash)]
 
     async def logs(
-        self, address: Address, topics: Sequence[Hash32 | None], blocks: Sequence[L1Block]
-    ) -> list[Log]:
-        """Return a contract's events in consecutive blocks, in their order.
+        self,
+        address: Address,
+        topics: Sequence[Hash32 | None],
+        blocks: Sequence[L1Block],
+        check: Callable[[list[Log]], T],
+    ) -> T:
+        """Return what `check` makes of a contract's events in consecutive blocks, in their order.
 
-        Every event is of one of these very blocks. That none is missing is for the caller to check, by the
-        accumulator that the contract keeps (INB-002, PTL-003).
+        Every event is of one of these very blocks. That none is missing or made up is for `check` to say,
+        by the accumulator that the contract keeps (INB-002, PTL-002): it raises L1UnavailableError, and the
+        next endpoint is asked.
 
         Raises:
-            L1UnavailableError: no endpoint has these blocks.
+            L1UnavailableError: no endpoint has these blocks or passes the check.
         """
-        if not blocks:
-            return []
-        by_number = {block.number: block.hash for block in blocks}
-        query = {
-            "address": "0x" + address.hex(),
-            "topics": [None if topic is None else "0x" + topic.hex() for topic in topics],
-            "fromBlock": hex(blocks[0].number),
-            "toBlock": hex(blocks[-1].number),
-        }
+        hashes = {block.number: block.hash for block in blocks}
+        wanted = [None if topic is None else "0x" + topic.hex() for topic in topics]
 
-        async def ask(endpoint: Endpoint) -> list[Log]:
-            logs = [read_log(answer) for answer in await endpoint.call("eth_getLogs", query)]
+        async def fetch(endpoint: Endpoint, first: int, last: int) -> list[Log]:
+            bounds = {"fromBlock": hex(first), "toBlock": hex(last)}
+            query = {"address": "0x" + address.hex(), "topics": wanted, **bounds}
+            try:
+                found = await endpoint.call("eth_getLogs", query)
+                if not isinstance(found, list):
+                    raise L1UnavailableError("bad_answer", f"{endpoint.url}: no list of logs")
+            except (L1RefusedError, L1UnavailableError):
+                # Endpoints bound what they return: ask for halves.
+                if first == last:
+                    raise
+                middle = (first + last) // 2
+                return await fetch(endpoint, first, middle) + await fetch(endpoint, middle + 1, last)
+            logs = [read_log(answer) for answer in found]
             for event in logs:
-                if by_number.get(event.block_number) != event.block_hash or event.address != address:
+                if hashes.get(event.block_number) != event.block_hash or event.address != address:
                     raise L1UnavailableError(
-                        "bad_answer", f"{endpoint.url}: a log of another block or contract"
+                        "bad_answer", f"{endpoint.url}: another block's or contract's log"
                     )
             return sorted(logs, key=lambda event: (event.block_number, event.index))
 
-        try:
-            return await self.retries.run(lambda: self._first(ask))
-        except (L1RefusedError, L1UnavailableError):
-            # Endpoints bound what they return: ask for halves.
-            if len(blocks) == 1:
-                raise
-            middle = len(blocks) // 2
-            return [
-                *await self.logs(address, topics, blocks[:middle]),
-                *await self.logs(address, topics, blocks[middle:]),
-            ]
+        async def ask(endpoint: Endpoint) -> T:
+            return check(await fetch(endpoint, blocks[0].number, blocks[-1].number) if blocks else [])
+
+        return await self.retries.run(lambda: self._first(ask))
 
     async def call(self, to: Address, data: bytes, block: L1Block) -> bytes:
         """Return what a contract answers at a block, as a majority says.
@@ -255,6 +258,15 @@ class L1Reader:
 
         async def ask(endpoint: Endpoint) -> bytes:
             return _bytes(await endpoint.call("eth_call", request, at))
+
+        return await self.retries.run(lambda: self._agreed(ask))
+
+    async def code(self, at: Address, block: L1Block) -> bytes:
+        """Return an account's code at a block, as a majority says."""
+        which = {"blockHash": "0x" + block.hash.hex(), "requireCanonical": False}
+
+        async def ask(endpoint: Endpoint) -> bytes:
+            return _bytes(await endpoint.call("eth_getCode", "0x" + at.hex(), which))
 
         return await self.retries.run(lambda: self._agreed(ask))
 

@@ -1,0 +1,123 @@
+"""What L1 says about this chain, block by block: batches and deposits, complete and in order.
+
+Completeness does not rest on an endpoint's list of events: the contracts keep a hash chain of each, and a
+list that does not hash to what a majority of endpoints reads from the contracts is refused.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from eth_abi.abi import decode, encode
+from eth_hash.auto import keccak
+
+from trex.settlement.deposits import TRANSACTION_DEPOSITED, Deposit, accumulate, read_deposits
+from trex.settlement.inbox import BATCH_APPENDED, ZERO, PostedBatch, read_batches
+from trex.settlement.l1.errors import L1UnavailableError
+from trex.settlement.l1.header import L1Block
+from trex.settlement.l1.reader import L1Reader, Log
+from trex.types.primitives import Address, Hash32
+
+
+@dataclass(frozen=True, slots=True)
+class Contracts:
+    """The network's contracts that derivation reads."""
+
+    inbox: Address
+    portal: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What L1 had of this chain at the end of a block."""
+
+    block: L1Block
+    batch_count: int = 0
+    accumulator: Hash32 = ZERO
+    """Of batch headers."""
+    deposit_count: int = 0
+    deposit_accumulator: Hash32 = ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What consecutive L1 blocks added."""
+
+    blocks: tuple[L1Block, ...]
+    batches: tuple[PostedBatch, ...]
+    deposits: tuple[Deposit, ...]
+    mark: Mark
+    """At the end of the last of the blocks."""
+
+
+async def read_span(reader: L1Reader, contracts: Contracts, mark: Mark, blocks: Sequence[L1Block]) -> Span:
+    """Read what the blocks after `mark` added.
+
+    Args:
+        reader: L1.
+        contracts: whose events and accumulators.
+        mark: at the end of the first block's parent.
+        blocks: at least one, consecutive.
+
+    Raises:
+        L1UnavailableError: no endpoint gives events that hash to what the contracts say.
+    """
+    last = blocks[-1]
+    batch_count, accumulator = await inbox_at(reader, contracts.inbox, last)
+    deposit_count, deposit_accumulator = await deposits_at(reader, contracts.portal, last)
+    end = Mark(last, batch_count, accumulator, deposit_count, deposit_accumulator)
+
+    def batches_of(logs: list[Log]) -> list[PostedBatch]:
+        batches = read_batches(logs, mark.batch_count, mark.accumulator)
+        reached = batches[-1].accumulator if batches else mark.accumulator
+        if mark.batch_count + len(batches) != batch_count or reached != accumulator:
+            raise L1UnavailableError(
+                "bad_answer", f"{len(batches)} batch events are not all up to {last.number}"
+            )
+        return batches
+
+    def deposits_of(logs: list[Log]) -> list[Deposit]:
+        deposits = read_deposits(logs)
+        reached = accumulate(deposits, mark.deposit_accumulator)
+        if mark.deposit_count + len(deposits) != deposit_count or reached != deposit_accumulator:
+            raise L1UnavailableError(
+                "bad_answer", f"{len(deposits)} deposit events are not all up to {last.number}"
+            )
+        return deposits
+
+    batches: list[PostedBatch] = []
+    if batch_count != mark.batch_count:
+        batches = await reader.logs(contracts.inbox, [BATCH_APPENDED], blocks, batches_of)
+    deposits: list[Deposit] = []
+    if deposit_count != mark.deposit_count:
+        deposits = await reader.logs(contracts.portal, [TRANSACTION_DEPOSITED], blocks, deposits_of)
+    return Span(tuple(blocks), tuple(batches), tuple(deposits), end)
+
+
+async def inbox_at(reader: L1Reader, inbox: Address, block: L1Block) -> tuple[int, Hash32]:
+    """Return how many batch headers the inbox had at the end of a block, and what they hash to."""
+    if not await _exists(reader, inbox, block):
+        return 0, ZERO
+    (count,) = decode(["uint64"], await reader.call(inbox, selector("batchCount()"), block))
+    argument = encode(["uint64"], [count])
+    answer = await reader.call(inbox, selector("accumulatorAt(uint64)") + argument, block)
+    return count, Hash32(answer[:32])
+
+
+async def deposits_at(reader: L1Reader, portal: Address, block: L1Block) -> tuple[int, Hash32]:
+    """Return how many deposits there were at the end of a block, and what they hash to."""
+    if not await _exists(reader, portal, block):
+        return 0, ZERO
+    argument = encode(["uint64"], [block.number])
+    answer = await reader.call(portal, selector("depositsAt(uint64)") + argument, block)
+    count, accumulator = decode(["uint64", "bytes32"], answer)
+    return count, Hash32(accumulator)
+
+
+def selector(signature: str) -> bytes:
+    """Return the first four bytes of a call."""
+    return keccak(signature.encode())[:4]
+
+
+async def _exists(reader: L1Reader, contract: Address, block: L1Block) -> bool:
+    """Return whether there is a contract yet: genesis may be older than its deployment."""
+    return bool(await reader.code(contract, block))
