@@ -52,6 +52,8 @@ interface IValidatorSet {
     function epoch() external view returns (uint64);
     /// @notice Members of a set, ascending.
     function membersOf(uint64 setEpoch) external view returns (address[] memory);
+    /// @notice A member's bit in bitmaps of a set, from 1; zero for who is none.
+    function placeOf(uint64 setEpoch, address member) external view returns (uint256 place);
     /// @notice Signatures that a set needs; zero for none.
     function thresholdOf(uint64 setEpoch) external view returns (uint8);
     /// @notice Whether attestations of a set count now.

@@ -26,8 +26,8 @@ contract ValidatorSet is IValidatorSet, Domain {
     /// @inheritdoc IValidatorSet
     uint64 public epoch;
     mapping(uint64 epoch => Set) private _sets;
-    /// @dev Place in the set, from 1.
-    mapping(uint64 epoch => mapping(address member => uint256)) private _place;
+    /// @inheritdoc IValidatorSet
+    mapping(uint64 epoch => mapping(address member => uint256)) public placeOf;
 
     /// @param governor Timelock that may replace a set which lost its quorum.
     /// @param members First set, ascending.
@@ -103,7 +103,7 @@ contract ValidatorSet is IValidatorSet, Domain {
                 ECDSA.tryRecoverCalldata(digest, signatures[i * 65:i * 65 + 65]);
             if (problem != ECDSA.RecoverError.NoError) revert ValidatorSet_BadSignature(i);
             if (signer <= last) revert ValidatorSet_NotAscending(last, signer);
-            uint256 place = _place[setEpoch][signer];
+            uint256 place = placeOf[setEpoch][signer];
             if (place == 0) revert ValidatorSet_NotMember(setEpoch, signer);
             bitmap |= 1 << (place - 1);
             last = signer;
@@ -123,7 +123,7 @@ contract ValidatorSet is IValidatorSet, Domain {
         for (uint256 i; i < size; ++i) {
             if (members[i] <= last) revert ValidatorSet_NotAscending(last, members[i]);
             last = members[i];
-            _place[next][last] = i + 1;
+            placeOf[next][last] = i + 1;
         }
         (_sets[next].members, _sets[next].threshold) = (members, threshold);
         emit SetChanged(next, members, threshold, until);
