@@ -174,7 +174,11 @@ class Running:
             calls = [call(self.system.set_balance, address, amount) for address in addresses]
         else:
             rich = self.connection.rpc("eth_accounts")[0]
-            sends = [{"from": rich, "to": address, "value": amount} for address in addresses]
+            nonce = int(self.connection.rpc("eth_getTransactionCount", rich, "latest"), 16)
+            sends = [
+                {"from": rich, "to": address, "value": amount, "nonce": hex(nonce + index)}
+                for index, address in enumerate(addresses)
+            ]
             calls = [call("eth_sendTransaction", send) for send in sends]
         answers = json.loads(self.connection.exchange(request(json.dumps(calls).encode())))
         for answer in answers:

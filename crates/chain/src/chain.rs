@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Trie nodes kept in memory between blocks; some 200 bytes each.
-const MAX_TRIE_NODES: usize = 1_000_000;
+pub(crate) const MAX_TRIE_NODES: usize = 1_000_000;
 
 /// Why the chain could not do its work.
 #[derive(Clone, Debug)]
@@ -365,37 +365,55 @@ impl Chain {
         meta: &[(Vec<u8>, Vec<u8>)],
         trie: &mut StateTrie,
     ) -> Result<Arc<Head>, ChainError> {
-        let columns = Columns::new(&block.transactions);
-        let data = BlockData {
-            header: &block.header,
-            hash: block.hash,
-            transactions: &columns.transactions,
-            tx_hashes: &columns.hashes,
-            senders: &columns.senders,
-            recipients: &columns.recipients,
-            receipts: &block.receipts,
-            diff: &block.diff,
-            appearances: &[],
-            created: &[],
-            extra,
-            meta,
-        };
-        self.store.commit(&data).inspect_err(|_| {
+        let head = self.commit_all(std::slice::from_ref(block), extra, meta).inspect_err(|_| {
             // The trie is ahead of the store.
             *trie = StateTrie::new(self.head().header.state_root);
         })?;
         trie.prune(MAX_TRIE_NODES);
+        Ok(head)
+    }
+
+    /// Stores blocks with one durable write, publishes the last as the head and tells the mempool.
+    /// `extra` and `meta` go with each.
+    pub(crate) fn commit_all(
+        &self,
+        blocks: &[Block],
+        extra: &[u8],
+        meta: &[(Vec<u8>, Vec<u8>)],
+    ) -> Result<Arc<Head>, ChainError> {
+        let Some(last) = blocks.last() else { return Ok(self.head()) };
+        let columns: Vec<Columns> = blocks.iter().map(|block| Columns::new(&block.transactions)).collect();
+        let data: Vec<BlockData<'_>> = blocks
+            .iter()
+            .zip(&columns)
+            .map(|(block, columns)| BlockData {
+                header: &block.header,
+                hash: block.hash,
+                transactions: &columns.transactions,
+                tx_hashes: &columns.hashes,
+                senders: &columns.senders,
+                recipients: &columns.recipients,
+                receipts: &block.receipts,
+                diff: &block.diff,
+                appearances: &[],
+                created: &[],
+                extra,
+                meta,
+            })
+            .collect();
+        self.store.commit_many(&data)?;
         let state = Arc::new(self.store.latest()?);
         let head = Arc::new(Head {
-            origin: origin_of(&self.network, &block.header, &state)?,
+            origin: origin_of(&self.network, &last.header, &state)?,
             state,
-            slot: slot(&block.header).unwrap_or_default(),
-            header: Arc::new(Sealed::new_unchecked(block.header.clone(), block.hash)),
-            transactions: block.transactions.len(),
-            logs: block.receipts.iter().map(|receipt| receipt.logs.len()).sum(),
+            slot: slot(&last.header).unwrap_or_default(),
+            header: Arc::new(Sealed::new_unchecked(last.header.clone(), last.hash)),
+            transactions: last.transactions.len(),
+            logs: last.receipts.iter().map(|receipt| receipt.logs.len()).sum(),
         });
         *self.head.write().unwrap_or_else(PoisonError::into_inner) = head.clone();
-        self.pool.advance(pool_head(&self.network, &head), &block.diff);
+        let pool_head = pool_head(&self.network, &head);
+        blocks.iter().for_each(|block| self.pool.advance(pool_head, &block.diff));
         Ok(head)
     }
 

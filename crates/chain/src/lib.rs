@@ -2,9 +2,11 @@
 //!
 //! Synchronous Rust without Python: the mempool, block building, and the answers of JSON-RPC.
 
+mod ahead;
 pub mod block_rlp;
 pub mod chain;
 pub mod dev;
+pub mod import;
 pub mod network;
 pub mod operate;
 pub mod pool;

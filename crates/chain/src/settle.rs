@@ -9,8 +9,8 @@ use trex_store::{Store, StoreError};
 use crate::{
     block_rlp,
     chain::{Chain, ChainError},
+    import::DecodedBlock,
     network::Network,
-    transfer::DecodedBlock,
 };
 
 /// Meta key of the heads.
