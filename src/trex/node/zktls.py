@@ -1,12 +1,12 @@
 """`trex zktls`: judge Reclaim claims, and the providers to judge them by."""
 
-import time
 from pathlib import Path
 from typing import Any
 
 import click
 import orjson
 
+from trex.node.times import now_or
 from trex.types.decision import Outcome
 from trex.types.evm import checksum_address, read_address
 from trex.types.primitives import Address
@@ -76,7 +76,7 @@ def verify(
     if issued_at is not None and binding is None:
         raise click.UsageError("--issued-at goes with --binding")
     request = Request(
-        now_s=int(time.time()) if now_s is None else now_s,
+        now_s=now_or(now_s),
         trusted=tuple(_address(text) for text in trust) or (PRODUCTION_ATTESTOR,),
         provider=_provider(provider_id) if provider_id is not None else None,
         binding=None if binding is None else Binding(binding, issued_at),

@@ -1,0 +1,1 @@
+"""Badges: what a policy asks, what was observed, what follows from it (specs/policy.md)."""
