@@ -38,7 +38,7 @@ MAX_EVIDENCE_BYTES = 8_388_608
 
 @click.group()
 def badge() -> None:
-    """Policies of badges: check them, explain them, try them on evidence."""
+    """Policies of badges: check, explain and try them."""
 
 
 @badge.command()

@@ -14,7 +14,7 @@ COMMANDS = {
     "statetest": LazyCommand(
         "trex.node.statetest:statetest", "Run Ethereum's state tests in PATH; exit code 1 if one fails."
     ),
-    "badge": LazyCommand("trex.node.badge:badge", "Policies of badges: check, explain, try."),
+    "badge": LazyCommand("trex.node.badge:badge", "Policies of badges: check, explain and try them."),
     "zktls": LazyCommand("trex.node.zktls:zktls", "Judge zkTLS claims of Reclaim."),
     "version": LazyCommand("trex.node.version:version", "Version and build of this program."),
 }
