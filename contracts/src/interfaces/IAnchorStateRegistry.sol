@@ -82,6 +82,9 @@ interface IAnchorStateRegistry {
     /// @notice The list of claims.
     function disputeGameFactory() external view returns (IDisputeGameFactory);
 
+    /// @notice Output root of the L2 genesis: what is true without a claim.
+    function GENESIS_OUTPUT() external view returns (bytes32);
+
     /// @notice The only account that may change the respected type.
     function TIMELOCK() external view returns (address);
 

@@ -14,8 +14,8 @@ contract AnchorStateRegistry is IAnchorStateRegistry {
     address public immutable TIMELOCK;
     /// @inheritdoc IAnchorStateRegistry
     uint256 public immutable disputeGameFinalityDelaySeconds;
-    /// @dev Output root of the L2 genesis.
-    bytes32 private immutable GENESIS_OUTPUT;
+    /// @inheritdoc IAnchorStateRegistry
+    bytes32 public immutable GENESIS_OUTPUT;
 
     /// @inheritdoc IAnchorStateRegistry
     uint32 public respectedGameType;

@@ -57,6 +57,12 @@ pub struct L1Network {
     pub chain_id: u64,
     /// Contracts by name, such as `inbox` and `portal`.
     pub contracts: BTreeMap<String, Address>,
+    /// Keccak-256 of each contract's runtime code.
+    #[serde(default)]
+    pub code_hashes: BTreeMap<String, B256>,
+    /// Who had which part when it was deployed, such as `sequencer`.
+    #[serde(default)]
+    pub accounts: BTreeMap<String, Address>,
     /// Numbers that the rules of settlement leave open, by name; each name ends in its unit.
     pub parameters: BTreeMap<String, u64>,
 }

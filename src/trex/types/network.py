@@ -73,6 +73,22 @@ class GenesisAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class L1Settlement:
+    """The L1 that a network settles on, and what of the network stands there (NET-040..043)."""
+
+    chain_id: int
+    """EIP-155 chain id of L1."""
+    contracts: Mapping[str, Address]
+    """Contracts by name: `inbox`, `portal` and so on."""
+    code_hashes: Mapping[str, Hash32]
+    """Keccak-256 of each contract's runtime code."""
+    accounts: Mapping[str, Address]
+    """Who had which part when it was deployed: `sequencer`, `proposer` and so on."""
+    parameters: Mapping[str, int]
+    """Numbers that the rules of settlement leave open; each name ends in its unit."""
+
+
+@dataclass(frozen=True, slots=True)
 class Network:
     """One network, read from one file."""
 
@@ -86,3 +102,5 @@ class Network:
     """Genesis accounts."""
     hash: Hash32
     """Keccak-256 of the file's canonical form (NET-005): one hash, one network."""
+    l1: L1Settlement | None = None
+    """None on a network without L1."""

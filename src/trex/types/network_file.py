@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from Crypto.Hash import keccak
 
-from trex.types.network import Genesis, GenesisAccount, L1Origin, Network, Parameters
+from trex.types.network import Genesis, GenesisAccount, L1Origin, L1Settlement, Network, Parameters
 from trex.types.primitives import Address, Gas, Hash32, Wei
 
 MAX_INTEGER = 2**53 - 1
@@ -24,6 +24,8 @@ MAX_CODE_BYTES = 24_576
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
 _QUANTITY = re.compile(r"0x(0|[1-9a-f][0-9a-f]*)", re.ASCII)
 _BYTES = re.compile(r"0x([0-9a-f]{2})*", re.ASCII)
+
+_CAMEL = re.compile(r"[a-z][A-Za-z0-9]{0,63}", re.ASCII)
 
 _L1_BLOCK = "0x4200000000000000000000000000000000000015"
 _REQUIRED_CODE = (
@@ -55,7 +57,8 @@ def read_network(text: str | bytes) -> Network:
         NetworkFileError: the first rule found broken.
     """
     root = _Part("", _parse(text))
-    root.has("name", "chainId", "genesis", "parameters", "alloc")
+    required = ("name", "chainId", "genesis", "parameters", "alloc")
+    root.has(*required, *(("l1",) if "l1" in root.value else ()))
     network = Network(
         name=root.matching("name", _NAME, "NET-010"),
         chain_id=root.integer("chainId", 1, rule="NET-011"),
@@ -63,6 +66,7 @@ def read_network(text: str | bytes) -> Network:
         parameters=_parameters(root.part("parameters")),
         alloc=_alloc(root.part("alloc")),
         hash=network_hash(root.value),
+        l1=_l1(root.part("l1")) if "l1" in root.value else None,
     )
     _check_between(network, root)
     return network
@@ -166,6 +170,25 @@ def _parameters(part: "_Part") -> Parameters:
         min_base_fee_wei=Wei(part.quantity("minBaseFeeWei", bits=64)),
         l1_base_fee_scalar=part.integer("l1BaseFeeScalar", 0, 2**32 - 1),
         l1_blob_base_fee_scalar=part.integer("l1BlobBaseFeeScalar", 0, 2**32 - 1),
+    )
+
+
+def _l1(part: "_Part") -> L1Settlement:
+    part.has("chainId", "contracts", "codeHashes", "accounts", "parameters")
+    contracts, hashes = part.part("contracts"), part.part("codeHashes")
+    accounts, parameters = part.part("accounts"), part.part("parameters")
+    for named in (contracts, hashes, accounts, parameters):
+        for key in named.value:
+            if not _CAMEL.fullmatch(key):
+                named.refuse("NET-041", f"does not match {_CAMEL.pattern}", key)
+    if contracts.value.keys() != hashes.value.keys():
+        part.refuse("NET-042", "not the names of contracts", "codeHashes")
+    return L1Settlement(
+        chain_id=part.integer("chainId", 1, rule="NET-040"),
+        contracts={key: contracts.address(key) for key in contracts.value},
+        code_hashes={key: hashes.word(key) for key in hashes.value},
+        accounts={key: accounts.address(key) for key in accounts.value},
+        parameters={key: parameters.integer(key) for key in parameters.value},
     )
 
 
@@ -302,6 +325,13 @@ class _Part:
         if len(value) != 32:
             self.refuse("NET-003", f"{len(value)} bytes, not 32", key)
         return Hash32(value)
+
+    def address(self, key: str) -> Address:
+        """20 bytes as lower-case 0x-hex."""
+        value = self.bytes(key)
+        if len(value) != 20:
+            self.refuse("NET-003", f"{len(value)} bytes, not 20", key)
+        return Address(value)
 
     def key(self, key: str, length: int) -> "_RawBytes":
         """A key of this part as bytes of a length."""
