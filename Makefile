@@ -29,7 +29,7 @@ test-long: ## the same and those that take many minutes
 	@$(PYTHON) scripts/guest
 	@$(PYTHON) scripts/test --long
 
-bench: ## throughput, latency and reads beside anvil and geth, into bench/results.md
+bench: ## throughput, latency and reads beside anvil, geth and Hardhat, into bench/results.md
 	@$(PYTHON) scripts/setup bench
 	@PYTHONPATH=src python bench/throughput/run.py --out bench/results.md
 

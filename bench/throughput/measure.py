@@ -1,8 +1,7 @@
-"""What is measured: inclusion under load, latency at a tenth of it, single reads."""
+"""What is measured: inclusion under load, latency at shares of it, single reads."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import statistics
 import threading
@@ -10,16 +9,20 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import aiohttp
 from wire import Connection, call, request
+from workload import batches
 
 if TYPE_CHECKING:
     from systems import Running
 
 POLL_S = 0.02
+LATENCY_POLL_S = 0.005
 INCLUSION_TIMEOUT_S = 120.0
-LATENCY_S = 5.0
+REQUESTS_PER_S = 50
+"""How often one connection sends at most when it is paced."""
+BATCH_MAX = 100
 READS = 1500
+RESULT = b'"result":"0x'
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +38,88 @@ class Throughput:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """From sending a transaction to holding its receipt, in milliseconds."""
+    """From when a transaction was due to be sent until a block with it can be read, in milliseconds."""
 
     rate_per_s: float
     p50_ms: float
     p99_ms: float
+
+
+class Senders:
+    """Threads that send prepared requests, one for each connection, and keep what was answered."""
+
+    def __init__(self, port: int, lanes: list[list[bytes]], pause_s: float = 0.0) -> None:
+        """Connect.
+
+        Args:
+            port: of the server.
+            lanes: requests, by connection.
+            pause_s: time from one request of a connection to its next; 0 sends as fast as answers come.
+        """
+        self.faults: list[str] = []
+        self.answers: list[list[bytes]] = [[] for _ in lanes]
+        self._connections = [Connection(port) for _ in lanes]
+        self._pause_s = pause_s
+        self._start = 0.0
+        self._threads = [
+            threading.Thread(target=self._send, args=(index, lane), daemon=True)
+            for index, lane in enumerate(lanes)
+        ]
+
+    def start(self) -> float:
+        """Send; return when the first requests were due, as time.perf_counter has it."""
+        self._start = time.perf_counter()
+        for thread in self._threads:
+            thread.start()
+        return self._start
+
+    def join(self) -> None:
+        """Wait for the last answer."""
+        for thread, connection in zip(self._threads, self._connections, strict=True):
+            thread.join()
+            connection.close()
+
+    def _send(self, index: int, lane: list[bytes]) -> None:
+        exchange, answers = self._connections[index].exchange, self.answers[index]
+        try:
+            for turn, prepared in enumerate(lane):
+                if (
+                    self._pause_s
+                    and (early_s := self._start + turn * self._pause_s - time.perf_counter()) > 0
+                ):
+                    time.sleep(early_s)
+                answer = exchange(prepared)
+                answers.append(answer)
+                if b'"error"' in answer:
+                    self.faults.append(answer[answer.index(b'"error"') :][:200].decode())
+                    return
+        except OSError as fault:
+            self.faults.append(str(fault))
+
+
+class Head:
+    """Follows a chain's newest block."""
+
+    def __init__(self, running: Running) -> None:
+        """Start at the newest block of now."""
+        self._running = running
+        self._number = int(running.connection.rpc("eth_blockNumber"), 16)
+        self._deadline = time.perf_counter() + INCLUSION_TIMEOUT_S
+
+    def news(self, faults: list[str]) -> list[int]:
+        """Return the numbers of the blocks made since the last time.
+
+        Raises:
+            RuntimeError: a transaction was refused, or time is up.
+        """
+        name = self._running.system.name
+        if faults:
+            raise RuntimeError(f"{name} refused: {faults[0]}")
+        if time.perf_counter() > self._deadline:
+            raise RuntimeError(f"{name}: transactions were not included in time")
+        newest = int(self._running.connection.rpc("eth_blockNumber"), 16)
+        known, self._number = self._number, newest
+        return list(range(known + 1, newest + 1))
 
 
 def throughput(running: Running, lanes: list[list[bytes]], count: int) -> Throughput:
@@ -48,78 +128,65 @@ def throughput(running: Running, lanes: list[list[bytes]], count: int) -> Throug
     Raises:
         RuntimeError: a transaction was refused, or was not included in time.
     """
-    watch = running.connection
-    number = int(watch.rpc("eth_blockNumber"), 16)
-    connections = [Connection(running.port) for _ in lanes]
-    faults: list[str] = []
-
-    def send(connection: Connection, requests: list[bytes]) -> None:
-        try:
-            for prepared in requests:
-                answer = connection.exchange(prepared)
-                if b'"error"' in answer:
-                    faults.append(answer[answer.index(b'"error"') :][:200].decode())
-                    return
-        except OSError as fault:
-            faults.append(str(fault))
-
-    threads = [
-        threading.Thread(target=send, args=pair, daemon=True) for pair in zip(connections, lanes, strict=True)
-    ]
-    cpu_s, started = running.cpu_s(), time.perf_counter()
-    for thread in threads:
-        thread.start()
+    head, sending = Head(running), Senders(running.port, lanes)
+    cpu_s = running.cpu_s()
+    started = sending.start()
     included, blocks = 0, 0
     while included < count:
-        head = int(watch.rpc("eth_blockNumber"), 16)
-        for height in range(number + 1, head + 1):
-            here = int(watch.rpc("eth_getBlockTransactionCountByNumber", hex(height)), 16)
+        for height in head.news(sending.faults):
+            here = int(running.connection.rpc("eth_getBlockTransactionCountByNumber", hex(height)), 16)
             included += here
             blocks += here > 0
-        number = head
-        if faults:
-            raise RuntimeError(f"{running.system.name} refused: {faults[0]}")
-        if time.perf_counter() - started > INCLUSION_TIMEOUT_S:
-            raise RuntimeError(f"{running.system.name}: {included} of {count} included in time")
         if included < count:
             time.sleep(POLL_S)
     seconds = time.perf_counter() - started
     cpu_s = running.cpu_s() - cpu_s
-    for thread, connection in zip(threads, connections, strict=True):
-        thread.join()
-        connection.close()
+    sending.join()
+    hashes = sum(answer.replace(b" ", b"").count(RESULT) for lane in sending.answers for answer in lane)
+    if hashes != count:
+        raise RuntimeError(f"{running.system.name} answered {hashes} hashes to {count} transactions")
     return Throughput(count / seconds, cpu_s / count * 1e6, blocks)
 
 
-def latency(running: Running, raws: list[str], rate_per_s: float) -> Latency:
-    """Send at a fixed rate by eth_sendRawTransactionSync, whatever is still waiting, and time each answer.
+def latency(running: Running, lanes: list[list[str]], rate_per_s: float) -> Latency:
+    """Send at a fixed rate, whatever still waits, and look when blocks with the transactions can be read.
 
     Raises:
-        RuntimeError: a transaction was refused.
+        RuntimeError: a transaction was refused, or was not included in time.
     """
-    bodies = [json.dumps(call("eth_sendRawTransactionSync", raw)).encode() for raw in raws]
-    times_ms = sorted(asyncio.run(_paced(f"http://127.0.0.1:{running.port}/", bodies, rate_per_s)))
-    p99 = times_ms[min(len(times_ms) - 1, len(times_ms) * 99 // 100)]
-    return Latency(rate_per_s, statistics.median(times_ms), p99)
-
-
-async def _paced(url: str, bodies: list[bytes], rate_per_s: float) -> list[float]:
-    headers = {"Content-Type": "application/json"}
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
-        loop = asyncio.get_running_loop()
-        start = loop.time()
-
-        async def send(index: int, body: bytes) -> float:
-            due = start + index / rate_per_s
-            await asyncio.sleep(due - loop.time())
-            async with session.post(url, data=body) as response:
-                answer = await response.read()
-            if b'"error"' in answer:
-                raise RuntimeError(f"refused: {answer[:300]!r}")
-            return (loop.time() - due) * 1000
-
-        return await asyncio.gather(*(send(index, body) for index, body in enumerate(bodies)))
+    count = sum(map(len, lanes))
+    size = min(BATCH_MAX, max(1, round(rate_per_s / len(lanes) / REQUESTS_PER_S)))
+    pause_s = size * len(lanes) / rate_per_s
+    sending = Senders(running.port, [batches(lane, size) for lane in lanes], pause_s)
+    head = Head(running)
+    seen: list[tuple[float, bytes]] = []
+    included = 0
+    started = sending.start()
+    while included < count:
+        for height in head.news(sending.faults):
+            asked = json.dumps(call("eth_getBlockByNumber", hex(height), False)).encode()
+            block = running.connection.exchange(request(asked))
+            seen.append((time.perf_counter(), block))
+            included += len(json.loads(block)["result"]["transactions"])
+        if included < count:
+            time.sleep(LATENCY_POLL_S)
+    sending.join()
+    due = {
+        answer["result"]: started + turn * pause_s
+        for lane in sending.answers
+        for turn, answers in enumerate(lane)
+        for answer in json.loads(answers)
+    }
+    if len(due) != count:
+        raise RuntimeError(f"{running.system.name} answered {len(due)} hashes to {count} transactions")
+    waits_ms = sorted(
+        (when - due[tx_hash]) * 1000
+        for when, block in seen
+        for tx_hash in json.loads(block)["result"]["transactions"]
+        if tx_hash in due
+    )
+    p99 = waits_ms[min(len(waits_ms) - 1, len(waits_ms) * 99 // 100)]
+    return Latency(rate_per_s, statistics.median(waits_ms), p99)
 
 
 def reads(running: Running, method: str, *params: object) -> float:

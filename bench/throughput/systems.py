@@ -22,9 +22,11 @@ from trex.chain.build import core_build
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
 GAS_LIMIT = 400_000_000
 """Of a block, on every system: that of the T-Rex devnet."""
+HARDHAT_SHARE = 0.1
 ETHER_WEI = 10**18
 BALANCE_WEI = 10_000 * ETHER_WEI
 START_TIMEOUT_S = 60.0
@@ -43,6 +45,8 @@ class System:
     block_time_ms: int
     set_balance: str | None
     """Method that sets a balance; None where ether comes from an unlocked account of the node."""
+    share: float = 1.0
+    """Part of the load that it gets: a slow one would take minutes for the whole."""
 
 
 def free_port() -> int:
@@ -99,6 +103,18 @@ def geth() -> System | None:
     serving = ("--http", "--http.port", "PORT", "--ipcdisable", "--port", "0", "--verbosity", "1")
     command = (program, *mining, *pool, *queue, *serving, "--datadir", "DIR")
     return System("geth --dev", command, output(program, "--version"), 1000, None)
+
+
+def hardhat() -> System | None:
+    """Hardhat's node, from npm; transactions in the order of their arrival, blocks by the clock."""
+    package = ROOT / "node_modules" / "hardhat"
+    program = shutil.which("node")
+    if program is None or not package.is_dir():
+        return None
+    start = ("--config", str(HERE / "hardhat.config.cjs"), "node", "--hostname", "127.0.0.1")
+    command = (program, str(package / "internal" / "cli" / "bootstrap.js"), *start, "--port", "PORT")
+    version = json.loads((package / "package.json").read_text())["version"]
+    return System("Hardhat", command, f"hardhat {version}", 1000, "hardhat_setBalance", HARDHAT_SHARE)
 
 
 class Running:

@@ -157,13 +157,13 @@ def _by_connection(accounts: list[Sender], count: int, sign: Callable[[Sender, i
     return lanes
 
 
-def batches(raws: list[str]) -> list[bytes]:
-    """Return the requests that send transactions of one connection, `BATCH` in each."""
+def batches(raws: list[str], size: int = BATCH) -> list[bytes]:
+    """Return the requests that send transactions of one connection, `size` in each."""
     prepared = []
-    for at in range(0, len(raws), BATCH):
+    for at in range(0, len(raws), size):
         calls = [
             call("eth_sendRawTransaction", raw, call_id=index)
-            for index, raw in enumerate(raws[at : at + BATCH])
+            for index, raw in enumerate(raws[at : at + size])
         ]
         prepared.append(request(json.dumps(calls).encode()))
     return prepared

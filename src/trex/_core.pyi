@@ -83,11 +83,24 @@ class Chain:
         Beside the methods of the OpenRPC document: `eth_getHeaderByNumber`, whose answer newHeads sends.
         """
 
+    def brief(self, method: str, params: bytes) -> bytes | None:
+        """Answer eth_call, eth_getBlockByNumber or eth_getBlockByHash if that takes a millisecond or two.
+
+        None where it would take longer, or is another method: ask `rpc`. Raises as `rpc` does.
+        """
+
     def submit(self, transactions: Sequence[str]) -> list[str | RpcError]:
         """Put raw transactions (0x-prefixed hex) into the mempool, in order; hash or reason for each.
 
         A hash that is returned is journaled durably. A fault of the journal raises CoreError for the whole
         call.
+        """
+
+    def submit_batches(self, bodies: Sequence[bytes], most: int) -> list[tuple[bytes, int, int] | None]:
+        """Answer JSON-RPC batches of eth_sendRawTransaction, whose transactions go in together, in order.
+
+        For each body the answer, and how many transactions were taken and refused. None for a body that is
+        anything else than such a batch of up to `most` calls, each with an id: nothing of it was taken in.
         """
 
     def pool_len(self) -> tuple[int, int]:

@@ -76,6 +76,36 @@ class SmallChain:
                 out.append(tx_hash)
         return out
 
+    def submit_batches(self, bodies: Sequence[bytes], most: int) -> list[tuple[bytes, int, int] | None]:
+        return [self._submit_batch(body, most) for body in bodies]
+
+    def _submit_batch(self, body: bytes, most: int) -> tuple[bytes, int, int] | None:
+        try:
+            calls = orjson.loads(body)
+        except ValueError:
+            return None
+        if len(calls) > most or not all(
+            isinstance(call, dict)
+            and call.get("method") == "eth_sendRawTransaction"
+            and type(call.get("id")) is int
+            and len(call["params"]) == 1
+            and type(call["params"][0]) is str
+            for call in calls
+        ):
+            return None
+        outcomes = self.submit([call["params"][0] for call in calls])
+        refused = sum(isinstance(outcome, RpcError) for outcome in outcomes)
+        answers = [
+            {"jsonrpc": "2.0", "id": call["id"]}
+            | (
+                {"error": {"code": outcome.code, "message": outcome.message}}
+                if isinstance(outcome, RpcError)
+                else {"result": outcome}
+            )
+            for call, outcome in zip(calls, outcomes, strict=True)
+        ]
+        return orjson.dumps(answers), len(calls) - refused, refused
+
     def pool_len(self) -> tuple[int, int]:
         return len(self.pool), 0
 
@@ -130,6 +160,9 @@ class SmallChain:
 
     def counters(self) -> dict[str, int]:
         return {"pool_transactions": len(self.pool)}
+
+    def brief(self, method: str, params: bytes) -> bytes | None:
+        return None
 
     def rpc(self, method: str, params: bytes) -> bytes:
         self.asked.append(method)

@@ -11,5 +11,6 @@ pub mod network;
 pub mod operate;
 pub mod pool;
 pub mod rpc;
+pub mod send_batch;
 pub mod settle;
 pub mod transfer;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use alloy_primitives::{B256, Bytes, hex};
-use pyo3::{exceptions::PyValueError, prelude::*, types::PyBytes};
+use pyo3::{exceptions::PyValueError, prelude::*, pybacked::PyBackedBytes, types::PyBytes};
 use serde::Deserialize;
 use trex_chain::{
     chain::{self, BuildOrder, ChainError},
@@ -15,6 +15,7 @@ use trex_chain::{
     network::Network,
     pool::PoolConfig,
     rpc::{self, limits::Limits},
+    send_batch::AnsweredBatch,
     settle::{Forced, L1Heads},
     transfer::Progress,
 };
@@ -213,6 +214,18 @@ impl Chain {
         Ok(PyBytes::new(py, &answer))
     }
 
+    fn brief<'py>(
+        &self,
+        py: Python<'py>,
+        method: &str,
+        params: &[u8],
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let chain = self.open_chain()?;
+        let answer = py.detach(|| rpc::brief(&*chain, method, params, &self.limits));
+        let answer = answer.transpose().map_err(errors::rpc)?;
+        Ok(answer.map(|answer| PyBytes::new(py, &answer)))
+    }
+
     fn submit<'py>(&self, py: Python<'py>, transactions: Vec<String>) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let results = self.work(py, |chain| {
             let mut raw = Vec::with_capacity(transactions.len());
@@ -241,6 +254,18 @@ impl Chain {
                 errors::argument("invalid argument 0", &reason).into_value(py).into_bound(py).into_any();
         }
         Ok(answers)
+    }
+
+    fn submit_batches<'py>(
+        &self,
+        py: Python<'py>,
+        bodies: Vec<PyBackedBytes>,
+        most: usize,
+    ) -> PyResult<Vec<Option<(Bound<'py, PyBytes>, usize, usize)>>> {
+        let bodies: Vec<&[u8]> = bodies.iter().map(|body| &**body).collect();
+        let answers = self.work(py, |chain| Ok(chain.submit_batches(&bodies, most)))?;
+        let convert = |batch: AnsweredBatch| (PyBytes::new(py, &batch.json), batch.accepted, batch.refused);
+        Ok(answers.into_iter().map(|answer| answer.map(convert)).collect())
     }
 
     fn pool_len(&self) -> PyResult<(usize, usize)> {

@@ -55,6 +55,11 @@ impl Transaction {
         Ok(Self { envelope: decode_envelope(&encoded)?, encoded, hash, sender })
     }
 
+    /// The same transaction of another sender: for who decodes first and recovers the sender later.
+    pub fn signed_by(self, sender: Address) -> Self {
+        Self { sender, ..self }
+    }
+
     /// A deposit made by the state transition itself.
     pub fn deposit(deposit: TxDeposit) -> Self {
         let sender = deposit.from;

@@ -47,7 +47,11 @@ class Core(Protocol):
     def max_idle_ms(self) -> int: ...  # noqa: D102
     def head(self) -> Sealed: ...  # noqa: D102
     def rpc(self, method: str, params: bytes) -> bytes: ...  # noqa: D102
+    def brief(self, method: str, params: bytes) -> bytes | None: ...  # noqa: D102
     def submit(self, transactions: Sequence[str]) -> list[str | RpcError]: ...  # noqa: D102
+    def submit_batches(  # noqa: D102
+        self, bodies: Sequence[bytes], most: int
+    ) -> list[tuple[bytes, int, int] | None]: ...
     def pool_len(self) -> tuple[int, int]: ...  # noqa: D102
     def pending_since(self, cursor: int | None, full: bool, limit: int) -> tuple[int, list[bytes]]: ...  # noqa: D102
     def build(  # noqa: D102

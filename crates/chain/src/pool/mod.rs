@@ -25,10 +25,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, keccak256};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY};
 use rayon::prelude::*;
 use revm::context_interface::cfg::gas_params::GasParams;
 use trex_stf::{
+    keccak::keccak256_many,
     state::{State, StateDiff},
     transaction::Transaction,
 };
@@ -166,7 +167,7 @@ impl Pool {
         view: impl Fn() -> (S, Head),
     ) -> Vec<Result<B256, PoolError>> {
         let (state, head) = view();
-        let hashed: Vec<_> = raw.into_iter().map(|encoded| (keccak256(&encoded), encoded)).collect();
+        let hashed: Vec<_> = keccak256_many(&raw).into_iter().zip(raw).collect();
         let known: Vec<bool> = {
             let guarded = self.lock();
             hashed.iter().map(|(hash, _)| guarded.ledger.get(hash).is_some()).collect()

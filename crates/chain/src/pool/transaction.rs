@@ -152,9 +152,7 @@ impl PoolTransaction {
         if max_fee_wei < u128::from(floor_wei) {
             return Err(PoolError::FeeCapTooLow { sender, max_fee_wei, base_fee_wei: floor_wei });
         }
-        let tx = Transaction::with_sender(encoded.clone(), hash, sender)
-            .map_err(|error| malformed(&encoded, error))?;
-        Ok(Self::new(tx, config, head))
+        Ok(Self::new(unsigned.signed_by(sender), config, head))
     }
 }
 

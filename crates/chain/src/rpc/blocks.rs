@@ -32,6 +32,16 @@ pub fn eth_get_block_by_hash<R: Reader>(rpc: &Rpc<'_, R>, params: &Params<'_>) -
     block(rpc, id, params.optional(1, params::boolean)?.unwrap_or(false))
 }
 
+/// How many transactions the block has that these parameters of `method` name; `None` where they name none.
+pub(super) fn count_of<R: Reader>(rpc: &Rpc<'_, R>, method: &str, params: &Params<'_>) -> Option<u64> {
+    let id = match method {
+        "eth_getBlockByHash" => BlockId::Hash(params.required(0, params::hash).ok()?),
+        _ => params.required(0, params::block_number).ok()?,
+    };
+    let header = rpc.header(id).ok().flatten()?;
+    rpc.reader.transaction_count(header.number).ok()
+}
+
 fn header<R: Reader>(rpc: &Rpc<'_, R>, id: BlockId) -> Answer {
     if id == BlockId::Pending {
         return Ok(shapes::header(&rpc.reader.pending()?.header, None));

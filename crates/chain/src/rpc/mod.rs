@@ -34,6 +34,8 @@ pub mod transfers;
 pub mod txpool;
 pub mod watch;
 
+use std::time::{Duration, Instant};
+
 use context::Rpc;
 use error::RpcError;
 use json::Answer;
@@ -124,6 +126,42 @@ methods! {
     "txpool_status" 0 => txpool::txpool_status;
     "web3_clientVersion" 0 => info::web3_client_version;
     "web3_sha3" 1 => info::web3_sha3;
+}
+
+/// Longest parameters of a call that [`brief`] looks at, bytes.
+const BRIEF_PARAMS_BYTES: usize = 4096;
+/// Largest block that [`brief`] answers with, transactions.
+const BRIEF_TRANSACTIONS: u64 = 200;
+/// Time for a call that [`brief`] runs.
+const BRIEF_TIME: Duration = Duration::from_millis(1);
+
+/// Answers `eth_call`, `eth_getBlockByNumber` or `eth_getBlockByHash` if that takes no longer than some
+/// milliseconds, so that a caller who must not be held up can ask. `None` where it would take longer, or
+/// where the method is another one: [`dispatch`] has no such bound.
+pub fn brief<R: Reader>(reader: &R, method: &str, params: &[u8], limits: &Limits) -> Option<Answer> {
+    let is_small = params.len() <= BRIEF_PARAMS_BYTES;
+    let asks_pending = params.windows(7).any(|window| window == b"pending");
+    if !is_small || asks_pending {
+        return None;
+    }
+    match method {
+        "eth_call" => {
+            let brief = Limits { call_timeout: BRIEF_TIME.min(limits.call_timeout), ..limits.clone() };
+            let started = Instant::now();
+            let answer = dispatch(reader, method, params, &brief);
+            // A failure after the time is up may be that of the time.
+            (answer.is_ok() || started.elapsed() < brief.call_timeout).then_some(answer)
+        }
+        "eth_getBlockByNumber" | "eth_getBlockByHash" => {
+            let rpc = Rpc { reader, limits };
+            let count =
+                Params::parse(params, 2).ok().and_then(|params| blocks::count_of(&rpc, method, &params));
+            count
+                .is_none_or(|count| count <= BRIEF_TRANSACTIONS)
+                .then(|| dispatch(reader, method, params, limits))
+        }
+        _ => None,
+    }
 }
 
 /// Answers a read-only method. `params` is a JSON array or empty; the answer is the JSON of `result`.

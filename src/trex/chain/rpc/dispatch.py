@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 
 SEND = "eth_sendRawTransaction"
 
+SEND_MARK = b'"eth_sendRawTransaction"'
+SEND_MARK_WITHIN = 256
+"""A batch whose beginning names no transaction is not tried as one of transactions only."""
+
 LIGHT = frozenset(
     {
         "eth_accounts",
@@ -48,6 +52,8 @@ LIGHT = frozenset(
         "eth_coinbase",
         "eth_gasPrice",
         "eth_getBalance",
+        "eth_getBlockTransactionCountByHash",
+        "eth_getBlockTransactionCountByNumber",
         "eth_getCode",
         "eth_getStorageAt",
         "eth_getTransactionByHash",
@@ -66,6 +72,19 @@ LIGHT = frozenset(
     }
 )
 """Methods so quick that a thread would cost more than they do: point reads. They run on the loop."""
+
+
+BRIEF = frozenset(
+    {
+        "eth_call",
+        "eth_getBlockByHash",
+        "eth_getBlockByNumber",
+    }
+)
+"""Methods that are mostly as quick: the core answers them on the loop when it can do so within `BRIEF_S`."""
+BRIEF_S = 0.002
+AT_ONCE_BYTES = 4096
+"""Longer messages are not looked at on the loop before they get a task."""
 
 
 @dataclass(slots=True)
@@ -103,9 +122,12 @@ class Dispatcher:
         self.limits = limits
         self.metrics = metrics
         self.methods = methods
+        self._brief_again = 0.0
 
     async def answer(self, body: bytes | str, session: Session) -> bytes | None:
         """Answer a message; None when there is nothing to answer (notifications)."""
+        if body[:1] in (b"[", "[") and (answer := await self._send_batch(body)) is not None:
+            return answer
         try:
             message = parse(body)
         except MalformedError as error:
@@ -114,6 +136,22 @@ class Dispatcher:
             return await self._batch(message, session)
         answers = await self._calls([read_call(message)], session)
         return answers[0] if answers else None
+
+    def at_once(self, body: bytes) -> bytes | None:
+        """Answer a message now that asks for one quick read; None where it asks for anything else."""
+        if len(body) > AT_ONCE_BYTES or body[:1] != b"{":
+            return None
+        try:
+            call = read_call(parse(body))
+        except MalformedError:
+            return None
+        if type(call) is not Call or call.id is None or not self._is_core(call):
+            return None
+        outcome = self._quick(call)
+        if outcome is None:
+            return None
+        (answer,) = self._encode(call, outcome)
+        return answer
 
     async def _batch(self, messages: list[Any], session: Session) -> bytes | None:
         limits = self.limits
@@ -193,6 +231,31 @@ class Dispatcher:
             self.metrics.called(SEND, seconds, False, len(calls) - failed)
         return answers
 
+    async def _send_batch(self, body: bytes | str) -> bytes | None:
+        """Answer a batch that holds nothing but transactions, unparsed; None where it holds anything else."""
+        if isinstance(body, str):
+            body = body.encode()
+        if SEND_MARK not in body[:SEND_MARK_WITHIN]:
+            return None
+        started = time.perf_counter()
+        try:
+            answered = await self.transactions.submit_batch(body)
+        except Exception as error:
+            # Some may be in: trying again call by call would refuse what was taken.
+            failure = as_rpc_error(error, SEND)
+            calls = [read_call(message) for message in parse(body)]
+            self.metrics.called(SEND, time.perf_counter() - started, True, len(calls))
+            return encode_batch([encode_error(call.id, failure) for call in calls if call.id is not None])
+        if answered is None:
+            return None
+        answer, accepted, refused = answered
+        seconds = time.perf_counter() - started
+        if accepted:
+            self.metrics.called(SEND, seconds, False, accepted)
+        if refused:
+            self.metrics.called(SEND, seconds, True, refused)
+        return answer
+
     async def _submit(self, raws: list[str]) -> list[str | RpcError]:
         try:
             return await self.transactions.submit(raws)
@@ -225,8 +288,8 @@ class Dispatcher:
 
     async def _core(self, calls: list[Call], room: int) -> list[bytes]:
         """Let the core answer neighbouring calls, on the loop if it is one quick read, else on a thread."""
-        if len(calls) == 1 and self._is_light(calls[0]):
-            return self._encode(calls[0], self._ask(calls[0]))
+        if len(calls) == 1 and (quick := self._quick(calls[0])) is not None:
+            return self._encode(calls[0], quick)
         finished: list[bytes | RpcError] = []
         limit = self.limits.call_timeout_s
         failure = RpcError(TIMED_OUT, f"request timed out: limit call_timeout_s={limit:g}")
@@ -241,12 +304,31 @@ class Dispatcher:
             answers += self._encode(call, outcome)
         return answers
 
-    @staticmethod
-    def _is_light(call: Call) -> bool:
+    def _quick(self, call: Call) -> bytes | RpcError | None:
+        """Answer a call on the loop if it is a quick read; None if a thread must do it."""
+        light = call.method in LIGHT
+        if not light and call.method not in BRIEF:
+            return None
         # The pending block is executed for whoever asks for its state; its nonces are the mempool's.
-        return call.method in LIGHT and (
-            call.method == "eth_getTransactionCount" or "pending" not in call.params
-        )
+        if "pending" in call.params and call.method != "eth_getTransactionCount":
+            return None
+        if light:
+            return self._ask(call)
+        started = time.perf_counter()
+        if started < self._brief_again:
+            return None
+        outcome: bytes | RpcError | None
+        try:
+            outcome = guarded(self.core.brief, call.method, orjson.dumps(call.params))
+        except Exception as error:
+            outcome = as_rpc_error(error, call.method)
+        ended = time.perf_counter()
+        if ended - started > BRIEF_S:
+            # Whoever asks for such calls must not have the loop: a hundredth of the time at most.
+            self._brief_again = ended + 100 * (ended - started)
+        if outcome is not None:
+            self.metrics.called(call.method, ended - started, isinstance(outcome, RpcError))
+        return outcome
 
     def _ask_all(self, calls: list[Call], room: int, outcomes: list[bytes | RpcError]) -> None:
         """Answer calls one after another on this thread, until there is no more room or time."""

@@ -16,6 +16,8 @@ from trex.chain.limits import ServerLimits
 from trex.chain.metrics import Metrics
 from trex.chain.rpc.access import Access
 from trex.chain.rpc.dispatch import Dispatcher, Session
+from trex.chain.rpc.front import BODY_S, KEEP_ALIVE_S, LONG_BYTES, PACK_ASIDE_BYTES, PACK_FROM_BYTES, Front
+from trex.chain.rpc.head import CONTENT_TYPES, Head
 from trex.chain.rpc.messages import INVALID_REQUEST, NULL, encode_error, over_limit
 from trex.chain.rpc.subscriptions import Subscriptions
 from trex.chain.rpc.websocket import Backlog, Connection
@@ -25,15 +27,6 @@ from trex.types.errors import RpcError
 
 log = logging.getLogger(__name__)
 
-CONTENT_TYPES = frozenset({"application/json", "application/json-rpc", "application/jsonrequest"})
-"""As geth's. A page of another site can send other types without asking, so those are refused."""
-GZIP_FROM_BYTES = 4096
-LONG_BYTES = 1 << 16
-"""Answers from here on may fill more than the buffers of a connection."""
-BODY_S = 30.0
-"""A connection's first request, a request's body, and the reading of a long answer may each take so long."""
-KEEP_ALIVE_S = 75.0
-"""A connection may be silent so long between requests."""
 DRAIN_S = 5.0
 """Answers under way when the server stops have this long."""
 
@@ -70,11 +63,17 @@ class Server(Service):
         self.host = host
         self.port = port
         self._connections: set[Connection] = set()
-        self._requests = 0
-        self._body_bytes = 0
-        self._answer_bytes = 0
+        self.requests = 0
+        """HTTP requests being answered."""
+        self.body_bytes = 0
+        """Bytes of their bodies, and of those being read."""
+        self.answer_bytes = 0
+        """Bytes of long answers being sent."""
+        self.fronts: set[Front] = set()
+        """Connections that have asked for nothing but plain requests."""
+        self.heads: dict[bytes, Head] = {}
+        """Heads of requests that came before."""
         self._backlog = Backlog()
-        self._silent: set[object] = set()
         self._listener: asyncio.Server | None = None
         self._runner: web.AppRunner | None = None
 
@@ -107,19 +106,27 @@ class Server(Service):
         """Take a connection, or refuse it when there are too many."""
         assert self._runner is not None
         assert self._runner.server is not None
-        if len(self._runner.server.connections) >= self.limits.connections:
+        if len(self._runner.server.connections) + len(self.fronts) >= self.limits.connections:
             busy = over_limit("too many connections", "connections", self.limits.connections)
             return Refusal(encode_error(NULL, busy))
-        handler = self._runner.server()
-        self._silent.add(handler)
-        asyncio.get_running_loop().call_later(BODY_S, self._end_silent, handler)
-        return handler
+        front = Front(self)
+        self.fronts.add(front)
+        return front
 
-    def _end_silent(self, handler: Any) -> None:
-        """Close a connection that has not brought a request until now."""
-        if handler in self._silent:
-            self._silent.discard(handler)
-            handler.force_close()
+    def handler(self) -> asyncio.Protocol:
+        """Return aiohttp's protocol for a connection that it is to have."""
+        assert self._runner is not None
+        assert self._runner.server is not None
+        return self._runner.server()
+
+    def slow_reader(self, transport: asyncio.BaseTransport | None) -> None:
+        """End a connection whose client does not read its answer."""
+        self.metrics.slow_readers.inc()
+        if isinstance(transport, asyncio.Transport):
+            log.warning(
+                "%s does not read its answer: connection closed", transport.get_extra_info("peername")
+            )
+            transport.abort()
 
     async def work(self) -> None:
         """Serve until asked to stop, then finish what is being answered."""
@@ -128,13 +135,23 @@ class Server(Service):
             connection.close(WSCloseCode.GOING_AWAY, "the node is stopping")
         if self._listener is not None:
             self._listener.close()
+        await self._drain()
         if self._runner is not None:
             await self._runner.cleanup()
+
+    async def _drain(self) -> None:
+        """Close what is silent, and let answers under way come to their end."""
+        for front in list(self.fronts):
+            front.close()
+        under_way = [front.busy for front in self.fronts if front.busy is not None]
+        if under_way:
+            await asyncio.wait(under_way, timeout=DRAIN_S)
+        for front in list(self.fronts):
+            front.abort()
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Respond) -> web.StreamResponse:
         """Check host and origin, and let nothing that nobody expected out as a 500."""
-        self._silent.discard(request.protocol)
         if not self.access.allows_host(request.headers.get("Host")):
             return web.Response(status=HTTPStatus.FORBIDDEN, text="invalid host specified\n")
         try:
@@ -157,7 +174,7 @@ class Server(Service):
     @staticmethod
     def _json(body: bytes, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
         return web.Response(
-            body=body, status=status, content_type="application/json", zlib_executor_size=1 << 15
+            body=body, status=status, content_type="application/json", zlib_executor_size=PACK_ASIDE_BYTES
         )
 
     def _refuse(self, status: HTTPStatus, error: RpcError) -> web.Response:
@@ -189,7 +206,7 @@ class Server(Service):
             admin = self.access.admits(request.headers.get("Authorization"), time.time())
         except PermissionError as error:
             return web.Response(status=HTTPStatus.UNAUTHORIZED, text=f"{error}\n")
-        if self._requests >= limits.http_requests:
+        if self.requests >= limits.http_requests:
             busy = over_limit("too many requests at once", "http_requests", limits.http_requests)
             return self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, busy)
         # A body of unknown length, or a packed one, may turn out as long as the limit allows.
@@ -198,11 +215,11 @@ class Server(Service):
             length = limits.body_bytes
         if length > limits.body_bytes:
             return self._too_large()
-        if self._body_bytes + length > limits.inflight_bytes:
+        if self.body_bytes + length > limits.inflight_bytes:
             busy = over_limit("too many request bytes at once", "inflight_bytes", limits.inflight_bytes)
             return self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, busy)
-        self._requests += 1
-        self._body_bytes += length
+        self.requests += 1
+        self.body_bytes += length
         self.metrics.http_requests.inc()
         try:
             async with asyncio.timeout(BODY_S):
@@ -217,11 +234,11 @@ class Server(Service):
         except ValueError as error:
             return self._refuse(HTTPStatus.BAD_REQUEST, RpcError(INVALID_REQUEST, str(error)))
         finally:
-            self._requests -= 1
-            self._body_bytes -= length
+            self.requests -= 1
+            self.body_bytes -= length
             self.metrics.http_requests.dec()
         response = self._json(answer or b"")
-        if answer is not None and len(answer) >= GZIP_FROM_BYTES:
+        if answer is not None and len(answer) >= PACK_FROM_BYTES:
             accepted = request.headers.get("Accept-Encoding", "")
             if "gzip" in accepted.lower():
                 response.enable_compression(web.ContentCoding.gzip)
@@ -232,21 +249,18 @@ class Server(Service):
     async def _send_long(self, request: web.Request, response: web.Response, size: int) -> web.StreamResponse:
         """Send a long answer here, where what slow readers leave in memory is counted and timed."""
         limit = self.limits.inflight_bytes
-        if self._answer_bytes + size > limit:
+        if self.answer_bytes + size > limit:
             busy = over_limit("too many answer bytes at once", "inflight_bytes", limit)
             return self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, busy)
-        self._answer_bytes += size
+        self.answer_bytes += size
         try:
             async with asyncio.timeout(BODY_S):
                 await response.prepare(request)
                 await response.write_eof()
         except TimeoutError:
-            self.metrics.slow_readers.inc()
-            log.warning("%s does not read its answer: connection closed", request.remote)
-            if request.transport is not None:
-                request.transport.abort()
+            self.slow_reader(request.transport)
         finally:
-            self._answer_bytes -= size
+            self.answer_bytes -= size
         return response
 
     def _too_large(self) -> web.Response:

@@ -1,8 +1,8 @@
 """Transactions on their way in: into the mempool in groups, and waiting for their receipt (EIP-7966)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import orjson
 
@@ -16,6 +16,9 @@ from trex.types.errors import CoreError, RpcError
 if TYPE_CHECKING:
     from trex.chain.rpc.dispatch import Session
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 GROUP_MAX = 2000
 """Transactions that go to the core in one call."""
 IN_FLIGHT = 2
@@ -24,6 +27,13 @@ NOT_IN_TIME = 4
 """EIP-7966: accepted, but not included in time; data is the hash."""
 NONCE_GAP = 6
 """EIP-7966: accepted, but an earlier nonce is missing; data is that nonce."""
+
+
+BATCH_GROUP_BYTES = 1 << 20
+"""Whole batches that go to the core in one call, together at most, unless one alone is longer."""
+
+Answered = tuple[bytes, int, int]
+"""The answer to a batch, how many of its transactions the mempool took, and how many it refused."""
 
 
 class Transactions:
@@ -44,6 +54,7 @@ class Transactions:
         self.failed: Callable[[CoreError], None] = lambda _: None
         """Called when the core could not take transactions in."""
         self._queue: list[tuple[list[str], asyncio.Future[list[str | RpcError]]]] = []
+        self._batches: list[tuple[bytes, asyncio.Future[Answered | None]]] = []
         self._jobs: set[asyncio.Task[None]] = set()
         self._waiting: dict[str, list[asyncio.Future[bytes]]] = {}
         self._waiters = 0
@@ -59,9 +70,21 @@ class Transactions:
         self._start()
         return await future
 
+    async def submit_batch(self, body: bytes) -> Answered | None:
+        """Answer a batch of eth_sendRawTransaction; None where it holds anything else, and nothing was done.
+
+        Raises:
+            CoreError: the core has a fault.
+        """
+        future: asyncio.Future[Answered | None] = asyncio.get_running_loop().create_future()
+        self._batches.append((body, future))
+        self._start()
+        return await future
+
     def _start(self) -> None:
-        if self._queue and len(self._jobs) < IN_FLIGHT:
-            job = asyncio.create_task(self._run(), name="submit")
+        if (self._queue or self._batches) and len(self._jobs) < IN_FLIGHT:
+            work = self._run_batches() if self._batches else self._run()
+            job = asyncio.create_task(work, name="submit")
             self._jobs.add(job)
             job.add_done_callback(self._ended)
 
@@ -76,25 +99,57 @@ class Transactions:
         while self._queue and (not group or len(raws) + len(self._queue[0][0]) <= GROUP_MAX):
             group.append(self._queue.pop(0))
             raws += group[-1][0]
-        try:
-            outcomes = await self.workers.quick(self.core.submit, raws)
-            for told in self.after:
-                if (wait := told()) is not None:
-                    await wait
-        except BaseException as error:
-            if isinstance(error, CoreError):
-                self.failed(error)
-            for _, future in group:
-                if not future.done():
-                    future.set_exception(error)
-            if not isinstance(error, Exception):
-                raise
+        if not group:
+            return
+        futures = [future for _, future in group]
+        outcomes = await self._submitted(futures, self.core.submit, raws)
+        if outcomes is None:
             return
         at = 0
         for some, future in group:
             if not future.done():
                 future.set_result(outcomes[at : at + len(some)])
             at += len(some)
+
+    async def _run_batches(self) -> None:
+        """Take the whole batches that wait, as one call."""
+        group: list[tuple[bytes, asyncio.Future[Answered | None]]] = []
+        size = 0
+        while self._batches and (not group or size + len(self._batches[0][0]) <= BATCH_GROUP_BYTES):
+            group.append(self._batches.pop(0))
+            size += len(group[-1][0])
+        if not group:
+            return
+        futures = [future for _, future in group]
+        bodies = [body for body, _ in group]
+        answers = await self._submitted(futures, self.core.submit_batches, bodies, self.limits.batch_requests)
+        for future, answer in zip(futures, answers or (), strict=False):
+            if not future.done():
+                future.set_result(answer)
+
+    async def _submitted(
+        self,
+        futures: Sequence[asyncio.Future[Any]],
+        submit: Callable[P, list[T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> list[T] | None:
+        """Call the core on a thread and tell who listens; None after a fault, which the futures get."""
+        try:
+            outcomes = await self.workers.quick(submit, *args, **kwargs)
+            for told in self.after:
+                if (wait := told()) is not None:
+                    await wait
+        except BaseException as error:
+            if isinstance(error, CoreError):
+                self.failed(error)
+            for future in futures:
+                if not future.done():
+                    future.set_exception(error)
+            if not isinstance(error, Exception):
+                raise
+            return None
+        return outcomes
 
     async def send_sync(self, _: "Session", params: list[Any]) -> bytes:
         """Answer eth_sendRawTransactionSync (EIP-7966): put in, and wait for the receipt."""

@@ -1,0 +1,73 @@
+"""Heads of HTTP requests that are answered without a web framework. Pure."""
+
+import re
+from dataclasses import dataclass
+
+from trex.chain.rpc.access import Access
+
+CONTENT_TYPES = frozenset({"application/json", "application/json-rpc", "application/jsonrequest"})
+"""As geth's. A page of another site can send other types without asking, so those are refused."""
+
+_REQUEST_LINE = b"POST / HTTP/1.1"
+_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*")
+"""RFC 9112, section 5; a folded line, or a blank before the colon, does not match."""
+_LENGTH = re.compile(rb"[0-9]{1,12}")
+_NOT_PLAIN = frozenset(
+    {
+        b"authorization",
+        b"content-encoding",
+        b"expect",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What the head of a plain request says."""
+
+    length: int
+    """Bytes of the body."""
+    packs: bool
+    """The client takes gzip."""
+    fields: bytes
+    """Fields of the answer that depend on the request: those of CORS."""
+
+
+def read_head(head: bytes, access: Access) -> Head | None:
+    """Read a head, without the empty line that ends it; None where it is anything but plain.
+
+    Plain is a POST of JSON to `/` by HTTP/1.1, of known length, not packed, without a token, addressed to
+    a host name that is ours, on a connection that stays open. Whoever cannot read it must hand the request
+    to a parser that knows all of HTTP.
+    """
+    first, *lines = head.split(b"\r\n")
+    if first != _REQUEST_LINE:
+        return None
+    fields: dict[bytes, bytes] = {}
+    for line in lines:
+        found = _FIELD.fullmatch(line)
+        if found is None:
+            return None
+        name = found[1].lower()
+        if name in fields or name in _NOT_PLAIN:
+            return None
+        fields[name] = found[2]
+    length = fields.get(b"content-length", b"")
+    content_type = fields.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    if (
+        _LENGTH.fullmatch(length) is None
+        or content_type.decode("latin-1") not in CONTENT_TYPES
+        or fields.get(b"connection", b"keep-alive").lower() != b"keep-alive"
+        or b"host" not in fields
+        or not access.allows_host(fields[b"host"].decode("latin-1"))
+    ):
+        return None
+    origin = fields.get(b"origin")
+    cors = b""
+    if origin is not None and access.allows_origin(origin.decode("latin-1")):
+        cors = b"Access-Control-Allow-Origin: %b\r\nVary: Origin\r\n" % origin
+    return Head(int(length), b"gzip" in fields.get(b"accept-encoding", b"").lower(), cors)
