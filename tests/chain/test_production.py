@@ -2,10 +2,12 @@
 
 import asyncio
 import time
+from itertools import pairwise
+from typing import Any
 
 import pytest
 from tests.chain.conftest import Client, Start, until
-from tests.chain.small_chain import SmallChain, sha
+from tests.chain.small_chain import SmallChain, SmallHead, sha
 
 from trex.chain.clock import SlotClock
 from trex.types.errors import CoreError
@@ -59,6 +61,24 @@ async def test_slots_rise_and_never_overlap_under_load(start: Start) -> None:
         await asyncio.sleep(0.01)
     assert chain.builds == sorted(set(chain.builds))
     assert len(chain.builds) >= 5
+
+
+async def test_block_that_outlasts_its_slot_is_followed_at_once(start: Start) -> None:
+    chain = SmallChain()
+    client = await start(chain)
+    make = chain.build
+
+    def slow(slot: int, **options: Any) -> SmallHead | None:
+        time.sleep(0.25)  # a slot and a quarter
+        head = make(slot, **options)
+        chain.submit(["0x01"])
+        return head
+
+    chain.build = slow  # type: ignore[method-assign]
+    await client.call("eth_sendRawTransaction", "0x01")
+    await until(lambda: len(chain.builds) >= 8, 30)
+    # Waiting for the next slot after each would leave one out every time.
+    assert 1 in {after - before for before, after in pairwise(chain.builds)}
 
 
 async def test_sync_send_times_out_with_hash(start: Start) -> None:

@@ -76,9 +76,13 @@ class Producer(Service):
         metrics_head = self.core.head()
         self.metrics.at(metrics_head)
         try:
-            while await self.pause(self.clock.until_next_s()):
+            late = False
+            while await self.pause(0 if late else self.clock.until_next_s()):
+                slot, late = self.clock.slot(), False
                 if self.fault is None and (due := self._due()):
                     await self._try(allow_empty=due == "empty")
+                    # A slot that began meanwhile is not left out when something waits for it.
+                    late = self.clock.slot() > slot and self._due() == "full"
             async with self._one:  # a block asked for by a request may still be in the making
                 pass
         finally:
