@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import orjson
 import pytest
+import uvloop
 from tests.chain.small_chain import SmallChain, SmallSigner
 
 from trex.chain.assembly import Node, NodeSettings
@@ -51,6 +52,11 @@ class Client:
 
     def websocket(self, **options: Any) -> Any:
         return self.http.ws_connect(self.url, **options)
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop that the node runs on: its transports are not asyncio's own."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:

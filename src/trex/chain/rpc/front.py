@@ -9,7 +9,7 @@ WebSocket, packed bodies, tokens, the other paths and every refusal have one pla
 import asyncio
 import logging
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from trex.chain.rpc.dispatch import Session
 from trex.chain.rpc.head import Head, read_head
@@ -68,8 +68,7 @@ class Front(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the first request."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's has all of it, but is no subclass
         self._wait(FIRST_S)
 
     def connection_lost(self, _: Exception | None) -> None:

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from aiohttp import WSCloseCode, web
@@ -119,10 +119,10 @@ class Server(Service):
         assert self._runner.server is not None
         return self._runner.server()
 
-    def slow_reader(self, transport: asyncio.BaseTransport | None) -> None:
+    def slow_reader(self, transport: asyncio.Transport | None) -> None:
         """End a connection whose client does not read its answer."""
         self.metrics.slow_readers.inc()
-        if isinstance(transport, asyncio.Transport):
+        if transport is not None:
             log.warning(
                 "%s does not read its answer: connection closed", transport.get_extra_info("peername")
             )
@@ -321,7 +321,7 @@ class Refusal(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say it and close."""
-        assert isinstance(transport, asyncio.WriteTransport)
+        transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
         transport.write(
             b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
             b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(self.body), self.body)
