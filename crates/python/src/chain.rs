@@ -68,6 +68,9 @@ struct LimitsByName {
     log_blocks: Option<u64>,
 }
 
+/// The answer to a batch of transactions, and how many of them were taken and refused.
+type Answered<'py> = (Bound<'py, PyBytes>, usize, usize);
+
 /// One data directory, opened: store, state, mempool.
 #[pyclass(frozen)]
 pub(crate) struct Chain {
@@ -261,7 +264,7 @@ impl Chain {
         py: Python<'py>,
         bodies: Vec<PyBackedBytes>,
         most: usize,
-    ) -> PyResult<Vec<Option<(Bound<'py, PyBytes>, usize, usize)>>> {
+    ) -> PyResult<Vec<Option<Answered<'py>>>> {
         let bodies: Vec<&[u8]> = bodies.iter().map(|body| &**body).collect();
         let answers = self.work(py, |chain| Ok(chain.submit_batches(&bodies, most)))?;
         let convert = |batch: AnsweredBatch| (PyBytes::new(py, &batch.json), batch.accepted, batch.refused);
