@@ -116,8 +116,11 @@ contract ValidatorSet is IValidatorSet, Domain {
         if (size == 0 || size > 255 || threshold > size || uint256(threshold) * 2 <= size) {
             revert ValidatorSet_BadShape(size, threshold);
         }
-        uint64 until = uint64(block.timestamp) + graceS;
-        _sets[epoch].until = until;
+        uint64 until;
+        if (epoch != 0) {
+            until = uint64(block.timestamp) + graceS;
+            _sets[epoch].until = until;
+        }
         uint64 next = ++epoch;
         address last;
         for (uint256 i; i < size; ++i) {
