@@ -7,9 +7,7 @@ list that does not hash to what a majority of endpoints reads from the contracts
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from eth_abi.abi import decode, encode
-from eth_hash.auto import keccak
-
+from trex.settlement.contracts import contract
 from trex.settlement.deposits import TRANSACTION_DEPOSITED, Deposit, accumulate, read_deposits
 from trex.settlement.inbox import BATCH_APPENDED, ZERO, PostedBatch, read_batches
 from trex.settlement.l1.errors import L1UnavailableError
@@ -95,29 +93,20 @@ async def read_span(reader: L1Reader, contracts: Contracts, mark: Mark, blocks: 
 
 async def inbox_at(reader: L1Reader, inbox: Address, block: L1Block) -> tuple[int, Hash32]:
     """Return how many batch headers the inbox had at the end of a block, and what they hash to."""
-    if not await _exists(reader, inbox, block):
+    if not await reader.code(inbox, block):  # genesis may be older than its contracts
         return 0, ZERO
-    (count,) = decode(["uint64"], await reader.call(inbox, selector("batchCount()"), block))
-    argument = encode(["uint64"], [count])
-    answer = await reader.call(inbox, selector("accumulatorAt(uint64)") + argument, block)
-    return count, Hash32(answer[:32])
+    kind = contract("Inbox")
+    (count,) = kind.result("batchCount", await reader.call(inbox, kind.call("batchCount"), block))
+    answer = await reader.call(inbox, kind.call("accumulatorAt", count), block)
+    (accumulator,) = kind.result("accumulatorAt", answer)
+    return count, Hash32(accumulator)
 
 
 async def deposits_at(reader: L1Reader, portal: Address, block: L1Block) -> tuple[int, Hash32]:
     """Return how many deposits there were at the end of a block, and what they hash to."""
-    if not await _exists(reader, portal, block):
+    if not await reader.code(portal, block):
         return 0, ZERO
-    argument = encode(["uint64"], [block.number])
-    answer = await reader.call(portal, selector("depositsAt(uint64)") + argument, block)
-    count, accumulator = decode(["uint64", "bytes32"], answer)
+    kind = contract("Portal")
+    answer = await reader.call(portal, kind.call("depositsAt", block.number), block)
+    count, accumulator = kind.result("depositsAt", answer)
     return count, Hash32(accumulator)
-
-
-def selector(signature: str) -> bytes:
-    """Return the first four bytes of a call."""
-    return keccak(signature.encode())[:4]
-
-
-async def _exists(reader: L1Reader, contract: Address, block: L1Block) -> bool:
-    """Return whether there is a contract yet: genesis may be older than its deployment."""
-    return bool(await reader.code(contract, block))

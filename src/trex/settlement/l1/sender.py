@@ -107,7 +107,7 @@ class Sender:
             sent: list[Signed] = []
             while not self.unwanted():
                 signed = sign(intent, self.account, self.reader.chain_id, nonce, self._capped(fees))
-                outcome = await self._publish(signed)
+                outcome = await self._published(signed)
                 if outcome == "too_low":
                     return await self._find(sent)
                 if outcome == "sent":
@@ -155,6 +155,10 @@ class Sender:
     def _capped(self, fees: Fees) -> Fees:
         pairs = zip(fees.as_tuple(), self.pricing.most.as_tuple(), strict=True)
         return Fees(*(min(pair) for pair in pairs))
+
+    async def _published(self, signed: Signed) -> str:
+        """Publish, and again while no endpoint answers: one that took it says that it knows it."""
+        return await self.reader.retries.run(lambda: self._publish(signed))
 
     async def _publish(self, signed: Signed) -> str:
         """Send to every endpoint; return `sent`, `too_low` or `underpriced` as the best of them says."""

@@ -1,0 +1,157 @@
+"""Batches and deposits read off a real L1, whatever an endpoint leaves out or makes up."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import pytest
+from tests.settlement.anvil_l1 import CHAIN_ID, KEYS, Anvil, anvil, proxy
+from tests.settlement.test_deploy import ACCOUNTS, DEVNET, TIMING
+
+from trex.settlement.contracts import contract
+from trex.settlement.deploy import deploy, plan, with_origin
+from trex.settlement.inbox import Carrier
+from trex.settlement.kzg import make_sidecar
+from trex.settlement.l1.endpoint import Endpoint
+from trex.settlement.l1.errors import L1ReorgedError, L1UnavailableError
+from trex.settlement.l1.reader import L1Reader, Retries
+from trex.settlement.l1.sender import Included, Pricing, Sender
+from trex.settlement.l1.transaction import Intent, account_of
+from trex.settlement.watch import Contracts, Mark, Span, read_span
+from trex.types.primitives import Gas, Wei
+
+QUICK = Retries(budget_s=1.0, first_wait_s=0.02)
+
+
+@dataclass(slots=True)
+class System:
+    """The contracts of a network on a real L1, and its two users."""
+
+    node: Anvil
+    reader: L1Reader
+    contracts: Contracts
+    sequencer: Sender
+    user: Sender
+    start: Mark
+
+    async def append(self, sequence: int) -> Included:
+        blob = bytes([0, sequence + 1]) * 65_536
+        origin = int(await self.node.call("eth_blockNumber"), 16)
+        call = contract("Inbox").call("appendBatch", sequence, origin)
+        return await self.sent(
+            self.sequencer, Intent(self.contracts.inbox, call, Gas(200_000), sidecars=[make_sidecar(blob)])
+        )
+
+    async def deposit(self, wei: int) -> Included:
+        call = contract("Portal").call("depositTransaction", b"\x42" * 20, wei, 100_000, False, b"")
+        return await self.sent(self.user, Intent(self.contracts.portal, call, Gas(500_000), Wei(wei)))
+
+    async def force(self) -> Included:
+        origin = int(await self.node.call("eth_blockNumber"), 16)
+        call = contract("Inbox").call("forceInclude", origin)
+        return await self.sent(self.user, Intent(self.contracts.inbox, call, Gas(200_000)))
+
+    async def sent(self, sender: Sender, intent: Intent) -> Included:
+        included = await sender.send(intent)
+        assert included is not None
+        assert included.succeeded
+        return included
+
+    async def span(self, mark: Mark | None = None, reader: L1Reader | None = None) -> Span:
+        reader, mark = reader or self.reader, mark or self.start
+        blocks = await reader.chain_between(mark.block, (await reader.heads()).latest)
+        return await read_span(reader, self.contracts, mark, blocks)
+
+
+@pytest.fixture
+async def system() -> AsyncIterator[System]:
+    async with anvil() as node, aiohttp.ClientSession() as session:
+        await node.mine(3)
+        reader = L1Reader([Endpoint(node.url, session, timeout_s=60)], CHAIN_ID, retries=QUICK)
+        pricing = Pricing(poll_s=0.02)
+        operator, sequencer = (Sender(reader, account_of(key), pricing=pricing) for key in KEYS[:2])
+        document = await with_origin(reader, DEVNET, 2)
+        made = await deploy(operator, plan(document, ACCOUNTS, TIMING))
+        contracts = Contracts(made.contracts["inbox"], made.contracts["portal"])
+        start = Mark(await reader.block(2))
+        yield System(node, reader, contracts, sequencer, operator, start)
+
+
+async def test_batches_and_deposits_are_read_whole_and_in_order(system: System) -> None:
+    await system.deposit(1)
+    first = await system.append(0)
+    await system.deposit(2)
+    await system.deposit(3)
+    await system.append(1)
+    await system.node.call("evm_increaseTime", TIMING.silence_s)
+    await system.node.mine()
+    await system.force()
+    span = await system.span()
+    assert [batch.header.index for batch in span.batches] == [0, 1, 2]
+    assert [batch.header.carrier for batch in span.batches] == [Carrier.BLOBS, Carrier.BLOBS, Carrier.NONE]
+    assert span.batches[0].l1_number == first.block_number
+    assert [int.from_bytes(deposit.opaque_data[32:64], "big") for deposit in span.deposits] == [1, 2, 3]
+    assert [batch.header.deposit_count for batch in span.batches] == [1, 3, 3]
+    assert span.batches[-1].header.deposit_accumulator == span.mark.deposit_accumulator
+    # In two parts it is the same, and a part without anything of ours is empty.
+    middle = [block for block in span.blocks if block.number <= first.block_number]
+    one = await read_span(system.reader, system.contracts, system.start, middle)
+    two = await system.span(one.mark)
+    assert one.batches + two.batches == span.batches
+    assert one.deposits + two.deposits == span.deposits
+    await system.node.mine(2)
+    nothing = await system.span(two.mark)
+    assert (nothing.batches, nothing.deposits) == ((), ())
+
+
+@pytest.mark.parametrize("topic", [0, 1])
+async def test_endpoint_that_hides_or_invents_events_is_not_believed(system: System, topic: int) -> None:
+    await system.deposit(1)
+    await system.append(0)
+    await system.deposit(2)
+    truth = await system.span()
+
+    def hide(method: str, params: Any, result: Any) -> Any:
+        return result[:-1] if method == "eth_getLogs" else result
+
+    def invent(method: str, params: Any, result: Any) -> Any:
+        return result + result[-1:] if method == "eth_getLogs" else result
+
+    async with aiohttp.ClientSession() as session, proxy(system.node.url) as liar:
+        liar.fault = (hide, invent)[topic]
+        alone = L1Reader([Endpoint(liar.url, session)], CHAIN_ID, retries=QUICK)
+        with pytest.raises(L1UnavailableError, match=r"not all up to|does not follow"):
+            await system.span(reader=alone)
+        both = L1Reader(
+            [Endpoint(liar.url, session), Endpoint(system.node.url, session)], CHAIN_ID, retries=QUICK
+        )
+        assert await system.span(reader=both) == truth
+
+
+async def test_batch_that_a_reorg_removed_is_gone_and_can_be_sent_again(system: System) -> None:
+    await system.node.mine(2)
+    before = (await system.span()).mark
+    await system.append(0)
+    after = await system.span(before)
+    assert len(after.batches) == 1
+    await system.node.reorg(1)
+    await system.node.mine(2)
+    with pytest.raises(L1ReorgedError):
+        await system.span(after.mark)
+    assert (await system.span(before)).batches == ()
+    await system.append(0)
+    again = await system.span(before)
+    assert [batch.header.index for batch in again.batches] == [0]
+
+
+async def test_batch_sent_twice_has_effect_once(system: System) -> None:
+    """INB-006."""
+    await system.append(0)
+    sidecar = make_sidecar(bytes(131_072))
+    call = contract("Inbox").call("appendBatch", 0, system.start.block.number)
+    intent = Intent(system.contracts.inbox, call, Gas(200_000), sidecars=[sidecar])
+    included = await system.sequencer.send(intent)
+    assert included is not None
+    assert not included.succeeded
+    assert len((await system.span()).batches) == 1
