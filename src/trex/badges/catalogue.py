@@ -58,6 +58,19 @@ def _text(pattern: str, expected: str, required: bool = True) -> Field:
     return Field(lambda value: isinstance(value, str) and bool(form.fullmatch(value)), expected, required)
 
 
+def _whole(least: int, most: int, required: bool = True) -> Field:
+    return Field(
+        lambda value: type(value) is int and least <= value <= most,
+        f"a whole number from {least} to {most}",
+        required,
+    )
+
+
+CHAIN = _whole(1, 2**53 - 1)
+ADDRESS = _text(r"0x[0-9a-f]{40}", "an address in lower case")
+TOKEN = _text(r"0x[0-9a-f]{40}|native", "a contract's address in lower case, or native")
+DAYS = _whole(1, 3650)
+AMOUNT = _text(r"(0|[1-9][0-9]{0,77})(\.[0-9]{1,36})?", "a decimal number as text")
 PROVIDER = _text(r"[a-z0-9]+(-[a-z0-9]+)*", "the id of a provider, as `trex zktls providers` lists them")
 
 CATALOGUE: Mapping[str, Check] = {
@@ -72,6 +85,24 @@ CATALOGUE: Mapping[str, Check] = {
         EvidenceClass.PRIVATE,
         "plan by the provider's table, or yes or no",
         {"provider": PROVIDER},
+    ),
+    "token.balance": Check(
+        ValueKind.NUMBER,
+        EvidenceClass.PUBLIC,
+        "whole tokens of all wallets",
+        {"chain": CHAIN, "token": TOKEN},
+    ),
+    "token.average": Check(
+        ValueKind.NUMBER,
+        EvidenceClass.PUBLIC,
+        "whole tokens of all wallets, averaged over time",
+        {"chain": CHAIN, "token": ADDRESS, "days": DAYS},
+    ),
+    "token.held": Check(
+        ValueKind.NUMBER,
+        EvidenceClass.PUBLIC,
+        "seconds for which at least that much was held without a break",
+        {"chain": CHAIN, "token": ADDRESS, "days": DAYS, "amount": AMOUNT},
     ),
 }
 """Every check, by name."""

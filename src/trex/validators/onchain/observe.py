@@ -1,0 +1,73 @@
+"""Answer a policy's checks from chains: collect, then judge; what cannot be had is not known (ONC-003)."""
+
+from collections.abc import Collection, Mapping
+from decimal import Decimal
+
+from trex.badges.observation import Observation
+from trex.badges.policy import CheckCondition
+from trex.types.primitives import Address, Hash32
+from trex.validators.onchain.collect_token import collect_token
+from trex.validators.onchain.source import BlockRef, EvmSource, SourceError
+from trex.validators.onchain.token import TokenEvidence, average, balance, held_s
+
+DAY_S = 86_400
+NATIVE = "native"
+"""How a policy names a chain's own coin."""
+
+
+async def observe_token(
+    checks: Collection[CheckCondition],
+    sources: Mapping[int, EvmSource],
+    wallets: Collection[Address],
+    now_s: int,
+) -> dict[Hash32, Observation]:
+    """Answer every `token.` check, each as of one final block of its chain.
+
+    Args:
+        checks: of a policy; others than `token.` are left out.
+        sources: chains by their id.
+        wallets: all that the passport has linked.
+        now_s: Unix time in seconds, for answers that are not known.
+    """
+    found: dict[Hash32, Observation] = {}
+    for check in checks:
+        if not check.validator.startswith("token."):
+            continue
+        chain = check.parameters["chain"]
+        if (source := sources.get(chain)) is None:
+            found[check.key] = Observation(None, now_s, f"chain {chain}", "no endpoint is configured")
+            continue
+        try:
+            found[check.key] = await _answer(check, source, wallets)
+        except SourceError as error:
+            found[check.key] = Observation(None, now_s, f"chain {chain}", str(error))
+    return found
+
+
+async def _answer(check: CheckCondition, source: EvmSource, wallets: Collection[Address]) -> Observation:
+    parameters = check.parameters
+    contract = parameters["token"]
+    token = None if contract == NATIVE else Address(bytes.fromhex(contract[2:]))
+    span = parameters["days"] * DAY_S if "days" in parameters else None
+    evidence = await collect_token(source, wallets, token, history_s=span)
+    value = _value(check, evidence)
+    where = source_name(source.chain.chain_id, evidence.block)
+    if value is None:
+        return Observation(None, evidence.block.timestamp_s, where, "no history")
+    rebased = "; balances changed without transfers, the lesser counts" if evidence.rebases else ""
+    reason = f"{value:f} over {len(evidence.wallets)} wallets{rebased}"
+    return Observation(value, evidence.block.timestamp_s, where, reason)
+
+
+def source_name(chain_id: int, block: BlockRef) -> str:
+    """Say where evidence is from, so that anyone can look at the same place."""
+    return f"chain {chain_id} block {block.number} 0x{block.hash.hex()}"
+
+
+def _value(check: CheckCondition, evidence: TokenEvidence) -> Decimal | None:
+    if check.validator == "token.balance":
+        return balance(evidence)
+    if check.validator == "token.average":
+        return average(evidence)
+    seconds = held_s(evidence, Decimal(check.parameters["amount"]))
+    return None if seconds is None else Decimal(seconds)

@@ -1,0 +1,407 @@
+"""One EVM chain through several JSON-RPC endpoints: what enough of them say counts (ONC-001)."""
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import aiohttp
+import orjson
+
+from trex.types.primitives import Address, Hash32
+
+MAX_ANSWER_BYTES = 33_554_432
+"""An endpoint that sends more than this is cut off."""
+BATCH = 50
+"""Most calls in one JSON-RPC batch."""
+ATTEMPTS = 3
+"""How often an endpoint is asked before it counts as down."""
+FIRST_PAUSE_S = 0.2
+"""Pause before the second attempt; doubles."""
+
+Code = Literal["unavailable", "contradiction", "reorged", "refused", "wrong_chain", "too_much"]
+"""Why a fact could not be had."""
+
+
+class SourceError(Exception):
+    """A fact could not be had: neither a yes nor a no follows (ONC-003)."""
+
+    def __init__(self, code: Code, message: str) -> None:
+        """Make an error.
+
+        Args:
+            code: stable name.
+            message: for people.
+        """
+        super().__init__(f"{code}: {message}")
+        self.code = code
+
+
+class _RefusedError(Exception):
+    """An endpoint answered with an error that asking again does not mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvmChain:
+    """A chain and who is asked about it."""
+
+    chain_id: int
+    """By EIP-155."""
+    endpoints: tuple[str, ...]
+    """URLs, chosen by the operator."""
+    quorum: int
+    """How many endpoints must say the same."""
+    confirmations: int | None = None
+    """How far behind the newest block evidence is taken; None for the chain's `finalized` (ONC-002)."""
+    log_span: int = 10_000
+    """Most blocks in one question for logs."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRef:
+    """One block."""
+
+    number: int
+    """Height."""
+    hash: Hash32
+    """Names it over reorganisations."""
+    timestamp_s: int
+    """Unix time in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """One event."""
+
+    address: Address
+    """Who emitted it."""
+    topics: tuple[Hash32, ...]
+    """Its signature and indexed arguments."""
+    data: bytes
+    """The other arguments."""
+    block_number: int
+    """In which block."""
+    block_hash: Hash32
+    """In which block, over reorganisations."""
+    index: int
+    """Place in the block."""
+    transaction_hash: Hash32
+    """By which transaction."""
+
+
+class EvmSource:
+    """Asks, compares, and says nothing that fewer than the quorum say."""
+
+    def __init__(self, chain: EvmChain, session: aiohttp.ClientSession, *, timeout_s: float = 15.0) -> None:
+        """Name a chain; nothing is sent yet.
+
+        Args:
+            chain: whom to ask.
+            session: closing it is the caller's.
+            timeout_s: for a whole request.
+        """
+        if not 0 < chain.quorum <= len(chain.endpoints):
+            raise ValueError(f"a quorum of {chain.quorum} among {len(chain.endpoints)} endpoints")
+        self.chain = chain
+        self.session = session
+        self.timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self.asked = 0
+        """Requests sent so far, batches counted once."""
+        self._checked: set[str] = set()
+
+    async def head(self) -> BlockRef:
+        """The newest block that evidence may be taken at (ONC-002).
+
+        Raises:
+            SourceError: too few endpoints answer or agree.
+        """
+        tag = "finalized" if self.chain.confirmations is None else "latest"
+        answers = await self._all([("eth_getBlockByNumber", [tag, False])])
+        told = [answer[0] for answer in answers if _fingerprint(_block_key, answer[0]) not in (b"", b"null")]
+        heights = sorted((_block(block).number for block in told), reverse=True)
+        if len(heights) < self.chain.quorum:
+            raise SourceError("unavailable", f"{len(heights)} endpoints know a {tag} block")
+        number = max(0, heights[self.chain.quorum - 1] - (self.chain.confirmations or 0))
+        return (await self.blocks([number]))[number]
+
+    async def blocks(self, numbers: Sequence[int]) -> Mapping[int, BlockRef]:
+        """Blocks by height.
+
+        Raises:
+            SourceError: too few endpoints answer or agree, or there is no such block.
+        """
+        wanted = sorted(set(numbers))
+        found = await self._agreed([("eth_getBlockByNumber", [hex(n), False]) for n in wanted], _block_key)
+        blocks = [_block(answer) for answer in found]
+        return {block.number: block for block in blocks}
+
+    async def still(self, block: BlockRef) -> None:
+        """Make sure that a block is still there.
+
+        Raises:
+            SourceError: another one is in its place.
+        """
+        if (await self.blocks([block.number]))[block.number].hash != block.hash:
+            raise SourceError("reorged", f"block {block.number} was replaced")
+
+    async def first_block_at(self, timestamp_s: int, head: BlockRef) -> BlockRef:
+        """The first block whose time is not before `timestamp_s`; `head` if none is."""
+        low, high, found = 0, head.number, head
+        while low < high:
+            middle = (low + high) // 2
+            block = (await self.blocks([middle]))[middle]
+            if block.timestamp_s >= timestamp_s:
+                high, found = middle, block
+            else:
+                low = middle + 1
+        return found if found.number == low else (await self.blocks([low]))[low]
+
+    async def calls(self, questions: Sequence[tuple[BlockRef, Address, bytes]]) -> list[bytes | None]:
+        """What contracts answer at blocks, pinned by hash (EIP-1898); None where one reverts or is silent."""
+        requests = [
+            (
+                "eth_call",
+                [
+                    {"to": f"0x{to.hex()}", "data": f"0x{data.hex()}"},
+                    {"blockHash": f"0x{block.hash.hex()}", "requireCanonical": True},
+                ],
+            )
+            for block, to, data in questions
+        ]
+        answers = await self._agreed(requests, _same, failures=True)
+        return [None if answer in (None, "0x") else bytes.fromhex(answer[2:]) for answer in answers]
+
+    async def balances(self, questions: Sequence[tuple[BlockRef, Address]]) -> list[int]:
+        """Wei of accounts at blocks, pinned by hash."""
+        pins = [
+            [f"0x{who.hex()}", {"blockHash": f"0x{b.hash.hex()}", "requireCanonical": True}]
+            for b, who in questions
+        ]
+        return [
+            int(answer, 16) for answer in await self._agreed([("eth_getBalance", pin) for pin in pins], _same)
+        ]
+
+    async def codes(self, questions: Sequence[tuple[BlockRef, Address]]) -> list[bytes]:
+        """Code of accounts at blocks, pinned by hash."""
+        pins = [
+            [f"0x{who.hex()}", {"blockHash": f"0x{b.hash.hex()}", "requireCanonical": True}]
+            for b, who in questions
+        ]
+        return [
+            bytes.fromhex(one[2:]) for one in await self._agreed([("eth_getCode", p) for p in pins], _same)
+        ]
+
+    async def logs(
+        self, first: int, head: BlockRef, address: Address | None, topics: Sequence[Sequence[Hash32] | None]
+    ) -> list[Log]:
+        """Events from block `first` to `head`, in order, each once.
+
+        Raises:
+            SourceError: too few endpoints answer or agree, or `head` was replaced meanwhile.
+        """
+        query: dict[str, Any] = {
+            "topics": [None if t is None else [f"0x{one.hex()}" for one in t] for t in topics],
+        }
+        if address is not None:
+            query["address"] = f"0x{address.hex()}"
+        found: list[Log] = []
+        for start in range(first, head.number + 1, self.chain.log_span):
+            found += await self._logs(query, start, min(start + self.chain.log_span - 1, head.number))
+        await self.still(head)
+        return found
+
+    async def _logs(self, query: dict[str, Any], start: int, end: int) -> list[Log]:
+        request = ("eth_getLogs", [{**query, "fromBlock": hex(start), "toBlock": hex(end)}])
+        try:
+            (answer,) = await self._agreed([request], _log_key)
+        except SourceError as error:
+            if error.code != "refused" or start == end:
+                raise
+            middle = (start + end) // 2
+            return [*await self._logs(query, start, middle), *await self._logs(query, middle + 1, end)]
+        return sorted((_log(entry) for entry in answer), key=lambda log: (log.block_number, log.index))
+
+    async def transactions(self, hashes: Sequence[Hash32]) -> list[dict[str, Any]]:
+        """Transactions by hash: `from`, `to`, `value` and `input` as JSON-RPC writes them."""
+        requests = [("eth_getTransactionByHash", [f"0x{one.hex()}"]) for one in hashes]
+        return list(await self._agreed(requests, _transaction_key))
+
+    async def _agreed(
+        self, requests: Sequence[tuple[str, list[Any]]], key: Callable[[Any], Any], *, failures: bool = False
+    ) -> list[Any]:
+        """For each request the answer that the quorum gives; a failing call counts as None if `failures`."""
+        found: list[Any] = []
+        for start in range(0, len(requests), BATCH):
+            part = requests[start : start + BATCH]
+            answers = await self._all(part, failures=failures)
+            for at, (method, _) in enumerate(part):
+                said = [answer[at] for answer in answers]
+                prints = [_fingerprint(key, one) for one in said]
+                keys = Counter(one for one in prints if one)
+                most, votes = keys.most_common(1)[0] if keys else (b"", 0)
+                if votes < self.chain.quorum:
+                    raise SourceError("contradiction", f"endpoints differ on {method}: at most {votes} agree")
+                chosen = said[prints.index(most)]
+                if chosen is None and not failures:
+                    raise SourceError("unavailable", f"{method}: no such thing")
+                found.append(chosen)
+        return found
+
+    async def _all(
+        self, requests: Sequence[tuple[str, list[Any]]], *, failures: bool = False
+    ) -> list[list[Any]]:
+        """What each endpoint that answers says."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(self._endpoint(url, requests, failures)) for url in self.chain.endpoints
+            ]
+        results = [task.result() for task in tasks]
+        answers = [result for result in results if isinstance(result, list)]
+        if len(answers) >= self.chain.quorum:
+            return answers
+        errors = [result for result in results if isinstance(result, SourceError)]
+        refused = next((error for error in errors if error.code == "refused"), None)
+        raise refused or errors[0]
+
+    async def _endpoint(
+        self, url: str, requests: Sequence[tuple[str, list[Any]]], failures: bool
+    ) -> list[Any] | SourceError:
+        try:
+            if url not in self._checked:
+                (told,) = await self._post(url, [("eth_chainId", [])], failures=False)
+                if told != hex(self.chain.chain_id):
+                    return SourceError("wrong_chain", f"an endpoint is of chain {told!r}")
+                self._checked.add(url)
+            return await self._post(url, requests, failures=failures)
+        except _RefusedError as error:
+            return SourceError("refused", str(error))
+        except SourceError as error:
+            return error
+
+    async def _post(
+        self, url: str, requests: Sequence[tuple[str, list[Any]]], *, failures: bool
+    ) -> list[Any]:
+        body = orjson.dumps(
+            [
+                {"jsonrpc": "2.0", "id": at, "method": method, "params": params}
+                for at, (method, params) in enumerate(requests)
+            ]
+        )
+        pause, last = FIRST_PAUSE_S, ""
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                await asyncio.sleep(pause)
+                pause *= 2
+            self.asked += 1
+            try:
+                return _results(await self._answer(url, body), len(requests), failures=failures)
+            except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+                last = type(error).__name__
+        raise SourceError("unavailable", f"an endpoint does not answer: {last}")
+
+    async def _answer(self, url: str, body: bytes) -> Any:
+        headers = {"content-type": "application/json"}
+        async with self.session.post(
+            url, data=body, headers=headers, timeout=self.timeout, allow_redirects=False
+        ) as response:
+            response.raise_for_status()
+            raw = await response.content.read(MAX_ANSWER_BYTES + 1)
+            while len(raw) <= MAX_ANSWER_BYTES and (more := await response.content.read(MAX_ANSWER_BYTES)):
+                raw += more
+        if len(raw) > MAX_ANSWER_BYTES:
+            raise _RefusedError("an answer without bound")
+        return orjson.loads(raw)
+
+
+_HEX = re.compile(r"0x[0-9a-fA-F]*")
+_LATER = frozenset({-32603, -32097, 429})
+"""JSON-RPC codes that mean `not now`."""
+_FAILED_CALL = frozenset({3, -32000, -32015})
+"""JSON-RPC codes of a call that reverted."""
+
+
+def _results(answer: Any, count: int, *, failures: bool) -> list[Any]:
+    if isinstance(answer, dict) and isinstance(answer.get("error"), dict):
+        answer = [{**answer, "id": at} for at in range(count)]
+    if not isinstance(answer, list) or len(answer) != count:
+        raise ValueError("not an answer to the batch")
+    by_id = {entry.get("id"): entry for entry in answer if isinstance(entry, dict)}
+    results: list[Any] = []
+    for at in range(count):
+        entry = by_id.get(at)
+        if entry is None:
+            raise ValueError("an answer is missing")
+        error = entry.get("error")
+        if isinstance(error, dict):
+            code, message = error.get("code"), str(error.get("message"))
+            if code in _LATER:
+                raise ValueError("not now")
+            if failures and (code == 3 or (code in _FAILED_CALL and "revert" in message.lower())):
+                results.append(None)
+                continue
+            raise _RefusedError(message[:160])
+        if "result" not in entry:
+            raise ValueError("neither result nor error")
+        results.append(entry["result"])
+    return results
+
+
+def _fingerprint(key: Callable[[Any], Any], answer: Any) -> bytes:
+    """What is compared of an answer; empty if it has not the form of one, which no quorum can agree on."""
+    try:
+        return orjson.dumps(key(answer), option=orjson.OPT_SORT_KEYS)
+    except (KeyError, TypeError, IndexError, AttributeError, ValueError):
+        return b""
+
+
+def _hash(text: Any) -> Hash32:
+    raw = bytes.fromhex(text[2:])
+    if len(raw) != 32:
+        raise ValueError("a hash of another length")
+    return Hash32(raw)
+
+
+def _block(answer: Any) -> BlockRef:
+    return BlockRef(int(answer["number"], 16), _hash(answer["hash"]), int(answer["timestamp"], 16))
+
+
+def _log(entry: Any) -> Log:
+    return Log(
+        address=Address(bytes.fromhex(entry["address"][2:])),
+        topics=tuple(_hash(topic) for topic in entry["topics"]),
+        data=bytes.fromhex(entry["data"][2:]),
+        block_number=int(entry["blockNumber"], 16),
+        block_hash=_hash(entry["blockHash"]),
+        index=int(entry["logIndex"], 16),
+        transaction_hash=_hash(entry["transactionHash"]),
+    )
+
+
+def _same(answer: Any) -> Any:
+    """Bytes or a quantity, as JSON-RPC writes them; None for a call that reverted."""
+    if answer is not None and (not isinstance(answer, str) or not _HEX.fullmatch(answer)):
+        raise ValueError("neither bytes nor a quantity")
+    return answer
+
+
+def _block_key(answer: Any) -> Any:
+    if answer is None:
+        return None
+    block = _block(answer)
+    return [block.number, block.hash.hex(), block.timestamp_s]
+
+
+def _transaction_key(answer: Any) -> Any:
+    return answer and [answer[key] for key in ("hash", "from", "to", "value", "input", "blockHash")]
+
+
+def _log_key(answer: Any) -> Any:
+    return [
+        [
+            *(log.address.hex(), [topic.hex() for topic in log.topics], log.data.hex(), log.block_number),
+            *(log.block_hash.hex(), log.index, log.transaction_hash.hex()),
+        ]
+        for log in map(_log, answer)
+    ]

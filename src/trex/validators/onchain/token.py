@@ -1,0 +1,86 @@
+"""Tokens and native coins of all linked wallets together: balance, average over time, holding time. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import pairwise
+
+from trex.types.primitives import Address
+from trex.validators.onchain.source import BlockRef
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What all wallets together had at the end of one block."""
+
+    timestamp_s: int
+    """Of the block."""
+    total: int
+    """In the token's smallest unit."""
+    net: int
+    """What transfers in this block moved in (or out, if negative), wallets among each other not counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenEvidence:
+    """What was found of one token at one block."""
+
+    block: BlockRef
+    """As of which."""
+    wallets: frozenset[Address]
+    """Whose; each counted once (ONC-010)."""
+    decimals: int
+    """Of the token."""
+    total: int
+    """In its smallest unit."""
+    history: tuple[Sample, ...] | None
+    """From the beginning of the time looked at, through every block with a transfer, to `block`; None if not
+    asked for, or for a native coin, whose movements leave no events."""
+    rebases: bool
+    """Balances changed without transfers: then the lesser of both ends counts between samples (ONC-012)."""
+
+
+def balance(evidence: TokenEvidence) -> Decimal:
+    """Return the balance of all wallets, in whole tokens."""
+    return Decimal(evidence.total).scaleb(-evidence.decimals)
+
+
+def _segments(history: Sequence[Sample]) -> list[tuple[int, int]]:
+    """Seconds and balance of each stretch between samples, the lesser of both ends."""
+    return [
+        (after.timestamp_s - before.timestamp_s, min(before.total, after.total - after.net))
+        for before, after in pairwise(history)
+    ]
+
+
+def average(evidence: TokenEvidence) -> Decimal | None:
+    """Return the balance averaged over the time of the history, in whole tokens; None without a history.
+
+    What is there at ends of blocks counts, so what is borrowed and given back within one weighs nothing.
+    """
+    if not evidence.history:
+        return None
+    segments = _segments(evidence.history)
+    span = sum(seconds for seconds, _ in segments)
+    if not span:
+        return balance(evidence)
+    weighed = sum(seconds * total for seconds, total in segments)
+    return (Decimal(weighed) / Decimal(span)).scaleb(-evidence.decimals)
+
+
+def held_s(evidence: TokenEvidence, at_least: Decimal) -> int | None:
+    """Return for how many seconds up to the block at least so much was held without a break.
+
+    None without a history. If it was held through the whole history, that is its length: it may be longer.
+    """
+    if not evidence.history:
+        return None
+    bound = at_least.scaleb(evidence.decimals)
+    if evidence.total < bound:
+        return 0
+    held = 0
+    for seconds, total in reversed(_segments(evidence.history)):
+        if total < bound:
+            break
+        held += seconds
+    return held
