@@ -6,8 +6,9 @@ SHELL := bash
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(CURDIR)/.cache/bin:$(PATH)
 PYTHON := python3
-PROGRAMS := scripts/build-networks scripts/contract-snapshots scripts/guest scripts/setup scripts/test
+PROGRAMS := scripts/build-networks scripts/contract-snapshots scripts/fuzz scripts/guest scripts/setup scripts/test
 TIER ?= test
+LONG ?=
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,14 +25,18 @@ test: ## every test that belongs to a change: Rust, contracts, Python
 	@$(PYTHON) scripts/guest
 	@$(PYTHON) scripts/test
 
-test-long: ## the same and those that take many minutes
+test-long: ## the same and those that take hours: 200 kills, million-transaction runs, fuzzing of every decoder
 	@$(PYTHON) scripts/setup test
 	@$(PYTHON) scripts/guest
+	@$(PYTHON) scripts/fuzz
 	@$(PYTHON) scripts/test --long
 
-bench: ## throughput, latency and reads beside anvil, geth and Hardhat, into bench/results.md
+bench: ## T-Rex beside its peers, tables into bench/ (LONG=1: a million transactions, five million accounts)
 	@$(PYTHON) scripts/setup bench
 	@PYTHONPATH=src python bench/throughput/run.py --out bench/results.md
+	@PYTHONPATH=src python bench/import/run.py $(if $(LONG),--transactions 1000000) --out bench/import/results.md
+	@PYTHONPATH=src python bench/reads/run.py $(if $(LONG),,--logs 200000) --out bench/reads/results.md
+	@PYTHONPATH=src python bench/growth/run.py $(if $(LONG),--long) --out bench/growth/results.md
 
 check: ## formatting, lints, types, import rules; edits nothing
 	ruff format --check

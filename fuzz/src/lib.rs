@@ -1,7 +1,7 @@
 //! What must hold of every decoder, whatever the bytes.
 //!
-//! Each function panics where a promise is broken. `cargo fuzz run -s none --features libfuzzer TARGET` searches for such
-//! bytes; the test suite tries mutations of good ones.
+//! Each function panics where a promise is broken. `scripts/fuzz` searches for such bytes with libFuzzer (and so does
+//! `cargo fuzz run -s none --features libfuzzer TARGET`); the test suite tries mutations of good ones.
 
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};

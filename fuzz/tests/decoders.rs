@@ -1,4 +1,5 @@
-//! Every decoder on mutations of good bytes: the short form of fuzzing. `TREX_CASES` asks for more.
+//! Every decoder on mutations of good bytes: the short form of fuzzing. `TREX_CASES` asks for more,
+//! `TREX_SEEDS` for a folder with the good ones.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "../../crates/stf/tests/common/mod.rs"]
@@ -115,11 +116,22 @@ fn cases(default: usize) -> usize {
     std::env::var("TREX_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(default)
 }
 
+/// Where a longer search begins (`scripts/fuzz`).
+fn write_seeds(folder: &Path, seeds: &[Vec<u8>]) {
+    fs::create_dir_all(folder).unwrap();
+    for seed in seeds {
+        fs::write(folder.join(format!("{:x}", keccak256(seed))), seed).unwrap();
+    }
+}
+
 #[test]
 fn decoders_on_mutated_bytes_keep_their_promises() {
     let source = &mut Source(keccak256(b"decoders"));
     for (name, target, seeds) in targets(&chains()) {
         println!("{name}: {} seeds", seeds.len());
+        if let Ok(folder) = std::env::var("TREX_SEEDS") {
+            write_seeds(&Path::new(&folder).join(name), &seeds);
+        }
         for seed in &seeds {
             target(seed);
         }
