@@ -70,8 +70,35 @@ CHAIN = _whole(1, 2**53 - 1)
 ADDRESS = _text(r"0x[0-9a-f]{40}", "an address in lower case")
 TOKEN = _text(r"0x[0-9a-f]{40}|native", "a contract's address in lower case, or native")
 DAYS = _whole(1, 3650)
+STANDARD = _text(r"erc721|erc1155", "erc721 or erc1155")
+IDS = Field(
+    lambda value: (
+        isinstance(value, list)
+        and 0 < len(value) <= 1000
+        and all(isinstance(one, str) and re.fullmatch(r"0|[1-9][0-9]{0,77}", one) for one in value)
+    ),
+    "a list of 1 to 1000 ids, decimal as text",
+    required=False,
+)
+TRAITS = Field(
+    lambda value: (
+        isinstance(value, dict)
+        and 0 < len(value) <= 16
+        and all(isinstance(one, str) and len(name) <= 64 and len(one) <= 64 for name, one in value.items())
+    ),
+    "an object of 1 to 16 traits, each a text",
+    required=False,
+)
+MODE = _text(r"continuous|total", "continuous or total")
 AMOUNT = _text(r"(0|[1-9][0-9]{0,77})(\.[0-9]{1,36})?", "a decimal number as text")
 PROVIDER = _text(r"[a-z0-9]+(-[a-z0-9]+)*", "the id of a provider, as `trex zktls providers` lists them")
+
+_COLLECTION = {"chain": CHAIN, "collection": ADDRESS, "standard": STANDARD}
+
+
+def _nft(unit: str, **more: Field) -> Check:
+    return Check(ValueKind.NUMBER, EvidenceClass.PUBLIC, unit, {**_COLLECTION, **more})
+
 
 CATALOGUE: Mapping[str, Check] = {
     "zktls.level": Check(
@@ -104,5 +131,11 @@ CATALOGUE: Mapping[str, Check] = {
         "seconds for which at least that much was held without a break",
         {"chain": CHAIN, "token": ADDRESS, "days": DAYS, "amount": AMOUNT},
     ),
+    "nft.owned": _nft("items in all wallets", ids=IDS, traits=TRAITS),
+    "nft.held": _nft("seconds with at least one item", mode=MODE),
+    "nft.minted": _nft("items minted to the wallets"),
+    "nft.bought": _nft("items that came with a payment in the same transaction"),
+    "nft.received": _nft("items that came without a payment"),
+    "nft.flipped": _nft("items passed on within so many days of coming", days=DAYS),
 }
 """Every check, by name."""

@@ -6,7 +6,11 @@ from decimal import Decimal
 from trex.badges.observation import Observation
 from trex.badges.policy import CheckCondition
 from trex.types.primitives import Address, Hash32
+from trex.validators.onchain.collect_nft import collect_nft
 from trex.validators.onchain.collect_token import collect_token
+from trex.validators.onchain.metadata import Fetch
+from trex.validators.onchain.nft import NftEvidence, Way, came, flips, owned
+from trex.validators.onchain.nft import held_s as held_nft_s
 from trex.validators.onchain.source import BlockRef, EvmSource, SourceError
 from trex.validators.onchain.token import TokenEvidence, average, balance, held_s
 
@@ -57,6 +61,60 @@ async def _answer(check: CheckCondition, source: EvmSource, wallets: Collection[
     rebased = "; balances changed without transfers, the lesser counts" if evidence.rebases else ""
     reason = f"{value:f} over {len(evidence.wallets)} wallets{rebased}"
     return Observation(value, evidence.block.timestamp_s, where, reason)
+
+
+async def observe_nft(
+    checks: Collection[CheckCondition],
+    sources: Mapping[int, EvmSource],
+    wallets: Collection[Address],
+    now_s: int,
+    fetch: Fetch | None = None,
+) -> dict[Hash32, Observation]:
+    """Answer every `nft.` check, each as of one final block of its chain; `fetch` brings metadata by content.
+
+    Args as for `observe_token`.
+    """
+    found: dict[Hash32, Observation] = {}
+    for check in checks:
+        if not check.validator.startswith("nft."):
+            continue
+        chain = check.parameters["chain"]
+        if (source := sources.get(chain)) is None:
+            found[check.key] = Observation(None, now_s, f"chain {chain}", "no endpoint is configured")
+            continue
+        try:
+            found[check.key] = await _answer_nft(check, source, wallets, fetch)
+        except SourceError as error:
+            found[check.key] = Observation(None, now_s, f"chain {chain}", str(error))
+    return found
+
+
+async def _answer_nft(
+    check: CheckCondition, source: EvmSource, wallets: Collection[Address], fetch: Fetch | None
+) -> Observation:
+    asked = check.parameters
+    collection = Address(bytes.fromhex(asked["collection"][2:]))
+    evidence = await collect_nft(
+        source, wallets, collection, asked["standard"], traits="traits" in asked, fetch=fetch
+    )
+    value = _nft_value(check, evidence)
+    where = source_name(source.chain.chain_id, evidence.block)
+    if value is None:
+        why = "traits cannot be read" if "traits" in asked else "events do not add up to what is owned"
+        return Observation(None, evidence.block.timestamp_s, where, why)
+    reason = f"{value} over {len(evidence.wallets)} wallets"
+    return Observation(Decimal(value), evidence.block.timestamp_s, where, reason)
+
+
+def _nft_value(check: CheckCondition, evidence: NftEvidence) -> int | None:
+    asked = check.parameters
+    if check.validator == "nft.owned":
+        return owned(evidence, frozenset(int(one) for one in asked.get("ids", ())), asked.get("traits", {}))
+    if check.validator == "nft.held":
+        return held_nft_s(evidence, continuous=asked["mode"] == "continuous")
+    if check.validator == "nft.flipped":
+        return flips(evidence, asked["days"] * DAY_S)
+    return came(evidence, Way(check.validator.removeprefix("nft.")))
 
 
 def source_name(chain_id: int, block: BlockRef) -> str:

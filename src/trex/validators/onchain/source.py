@@ -228,6 +228,12 @@ class EvmSource:
         requests = [("eth_getTransactionByHash", [f"0x{one.hex()}"]) for one in hashes]
         return list(await self._agreed(requests, _transaction_key))
 
+    async def receipts(self, hashes: Sequence[Hash32]) -> list[list[Log]]:
+        """Events of transactions by hash, in order."""
+        requests = [("eth_getTransactionReceipt", [f"0x{one.hex()}"]) for one in hashes]
+        found = await self._agreed(requests, _receipt_key)
+        return [[_log(entry) for entry in answer["logs"]] for answer in found]
+
     async def _agreed(
         self, requests: Sequence[tuple[str, list[Any]]], key: Callable[[Any], Any], *, failures: bool = False
     ) -> list[Any]:
@@ -395,6 +401,10 @@ def _block_key(answer: Any) -> Any:
 
 def _transaction_key(answer: Any) -> Any:
     return answer and [answer[key] for key in ("hash", "from", "to", "value", "input", "blockHash")]
+
+
+def _receipt_key(answer: Any) -> Any:
+    return answer and [answer["status"], answer["blockHash"], _log_key(answer["logs"])]
 
 
 def _log_key(answer: Any) -> Any:

@@ -1,0 +1,263 @@
+"""Collections on a real node: ways of coming, holding, flipping, traits, wallets counted once."""
+
+import base64
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from tests.validators.onchain.conftest import ALICE, BOB, CAROL, CHAIN_ID, Net
+
+from trex.badges.evaluate import evaluate
+from trex.badges.policy import read_policy
+from trex.validators.onchain.collect_nft import collect_nft
+from trex.validators.onchain.metadata import MetadataError, gateway, read_traits
+from trex.validators.onchain.nft import Move, NftEvidence, Way, adds_up, came, flips, held_s, owned
+from trex.validators.onchain.observe import observe_nft
+from trex.validators.onchain.source import SourceError
+
+DAY_S = 86_400
+NONE = frozenset[int]()
+
+
+def uri(**traits: Any) -> str:
+    attributes = [{"trait_type": name, "value": value} for name, value in traits.items()]
+    body = json.dumps({"name": "x", "attributes": attributes})
+    return "data:application/json;base64," + base64.b64encode(body.encode()).decode()
+
+
+async def test_items_are_counted_by_the_way_they_came(net: Net) -> None:
+    """ONC-020: minted, bought for coin, bought for tokens, received."""
+    item, market = await net.deploy("Item"), await net.deploy("Market")
+    coin = await net.deploy("Coin", ("uint8", 0))
+    for token_id in range(4):
+        await net.do(item, "mint(address,uint256,string)", ALICE if token_id == 0 else BOB, token_id, "")
+    await net.do(item, "setApprovalForAll(address,bool)", market, True, by=BOB)
+    await net.do(market, "buy(address,uint256,address)", item, 1, BOB, value=10**18)
+    await net.do(coin, "mint(address,uint256)", ALICE, 500)
+    await net.do(coin, "approve(address,uint256)", market, 500)
+    await net.do(market, "buyWith(address,uint256,address,uint256,address)", coin, 500, item, 2, BOB)
+    await net.do(item, "transferFrom(address,address,uint256)", BOB, ALICE, 3, by=BOB)
+    evidence = await collect_nft(net.source, [ALICE], item, "erc721")
+    assert [came(evidence, way) for way in Way] == [1, 2, 1]
+    assert owned(evidence, NONE, {}) == 4
+    assert owned(evidence, frozenset({1, 9}), {}) == 1
+    both = await collect_nft(net.source, [ALICE, BOB, ALICE], item, "erc721")
+    assert [came(both, way) for way in Way] == [4, 0, 0]
+    assert owned(both, NONE, {}) == 4
+
+
+async def test_item_moved_among_own_wallets_is_held_on_and_counted_once(net: Net) -> None:
+    """ONC-020."""
+    item = await net.deploy("Item")
+    await net.do(item, "mint(address,uint256,string)", ALICE, 7, "")
+    await net.wait(DAY_S)
+    await net.do(item, "transferFrom(address,address,uint256)", ALICE, BOB, 7)
+    await net.wait(DAY_S)
+    await net.node.mine()
+    both = await collect_nft(net.source, [ALICE, BOB], item, "erc721")
+    seconds = held_s(both, continuous=True)
+    assert seconds is not None
+    assert seconds >= 2 * DAY_S
+    assert (owned(both, NONE, {}), flips(both, 30 * DAY_S)) == (1, 0)
+    alone = await collect_nft(net.source, [BOB], item, "erc721")
+    assert came(alone, Way.RECEIVED) == 1
+
+
+async def test_borrowed_item_is_held_for_the_time_of_the_loan_only(net: Net) -> None:
+    item = await net.deploy("Item")
+    await net.do(item, "mint(address,uint256,string)", BOB, 7, "")
+    await net.wait(100 * DAY_S)
+    await net.do(item, "transferFrom(address,address,uint256)", BOB, ALICE, 7, by=BOB)
+    evidence = await collect_nft(net.source, [ALICE], item, "erc721")
+    assert (owned(evidence, NONE, {}), held_s(evidence, continuous=True)) == (1, 0)
+
+
+async def test_holding_time_in_total_and_without_a_break(net: Net) -> None:
+    item = await net.deploy("Item")
+    await net.do(item, "mint(address,uint256,string)", ALICE, 7, "")
+    for by, to in ((ALICE, CAROL), (CAROL, ALICE)):
+        await net.wait(10 * DAY_S)
+        await net.do(item, "transferFrom(address,address,uint256)", by, to, 7, by=by)
+    await net.wait(5 * DAY_S)
+    await net.node.mine()
+    evidence = await collect_nft(net.source, [ALICE], item, "erc721")
+    total, last = held_s(evidence, continuous=False), held_s(evidence, continuous=True)
+    assert total is not None
+    assert last is not None
+    assert abs(total - 15 * DAY_S) < 60
+    assert abs(last - 5 * DAY_S) < 60
+    assert (flips(evidence, 11 * DAY_S), flips(evidence, DAY_S)) == (1, 0)
+
+
+async def test_editions_are_counted_by_amount(net: Net) -> None:
+    """ERC-1155, single and batch, with wallets together."""
+    edition = await net.deploy("Edition")
+    await net.do(edition, "mint(address,uint256,uint256)", ALICE, 1, 10)
+    await net.do(edition, "mintBatch(address,uint256[],uint256[])", ALICE, [2, 3], [5, 6])
+    give = "safeTransferFrom(address,address,uint256,uint256,bytes)"
+    await net.do(edition, give, ALICE, BOB, 1, 4, b"")
+    await net.do(edition, give, ALICE, CAROL, 2, 5, b"")
+    both = await collect_nft(net.source, [ALICE, BOB], edition, "erc1155")
+    assert dict(both.owned) == {1: 10, 3: 6}
+    assert (came(both, Way.MINTED), flips(both, DAY_S)) == (21, 5)
+    assert owned(both, frozenset({3}), {}) == 6
+
+
+async def test_traits_come_from_the_chain_itself(net: Net) -> None:
+    """ONC-022: metadata in the URI are part of the state at the block."""
+    item = await net.deploy("Item")
+    await net.do(item, "mint(address,uint256,string)", ALICE, 1, uri(Background="Gold", Level=3))
+    await net.do(item, "mint(address,uint256,string)", ALICE, 2, uri(Background="Blue", Level=3))
+    evidence = await collect_nft(net.source, [ALICE], item, "erc721", traits=True)
+    assert owned(evidence, NONE, {"Background": "Gold"}) == 1
+    assert owned(evidence, NONE, {"Level": "3"}) == 2
+    assert owned(evidence, NONE, {"Background": "Gold", "Level": "4"}) == 0
+    assert owned(await collect_nft(net.source, [ALICE], item, "erc721"), NONE, {"Level": "3"}) is None
+
+
+async def test_traits_that_cannot_be_read_are_not_known(net: Net) -> None:
+    """ONC-023: the one that cannot be read might be the one that counts."""
+    item = await net.deploy("Item")
+    await net.do(item, "mint(address,uint256,string)", ALICE, 1, uri(Background="Gold"))
+    await net.do(item, "mint(address,uint256,string)", ALICE, 2, "http://169.254.169.254/latest/meta-data")
+    evidence = await collect_nft(net.source, [ALICE], item, "erc721", traits=True)
+    assert (evidence.traits, owned(evidence, NONE, {"Background": "Gold"})) == (None, None)
+    assert owned(evidence, NONE, {}) == 2
+
+
+async def test_address_without_code_is_no_answer(net: Net) -> None:
+    with pytest.raises(SourceError) as caught:
+        await collect_nft(net.source, [ALICE], CAROL, "erc721")
+    assert caught.value.code == "refused"
+
+
+async def test_events_that_do_not_add_up_leave_history_unknown(net: Net) -> None:
+    """ONC-021: a contract that says other owners than its events do."""
+    coin = await net.deploy("Edition")
+    await net.do(coin, "mint(address,uint256,uint256)", ALICE, 1, 1)
+    evidence = await collect_nft(net.source, [ALICE], coin, "erc1155")
+    assert evidence.moves is not None
+    assert not adds_up(evidence.moves, {1: 2})
+    lying = NftEvidence(evidence.block, evidence.wallets, {1: 2}, None, None)
+    assert [came(lying, Way.MINTED), held_s(lying, continuous=True), flips(lying, 1)] == [None] * 3
+    backwards = (Move(1, 5, 1, None, sold=True), Move(2, 5, 1, Way.RECEIVED, sold=False))
+    assert not adds_up(backwards, {})
+
+
+CID = "QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWKPbdG"
+
+
+def serving(content: bytes, asked: list[str]) -> Callable[[str], Awaitable[bytes]]:
+    async def fetch(path: str) -> bytes:
+        asked.append(path)
+        return content
+
+    return fetch
+
+
+async def test_metadata_by_content_address_goes_through_the_gateway() -> None:
+    asked: list[str] = []
+    body = b'{"attributes":[{"trait_type":"Hat","value":"Red"}]}'
+    assert await read_traits(f"ipfs://{CID}/{{id}}.json", 5, serving(body, asked)) == {"Hat": "Red"}
+    assert asked == [f"{CID}/{5:064x}.json"]
+    with pytest.raises(MetadataError, match="no gateway"):
+        await read_traits(f"ipfs://{CID}", 5, None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "http://127.0.0.1/",
+            "https://example.org/1.json",
+            "file:///etc/passwd",
+            "ftp://x/",
+            "gopher://x/",
+            "",
+        ),
+        *(
+            f"ipfs://{CID}/../../admin",
+            f"ipfs://{CID}@127.0.0.1/",
+            f"ipfs://127.0.0.1/{CID}",
+            f"ipfs://{CID}?x=1",
+        ),
+        *(
+            f"ipfs://{CID}#x",
+            f"ipfs://{CID}/a b",
+            f"ipfs://{CID}//x",
+            f"IPFS://{CID}",
+            f"ipfs://{CID}/%2e%2e/x",
+        ),
+        *("data:text/html,<script>", "data:application/json", "data:application/json;base64,!!!"),
+        *("data:application/json,[]", 'data:application/json,{"attributes":5}', "data:application/json,{"),
+        'data:application/json,{"attributes":[{"trait_type":"a","value":"1"},{"trait_type":"a","value":"2"}]}',
+        'data:application/json,{"attributes":[{"trait_type":"a","value":{"b":1}}]}',
+        'data:application/json,{"attributes":[],"attributes":[]}',
+        "data:application/json," + "[" * 100,
+    ],
+)
+async def test_metadata_of_another_kind_are_refused_and_nothing_is_fetched(text: str) -> None:
+    """ONC-022: no host of the contract's choosing is contacted."""
+    asked: list[str] = []
+    with pytest.raises(MetadataError):
+        await read_traits(text, 1, serving(b"{}", asked))
+    assert asked == []
+
+
+async def test_gateway_follows_no_redirect_and_bounds_what_it_reads() -> None:
+    """ONC-022."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.path.endswith("moved"):
+            raise web.HTTPFound("http://169.254.169.254/")
+        if request.path.endswith("large"):
+            return web.Response(body=b" " * 600_000)
+        return web.Response(body=b'{"attributes":[{"trait_type":"Hat","value":1.5}]}')
+
+    application = web.Application()
+    application.router.add_get("/ipfs/{path:.*}", answer)
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        async with aiohttp.ClientSession() as session:
+            fetch = gateway(f"http://127.0.0.1:{runner.addresses[0][1]}/ipfs/", session)
+            assert await read_traits(f"ipfs://{CID}/1", 1, fetch) == {"Hat": "1.5"}
+            for path, why in (("moved", "answers 302"), ("large", "too_large|bytes")):
+                with pytest.raises(MetadataError, match=why):
+                    await read_traits(f"ipfs://{CID}/{path}", 1, fetch)
+    finally:
+        await runner.cleanup()
+
+
+async def test_observe_nft_answers_a_policy(net: Net) -> None:
+    """POL-024, from the node to the decision."""
+    item = await net.deploy("Item")
+    await net.do(item, "mint(address,uint256,string)", ALICE, 1, uri(Background="Gold"))
+    asked = {"chain": CHAIN_ID, "collection": f"0x{item.hex()}", "standard": "erc721"}
+
+    def check(name: str, bounds: dict[str, str], **more: Any) -> dict[str, Any]:
+        return {"check": {"validator": name, "parameters": {**asked, **more}, "is": bounds}}
+
+    gold = check("nft.owned", {"atLeast": "1"}, traits={"Background": "Gold"})
+    parts = [
+        gold,
+        check("nft.minted", {"atLeast": "1"}),
+        check("nft.flipped", {"atMost": "0"}, days=30),
+        check("nft.held", {"atLeast": "0"}, mode="total"),
+        check("nft.bought", {"atMost": "0"}),
+        check("nft.received", {"atMost": "0"}),
+    ]
+    levels = [{"level": 1, "name": "Gold", "points": 1, "when": {"all": parts}}]
+    document = {"version": 1, "name": "Collector", "evidenceClass": "public", "levels": levels}
+    policy = read_policy(json.dumps(document).encode())
+    now = await net.now_s()
+    facts = await observe_nft(policy.checks(), {CHAIN_ID: net.source}, [ALICE], now)
+    assert evaluate(policy, facts, now).outcome == "granted"
+    others = await observe_nft(policy.checks(), {CHAIN_ID: net.source}, [BOB], now)
+    assert evaluate(policy, others, now).outcome == "refused"
+    nowhere = await observe_nft(policy.checks(), {}, [BOB], now)
+    assert evaluate(policy, nowhere, now).outcome == "undecided"
