@@ -373,6 +373,53 @@ pub(crate) fn put_receipt(out: &mut Vec<u8>, receipt: &Receipt, first_log: u32) 
 /// The reverse of [`put_receipt`]: number of logs before it, and the receipt.
 pub(crate) fn take_receipt(bytes: &[u8]) -> Decoded<(u32, Receipt)> {
     let r = &mut Reader(bytes);
+    let (first_log, mut receipt) = take_receipt_fields(r)?;
+    let n = r.count()?;
+    receipt.logs.reserve(n);
+    for _ in 0..n {
+        receipt.logs.push(take_log(r)?);
+    }
+    r.end()?;
+    Ok((first_log, receipt))
+}
+
+/// Those of a receipt's logs whose index in the block `wanted` takes, and the index behind its last.
+/// It is asked for every log in turn; only what it takes is copied.
+pub(crate) fn take_logs(
+    bytes: &[u8],
+    mut wanted: impl FnMut(u32) -> bool,
+) -> Decoded<(u32, Vec<(u32, Log)>)> {
+    let r = &mut Reader(bytes);
+    let (mut index, _) = take_receipt_fields(r)?;
+    let mut logs = Vec::new();
+    for _ in 0..r.count()? {
+        if wanted(index) {
+            logs.push((index, take_log(r)?));
+        } else {
+            pass_log(r)?;
+        }
+        index = index.checked_add(1).ok_or(Malformed)?;
+    }
+    r.end()?;
+    Ok((index, logs))
+}
+
+fn take_log(r: &mut Reader<'_>) -> Decoded<Log> {
+    let address = r.address()?;
+    let topics = (0..r.byte()?).map(|_| r.hash()).collect::<Decoded<Vec<_>>>()?;
+    let data = LogData::new(topics, Bytes::copy_from_slice(r.bytes()?)).ok_or(Malformed)?;
+    Ok(Log { address, data })
+}
+
+fn pass_log(r: &mut Reader<'_>) -> Decoded<()> {
+    r.take(20)?;
+    let topics = r.byte()?;
+    r.take(32 * usize::from(topics))?;
+    r.bytes().map(|_| ())
+}
+
+/// All of a receipt before its logs, and the number of logs before it.
+fn take_receipt_fields(r: &mut Reader<'_>) -> Decoded<(u32, Receipt)> {
     let first_log = u32::from_le_bytes(r.array()?);
     let flags = r.byte()?;
     let mut receipt = Receipt {
@@ -399,14 +446,5 @@ pub(crate) fn take_receipt(bytes: &[u8]) -> Decoded<(u32, Receipt)> {
             blob_base_fee_scalar: r.varint()?.try_into().map_err(|_| Malformed)?,
         });
     }
-    let n = r.count()?;
-    receipt.logs.reserve(n);
-    for _ in 0..n {
-        let address = r.address()?;
-        let topics = (0..r.byte()?).map(|_| r.hash()).collect::<Decoded<Vec<_>>>()?;
-        let data = LogData::new(topics, Bytes::copy_from_slice(r.bytes()?)).ok_or(Malformed)?;
-        receipt.logs.push(Log { address, data });
-    }
-    r.end()?;
     Ok((first_log, receipt))
 }

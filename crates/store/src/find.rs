@@ -37,9 +37,13 @@ impl Store {
         let to = to.min(head.number);
         let snapshot = self.snapshot();
         let mut at = from;
+        let criteria = criteria(filter);
         while at <= to {
+            // Most blocks have nothing of what is rare: one look passes all of them.
+            let Some(first) = first_candidate(&snapshot, &criteria, at, to)? else { return Ok(()) };
+            at = first;
             let end = to.min(at.saturating_add(CHUNK - 1));
-            match candidates(&snapshot, filter, at, end)? {
+            match candidates(&snapshot, &criteria, at, end)? {
                 None => {
                     for block in at..=end {
                         if !self.logs_of(&snapshot, block, None, filter, each)? {
@@ -85,40 +89,32 @@ impl Store {
                 i = receipt_with(&receipts, i, n, *next).map_err(&bad)?;
             }
             let item = codec::list_item(&receipts, i).and_then(|r| r.ok_or(Malformed)).map_err(&bad)?;
-            let (first, receipt) = codec::take_receipt(item).map_err(&bad)?;
-            let count = receipt.logs.len() as u32;
-            for (log_index, log) in (first..).zip(receipt.logs) {
-                if let Some(wanted) = &mut wanted {
-                    if wanted.peek() != Some(&log_index) {
-                        continue;
+            let (behind, logs) = codec::take_logs(item, |index| match &mut wanted {
+                Some(wanted) => wanted.next_if_eq(&index).is_some(),
+                None => true,
+            })
+            .map_err(&bad)?;
+            let mut tx_hash = None;
+            for (log_index, log) in logs.into_iter().filter(|(_, log)| filter.matches(log)) {
+                let tx_hash = match tx_hash {
+                    Some(hash) => hash,
+                    None => {
+                        let txs = match &mut txs {
+                            Some(t) => t,
+                            none => none.insert(self.log.section_of(pos, &frame, TXS)?),
+                        };
+                        let raw = codec::list_item(txs, i).and_then(|t| t.ok_or(Malformed)).map_err(&bad)?;
+                        *tx_hash.insert(keccak256(raw))
                     }
-                    wanted.next();
-                }
-                if !filter.matches(&log) {
-                    continue;
-                }
-                let txs = match &mut txs {
-                    Some(t) => t,
-                    none => none.insert(self.log.section_of(pos, &frame, TXS)?),
                 };
-                let raw = codec::list_item(txs, i).and_then(|t| t.ok_or(Malformed)).map_err(&bad)?;
-                let found = FoundLog {
-                    block,
-                    block_hash,
-                    tx_index: i as u32,
-                    tx_hash: keccak256(raw),
-                    log_index,
-                    log,
-                };
+                let found = FoundLog { block, block_hash, tx_index: i as u32, tx_hash, log_index, log };
                 if !each(found) {
                     return Ok(false);
                 }
             }
             if let Some(wanted) = &mut wanted {
                 // Damage must not hold us here: indices this receipt should have had are passed by.
-                while wanted.peek().is_some_and(|w| *w < first.saturating_add(count)) {
-                    wanted.next();
-                }
+                while wanted.next_if(|index| *index < behind).is_some() {}
                 if wanted.peek().is_none() {
                     return Ok(true);
                 }
@@ -230,20 +226,49 @@ fn receipt_with(receipts: &[u8], at: usize, n: usize, log: u32) -> codec::Decode
     Ok(low)
 }
 
-/// Logs that may match, `None` where the filter names nothing.
-fn candidates(snapshot: &Snapshot, filter: &LogFilter, from: u64, to: u64) -> Result<Option<Candidates>> {
-    // Later topics are the rarer ones: they come first, and an empty answer ends the search.
+/// What a filter names, by position: 0 is the address, 1 to 4 the topics. Rarer ones come first.
+fn criteria(filter: &LogFilter) -> Vec<(u64, Vec<&[u8]>)> {
+    // Later topics are the rarer ones; the first, the event's, is commoner than the contract.
     let topics = [1u64, 2, 3, 4].into_iter().zip(&filter.topics).rev();
     let mut criteria: Vec<(u64, Vec<&[u8]>)> =
         topics.map(|(p, any)| (p, any.iter().map(|t| t.as_slice()).collect())).collect();
-    criteria.push((0, filter.addresses.iter().map(|a| a.as_slice()).collect()));
-    let first_topic = criteria.len() - 2;
-    criteria.swap(first_topic, first_topic + 1);
+    criteria.insert(criteria.len() - 1, (0, filter.addresses.iter().map(|a| a.as_slice()).collect()));
+    criteria.retain(|(_, values)| !values.is_empty());
+    criteria
+}
+
+/// First block from `from` on that may have a matching log; `None` where none up to `to` does.
+fn first_candidate(
+    snapshot: &Snapshot,
+    criteria: &[(u64, Vec<&[u8]>)],
+    from: u64,
+    to: u64,
+) -> Result<Option<u64>> {
+    let Some((position, values)) = criteria.first() else { return Ok(Some(from)) };
+    let mut first = None;
+    for value in values {
+        let key = record::posting_key(*position, value);
+        let (low, high) = (record::at_block(key.clone(), from), record::at_block(key, to));
+        if let Some((key, _)) = snapshot.first(Table::Index, &low, &high)? {
+            let block = block_of(&key).map_err(malformed("table index"))?;
+            first = Some(first.map_or(block, |first: u64| first.min(block)));
+        }
+    }
+    Ok(first)
+}
+
+/// Logs that may match, `None` where the filter names nothing; the first empty answer ends the search.
+fn candidates(
+    snapshot: &Snapshot,
+    criteria: &[(u64, Vec<&[u8]>)],
+    from: u64,
+    to: u64,
+) -> Result<Option<Candidates>> {
     let mut found: Option<Candidates> = None;
-    for (position, values) in criteria.into_iter().filter(|c| !c.1.is_empty()) {
+    for (position, values) in criteria {
         let mut here = Candidates::new();
-        for value in &values {
-            let key = record::posting_key(position, value);
+        for value in values {
+            let key = record::posting_key(*position, value);
             let range = snapshot.range(
                 Table::Index,
                 &record::at_block(key.clone(), from),

@@ -249,7 +249,7 @@ pub(crate) fn posting_key(position: u64, value: &[u8]) -> Vec<u8> {
     [b"l".as_slice(), &xxh3_64_with_seed(value, position).to_be_bytes()].concat()
 }
 
-fn postings(logs: impl Iterator<Item = (u32, Log)>) -> Vec<(Vec<u8>, Vec<u32>)> {
+fn postings<'a>(logs: impl Iterator<Item = (u32, &'a Log)>) -> Vec<(Vec<u8>, Vec<u32>)> {
     let mut all = Vec::new();
     for (i, log) in logs {
         all.push((posting_key(0, log.address.as_slice()), i));
@@ -353,7 +353,7 @@ pub(crate) fn finding_ops(e: &Entries<'_>) -> Vec<Op> {
             );
         }
     }
-    let logs = e.receipts.iter().flat_map(|r| &r.logs).enumerate().map(|(i, l)| (i as u32, l.clone()));
+    let logs = e.receipts.iter().flat_map(|r| &r.logs).enumerate().map(|(i, l)| (i as u32, l));
     for (key, list) in postings(logs) {
         let mut v = Vec::with_capacity(list.len() + 2);
         codec::put_ascending(&mut v, &list);

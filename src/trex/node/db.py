@@ -20,6 +20,8 @@ from trex.types.errors import CoreError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+TELL_S = 10.0
+"""How often progress is told where there is no terminal to show it on."""
 STOPPED = 130
 """Exit code when a signal ended the work after a whole block."""
 
@@ -75,8 +77,10 @@ class Progress:
     def __init__(self, label: str, unit: str, quiet: bool) -> None:
         self.label = label
         self.unit = unit
-        self.quiet = quiet or not sys.stderr.isatty()
+        self.quiet = quiet
+        self.live = sys.stderr.isatty()
         self.stopped = False
+        self._told = time.monotonic()
         self._started = time.monotonic()
         self._first: int | None = None
 
@@ -91,7 +95,7 @@ class Progress:
         """Give signals back and end the line."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
-        if not self.quiet:
+        if self.live and not self.quiet:
             click.echo(err=True)
 
     def _stop(self, number: int, _: FrameType | None) -> None:
@@ -104,15 +108,21 @@ class Progress:
         """Show how far it is; return whether to go on."""
         if self._first is None:
             self._first, self._started = done, time.monotonic()
-        if not self.quiet:
-            seconds = time.monotonic() - self._started
+        now = time.monotonic()
+        if not self.quiet and (self.live or now - self._told >= TELL_S):
+            self._told = now
+            seconds = now - self._started
             rate = (done - self._first) / seconds if seconds > 0 else 0.0
             left = (total - done) / rate if rate > 0 else 0.0
             share = done / total if total else 1.0
-            bar = "#" * int(share * 24)
-            speed = f"{rate:,.0f} {self.unit}/s"
-            text = f"\r\x1b[K{self.label} [{bar:<24}] {share:6.1%}  {speed}  {clock(left)} left"
-            click.echo(text + (f"  {note}" if note else ""), err=True, nl=False)
+            speed = f"{share:6.1%}  {rate:,.0f} {self.unit}/s  {clock(left)} left" + (
+                f"  {note}" if note else ""
+            )
+            if self.live:
+                bar = "#" * int(share * 24)
+                click.echo(f"\r\x1b[K{self.label} [{bar:<24}] {speed}", err=True, nl=False)
+            else:
+                click.echo(f"{self.label} {speed}", err=True)
         return not self.stopped
 
 
