@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.36;
 
+import {L1CrossDomainMessenger} from "../../src/bridge/L1CrossDomainMessenger.sol";
+import {L1ERC721Bridge} from "../../src/bridge/L1ERC721Bridge.sol";
+import {L1StandardBridge} from "../../src/bridge/L1StandardBridge.sol";
 import {Inbox} from "../../src/inbox/Inbox.sol";
 import {SoleSequencer} from "../../src/inbox/SoleSequencer.sol";
 import {AnchorStateRegistry} from "../../src/portal/AnchorStateRegistry.sol";
@@ -34,6 +37,9 @@ abstract contract L1System {
     AnchorStateRegistry internal registry;
     MaturingClaims internal claims;
     Portal internal portal;
+    L1CrossDomainMessenger internal l1Messenger;
+    L1StandardBridge internal l1Bridge;
+    L1ERC721Bridge internal l1NftBridge;
 
     /// @dev From L1 block 1,000.
     function _deployL1() internal {
@@ -52,6 +58,9 @@ abstract contract L1System {
         registry = new AnchorStateRegistry(factory, address(timelock), GAME_TYPE, FINALITY, GENESIS_OUTPUT);
         claims = new MaturingClaims(GAME_TYPE, inbox, registry, proposer, disputer, WINDOW);
         portal = new Portal(registry, MATURITY);
+        l1Messenger = new L1CrossDomainMessenger(portal);
+        l1Bridge = new L1StandardBridge(l1Messenger);
+        l1NftBridge = new L1ERC721Bridge(l1Messenger);
         vm.assertEq(address(claims), address(claims_));
         vm.assertEq(address(portal), address(portal_));
         vm.roll(1_001);

@@ -16,6 +16,9 @@ from trex.types.primitives import Address, Hash32
 
 FACTORY = Address(bytes.fromhex("4e59b44847b379578588920ca78fbf26c0b4956c"))
 """The deterministic deployer: CREATE2 of `salt ++ init code`."""
+L2_MESSENGER = "0x4200000000000000000000000000000000000007"
+L2_BRIDGE = "0x4200000000000000000000000000000000000010"
+L2_NFT_BRIDGE = "0x4200000000000000000000000000000000000014"
 GAME_TYPE = 1628
 """Type of claims that mature (PTL-050)."""
 ORDER = (
@@ -26,6 +29,9 @@ ORDER = (
     ("anchorStateRegistry", "AnchorStateRegistry"),
     ("outputClaims", "MaturingClaims"),
     ("portal", "Portal"),
+    ("l1CrossDomainMessenger", "L1CrossDomainMessenger"),
+    ("l1StandardBridge", "L1StandardBridge"),
+    ("l1ERC721Bridge", "L1ERC721Bridge"),
 )
 """Name in the network file, contract: in the order of creation, the first at place 1."""
 
@@ -183,6 +189,9 @@ class Deployment:
                 "anchorStateRegistry": at["anchorStateRegistry"],
                 "proofMaturityDelaySeconds": timing.proof_maturity_s,
             },
+            "l1CrossDomainMessenger": {"PORTAL": at["portal"], "OTHER_MESSENGER": L2_MESSENGER},
+            "l1StandardBridge": {"MESSENGER": at["l1CrossDomainMessenger"], "OTHER_BRIDGE": L2_BRIDGE},
+            "l1ERC721Bridge": {"MESSENGER": at["l1CrossDomainMessenger"], "OTHER_BRIDGE": L2_NFT_BRIDGE},
         }
 
     def _arguments(self) -> dict[str, tuple[object, ...]]:
@@ -216,6 +225,9 @@ class Deployment:
                 timing.dispute_window_s,
             ),
             "portal": (at["anchorStateRegistry"], timing.proof_maturity_s),
+            "l1CrossDomainMessenger": (at["portal"],),
+            "l1StandardBridge": (at["l1CrossDomainMessenger"],),
+            "l1ERC721Bridge": (at["l1CrossDomainMessenger"],),
         }
 
 

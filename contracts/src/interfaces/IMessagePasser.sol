@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.36;
+
+/// @title Record of messages from L2 to L1
+/// @notice Its storage root is part of every output root; a withdrawal is proven by its slot there. Names and storage layout
+///         are the OP Stack's (specs/bridge.md BRG-010..013).
+/// @custom:predeploy 0x4200000000000000000000000000000000000016
+interface IMessagePasser {
+    /// @notice A withdrawal was recorded.
+    event MessagePassed(
+        uint256 indexed nonce,
+        address indexed sender,
+        address indexed target,
+        uint256 value,
+        uint256 gasLimit,
+        bytes data,
+        bytes32 withdrawalHash
+    );
+
+    /// @notice Ether that has left for L1 was taken out of existence here.
+    event WithdrawerBalanceBurnt(uint256 indexed amount);
+
+    /// @notice Record a withdrawal, with the wei sent along.
+    /// @param target Whom to call on L1.
+    /// @param gasLimit Gas the call gets at least.
+    /// @param data Calldata.
+    function initiateWithdrawal(address target, uint256 gasLimit, bytes calldata data) external payable;
+
+    /// @notice Take ether that has left for L1 out of existence here. Anyone.
+    function burn() external;
+
+    /// @notice Whether a withdrawal was recorded, by its hash.
+    function sentMessages(bytes32 withdrawalHash) external view returns (bool);
+
+    /// @notice Nonce of the next withdrawal, version in its top two bytes.
+    function messageNonce() external view returns (uint256);
+
+    /// @notice Version of withdrawals.
+    function MESSAGE_VERSION() external view returns (uint16);
+
+    /// @notice Semantic version of this contract.
+    function version() external view returns (string memory);
+}
