@@ -34,6 +34,9 @@ use trex_stf::{
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// mimalloc's option `mi_option_purge_delay` and its value, as in the node.
+const PURGE_DELAY: (i32, i64) = (15, 10_000);
+
 const SENDERS: u64 = 200;
 const BLOCK: usize = 10_000;
 
@@ -194,6 +197,7 @@ fn stf(params: &NetworkParams, transactions: &[Transaction], threads: usize, kee
         };
         let mut executor =
             BlockExecutor::new(params, &parent, hash, &attributes, &state).unwrap_or_else(|e| panic!("{e}"));
+        executor.reserve(block.len());
         for tx in block {
             if let Some(reason) = executor.transact(tx).unwrap_or_else(|e| panic!("{e}")) {
                 panic!("{reason}");
@@ -245,6 +249,8 @@ fn raw(transactions: &[Transaction], threads: usize) -> f64 {
 }
 
 fn main() {
+    // SAFETY: an option of mimalloc may be set at any time; it is a number in memory.
+    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY.0, PURGE_DELAY.1) };
     let count: usize = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(200_000);
     let threads: usize = std::env::args().nth(2).and_then(|n| n.parse().ok()).unwrap_or(2);
     let rounds: usize = std::env::args().nth(3).and_then(|n| n.parse().ok()).unwrap_or(3).max(1);

@@ -1,5 +1,6 @@
 //! The EVM of this chain: revm over a [`State`], with our precompiles and our fee rules.
 
+use alloc::vec::Vec;
 use core::{
     fmt,
     marker::PhantomData,
@@ -7,10 +8,7 @@ use core::{
 };
 
 use alloy_consensus::Transaction as _;
-use alloy_primitives::{
-    Address, B256, Bytes, KECCAK256_EMPTY, U256,
-    map::{AddressMap, HashMap},
-};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, map::HashMap};
 use alloy_trie::EMPTY_ROOT_HASH;
 use op_alloy_consensus::OpTxEnvelope;
 use revm::{
@@ -72,8 +70,8 @@ pub fn bytecode(code: Bytes) -> Bytecode {
 pub struct StateDb<'a, S> {
     /// The parent's state.
     pub state: &'a S,
-    /// Accounts read so far.
-    pub accounts: AddressMap<Option<Account>>,
+    /// Accounts read so far, in that order; revm's journal asks for each once.
+    pub accounts: Vec<(Address, Option<Account>)>,
     /// Slots read so far.
     pub slots: HashMap<(Address, U256), U256>,
 }
@@ -81,7 +79,7 @@ pub struct StateDb<'a, S> {
 impl<'a, S> StateDb<'a, S> {
     /// Nothing read yet.
     pub fn new(state: &'a S) -> Self {
-        Self { state, accounts: AddressMap::default(), slots: HashMap::default() }
+        Self { state, accounts: Vec::new(), slots: HashMap::default() }
     }
 }
 
@@ -90,7 +88,7 @@ impl<S: State> Database for StateDb<'_, S> {
 
     fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, Self::Error> {
         let account = self.state.account(&address).map_err(StateError)?;
-        self.accounts.insert(address, account);
+        self.accounts.push((address, account));
         Ok(account.map(|account| AccountInfo {
             balance: account.balance,
             nonce: account.nonce,
@@ -174,7 +172,8 @@ impl<S: State, I> StateEvm<'_, S, I> {
         if target.info.nonce != 0 || target.info.code_hash != KECCAK256_EMPTY || target.is_selfdestructed() {
             return Ok(false);
         }
-        let stored = journal.database.accounts.get(&address).copied().flatten();
+        let stored =
+            journal.database.state.account(&address).map_err(|error| ContextError::Db(StateError(error)))?;
         if stored.is_none_or(|account| account.storage_root == EMPTY_ROOT_HASH) {
             return Ok(false);
         }

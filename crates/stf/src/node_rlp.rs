@@ -75,8 +75,9 @@ pub(crate) fn put_nothing(out: &mut Vec<u8>) {
     out.push(EMPTY_STRING_CODE);
 }
 
-/// A child's hash.
-pub(crate) fn put_hash(out: &mut Vec<u8>, hash: &B256) {
-    out.push(HASH_CODE);
-    out.extend_from_slice(hash.as_slice());
+/// What a parent holds of a child that has a hash.
+pub(crate) fn hash_reference(hash: &B256) -> [u8; HASH_REFERENCE_LENGTH] {
+    let mut reference = [HASH_CODE; HASH_REFERENCE_LENGTH];
+    reference[1..].copy_from_slice(hash.as_slice());
+    reference
 }

@@ -9,7 +9,7 @@ use alloc::{vec, vec::Vec};
 use core::ops::Range;
 
 use alloy_primitives::{B256, keccak256};
-use alloy_rlp::Encodable;
+use alloy_rlp::EMPTY_STRING_CODE;
 use alloy_trie::{EMPTY_ROOT_HASH, nodes::RlpNode};
 
 use crate::{
@@ -32,17 +32,24 @@ struct Key {
 }
 
 impl Key {
-    fn of(position: usize) -> Self {
+    fn of(position: u64) -> Self {
         let mut bytes = [0; 9];
-        let mut rest = &mut bytes[..];
-        position.encode(&mut rest);
-        let nibbles = 2 * (9 - rest.len());
-        Self { bytes, nibbles }
+        match position {
+            0 => bytes[0] = EMPTY_STRING_CODE,
+            1..0x80 => bytes[0] = position as u8,
+            _ => {
+                let length = 8 - position.leading_zeros() as usize / 8;
+                bytes[0] = EMPTY_STRING_CODE + length as u8;
+                bytes[1..].copy_from_slice(&(position << (8 * (8 - length))).to_be_bytes());
+                return Self { bytes, nibbles: 2 + 2 * length };
+            }
+        }
+        Self { bytes, nibbles: 2 }
     }
 
     /// The key that stands at `rank` in ascending order: RLP writes 0 as 0x80, after 0x7f.
     fn ranked(rank: usize, count: usize) -> Self {
-        Self::of(position(rank, count))
+        Self::of(position(rank, count) as u64)
     }
 }
 

@@ -38,7 +38,7 @@ use crate::{
     header::{extra_data, output_root, slot, timestamp},
     params::{BASE_FEE_VAULT, L1_FEE_VAULT, MESSAGE_PASSER, NetworkParams, SEQUENCER_FEE_VAULT},
     receipt::{L1Fee, Receipt},
-    state::State,
+    state::{State, StateDiff},
     state_trie::StateTrie,
     transaction::{DecodeError, Transaction},
 };
@@ -249,6 +249,15 @@ impl<'a, S: State, I> BlockExecutor<'a, S, I> {
         Ok(())
     }
 
+    /// Makes room for about this many more transactions, so that nothing moves while they are added.
+    pub fn reserve(&mut self, transactions: usize) {
+        self.transactions.reserve(transactions);
+        self.receipts.reserve(transactions);
+        let journal = &mut self.evm.ctx.journaled_state;
+        journal.inner.state.reserve(transactions);
+        journal.database.accounts.reserve(transactions);
+    }
+
     /// Gas the block has left.
     pub fn gas_left(&self) -> u64 {
         self.header.gas_limit.saturating_sub(self.header.gas_used)
@@ -389,17 +398,18 @@ impl<'a, S: State, I> BlockExecutor<'a, S, I> {
         }
         let changes = self.evm.ctx.journaled_state.finalize();
         let db = &self.evm.ctx.journaled_state.database;
-        let (updates, codes) = account_updates(changes, db);
         let (transactions, receipts, state) = (self.transactions, self.receipts, self.state);
 
-        let state_part = || trie.apply(updates, state);
+        let state_part = || {
+            let (updates, codes) = account_updates(&changes, &db.accounts, &db.slots);
+            trie.apply(updates, state).map(|diff| StateDiff { codes, ..diff })
+        };
         let body_part = || body_roots(&transactions, &receipts);
         #[cfg(feature = "std")]
         let (diff, (transactions_root, receipts_root, logs_bloom)) = rayon::join(state_part, body_part);
         #[cfg(not(feature = "std"))]
         let (diff, (transactions_root, receipts_root, logs_bloom)) = (state_part(), body_part());
-        let mut diff = diff?;
-        diff.codes = codes;
+        let diff = diff?;
 
         let withdrawals_root =
             match diff.accounts.binary_search_by_key(&MESSAGE_PASSER, |(address, _)| *address) {

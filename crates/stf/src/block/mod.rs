@@ -57,7 +57,9 @@ pub fn execute<S: State>(
 ) -> Result<Executed, BlockError<S::Error>> {
     let mut executor = BlockExecutor::new(params, parent, parent_hash, attributes, state)?;
     let mut excluded = Vec::new();
-    for (index, tx) in transactions.into_iter().enumerate() {
+    let transactions = transactions.into_iter();
+    executor.reserve(transactions.size_hint().0);
+    for (index, tx) in transactions.enumerate() {
         if let Some(reason) = executor.transact(tx)? {
             excluded.push((index, reason));
         }

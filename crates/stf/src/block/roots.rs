@@ -2,16 +2,15 @@
 
 use alloc::vec::Vec;
 
-use alloy_primitives::{B256, Bloom, Bytes, KECCAK256_EMPTY, Log};
+use alloy_primitives::{Address, B256, Bloom, Bytes, KECCAK256_EMPTY, Log, U256, map::HashMap};
 use alloy_trie::EMPTY_ROOT_HASH;
 use revm::state::EvmState;
 
 use crate::{
-    evm::StateDb,
     keccak::keccak256_many,
     ordered_root::{ordered_root, ordered_root_by},
     receipt::Receipt,
-    state::{Account, Change, State},
+    state::{Account, Change},
     state_trie::AccountUpdate,
     transaction::Transaction,
 };
@@ -55,18 +54,17 @@ fn receipts_root_and_bloom(receipts: &[Receipt]) -> (B256, Bloom) {
     (root, bloom_of(&hashes))
 }
 
-/// What changed against the values first read, ascending by address, and the new codes.
-pub(super) fn account_updates<S: State>(
-    changes: EvmState,
-    db: &StateDb<'_, S>,
+/// What changed against the accounts and slots as first read, ascending by address, and the new codes.
+pub(super) fn account_updates(
+    changes: &EvmState,
+    accounts: &[(Address, Option<Account>)],
+    slots: &HashMap<(Address, U256), U256>,
 ) -> (Vec<AccountUpdate>, Vec<(B256, Bytes)>) {
     let mut codes = Vec::new();
-    let mut updates = Vec::with_capacity(changes.len());
-    for (address, account) in changes {
-        if !account.is_touched() {
-            continue;
-        }
-        let old = db.accounts.get(&address).copied().flatten();
+    let mut updates = Vec::with_capacity(accounts.len());
+    for (address, old) in by_address(accounts) {
+        let Some(account) = changes.get(address).filter(|account| account.is_touched()) else { continue };
+        let (address, old) = (*address, *old);
         let gone = account.is_selfdestructed_locally() || account.info.is_empty();
         let new = (!gone).then(|| Account {
             nonce: account.info.nonce,
@@ -74,12 +72,12 @@ pub(super) fn account_updates<S: State>(
             storage_root: old.map_or(EMPTY_ROOT_HASH, |account| account.storage_root),
             code_hash: account.info.code_hash,
         });
-        let mut slots = Vec::new();
+        let mut changed = Vec::new();
         if let Some(new) = &new {
             for (slot, value) in &account.storage {
-                let old = db.slots.get(&(address, *slot)).copied().unwrap_or_default();
+                let old = slots.get(&(address, *slot)).copied().unwrap_or_default();
                 if old != value.present_value {
-                    slots.push((*slot, Change { old, new: value.present_value }));
+                    changed.push((*slot, Change { old, new: value.present_value }));
                 }
             }
             let known = old.map_or(KECCAK256_EMPTY, |account| account.code_hash);
@@ -90,13 +88,23 @@ pub(super) fn account_updates<S: State>(
                 codes.push((new.code_hash, code.original_bytes()));
             }
         }
-        if old != new || !slots.is_empty() {
-            slots.sort_unstable_by_key(|(slot, _)| *slot);
-            updates.push(AccountUpdate { address, account: Change { old, new }, slots });
+        if old != new || !changed.is_empty() {
+            changed.sort_unstable_by_key(|(slot, _)| *slot);
+            updates.push(AccountUpdate { address, account: Change { old, new }, slots: changed });
         }
     }
-    updates.sort_unstable_by_key(|update| update.address);
     codes.sort_unstable_by_key(|(hash, _)| *hash);
     codes.dedup_by_key(|(hash, _)| *hash);
     (updates, codes)
+}
+
+/// What was read, ascending by address.
+fn by_address(read: &[(Address, Option<Account>)]) -> impl Iterator<Item = &(Address, Option<Account>)> {
+    // Nearly always the first bytes decide.
+    let prefix = |address: &Address| address.0.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+    let mut order: Vec<(u64, &(Address, Option<Account>))> =
+        read.iter().map(|item| (prefix(&item.0), item)).collect();
+    order.sort_unstable_by(|(a, left), (b, right)| a.cmp(b).then_with(|| left.0.cmp(&right.0)));
+    order.dedup_by_key(|(_, item)| item.0);
+    order.into_iter().map(|(_, item)| item)
 }

@@ -1,7 +1,7 @@
 //! Hashing what changed.
 
 use alloc::vec::Vec;
-use core::{mem, ops::Range};
+use core::{iter::Peekable, mem, ops::Range};
 
 use alloy_primitives::{B256, Bytes};
 use alloy_trie::Nibbles;
@@ -15,6 +15,8 @@ use crate::{
 
 /// Updates up to which all that became dirty is hashed together; more would only take memory.
 const BATCH_UPDATES: usize = 4096;
+/// What a node's RLP takes, more or less: a leaf 110 bytes, a branch up to 532.
+const NODE_BYTES: usize = 200;
 
 /// RLP of nodes as they were before an update, one after another in one piece of memory.
 #[derive(Default)]
@@ -31,6 +33,8 @@ impl OldNodes {
             && let Some(node) = &slot.node
         {
             let start = self.bytes.len();
+            // A vector at first doubles from nothing.
+            self.bytes.reserve(if start == 0 { 16 * NODE_BYTES } else { 0 });
             node.encode(depth, &mut self.bytes);
             self.nodes.push((path_of(key, depth), start..self.bytes.len()));
         }
@@ -59,49 +63,64 @@ pub(super) fn commit(
     old: OldNodes,
     changes: &mut Vec<NodeChange>,
 ) {
-    let mut new = Vec::with_capacity(2 * updates.min(BATCH_UPDATES));
-    hash(slot, key, depth, updates, &mut new);
-    let (mut old, mut new) = (old.into_placed().peekable(), new.into_iter().peekable());
-    loop {
-        let path = match (old.peek(), new.peek()) {
-            (None, None) => return,
-            (Some((path, _)), None) | (None, Some((path, _))) => *path,
-            (Some((left, _)), Some((right, _))) => *left.min(right),
-        };
-        let before = old.next_if(|(at, _)| *at == path).map(|(_, rlp)| rlp);
-        let after = new.next_if(|(at, _)| *at == path).map(|(_, rlp)| rlp);
-        if before != after {
-            changes.push(NodeChange { owner, path, change: Change { old: before, new: after } });
+    let mut merge = Merge { owner, old: old.into_placed().peekable(), changes };
+    hash(slot, key, depth, updates, &mut |path, rlp| merge.new_node(path, rlp));
+    merge.finish();
+}
+
+/// Pairs nodes before with nodes after, both ascending by path.
+struct Merge<'c, O: Iterator<Item = (Nibbles, Bytes)>> {
+    owner: Option<B256>,
+    old: Peekable<O>,
+    changes: &'c mut Vec<NodeChange>,
+}
+
+impl<O: Iterator<Item = (Nibbles, Bytes)>> Merge<'_, O> {
+    fn new_node(&mut self, path: Nibbles, rlp: Bytes) {
+        while let Some((gone, rlp)) = self.old.next_if(|(at, _)| *at < path) {
+            self.push(gone, Some(rlp), None);
         }
+        let old = self.old.next_if(|(at, _)| *at == path).map(|(_, rlp)| rlp);
+        if old.as_ref() != Some(&rlp) {
+            self.push(path, old, Some(rlp));
+        }
+    }
+
+    fn finish(mut self) {
+        while let Some((gone, rlp)) = self.old.next() {
+            self.push(gone, Some(rlp), None);
+        }
+    }
+
+    fn push(&mut self, path: Nibbles, old: Option<Bytes>, new: Option<Bytes>) {
+        self.changes.push(NodeChange { owner: self.owner, path, change: Change { old, new } });
     }
 }
 
-/// Hashes what is dirty and appends the RLP of what has a place of its own, ascending by path.
-fn hash(slot: &mut Slot, key: &B256, depth: usize, updates: usize, out: &mut Vec<(Nibbles, Bytes)>) {
+/// Hashes what is dirty and hands out the RLP of what has a place of its own, ascending by path.
+fn hash(slot: &mut Slot, key: &B256, depth: usize, updates: usize, out: &mut dyn FnMut(Nibbles, Bytes)) {
     if slot.state != State::Dirty {
         return;
     }
     if updates <= BATCH_UPDATES {
-        return Batch::default().hash(slot, key, depth, out);
+        return Batch::of(updates).hash(slot, key, depth, out);
     }
     // Keys are hashes, so updates are spread evenly over children.
     let mut below = Vec::new();
-    let depth_below = match slot.node.as_mut() {
+    let mut keep = |path, rlp| below.push((path, rlp));
+    match slot.node.as_mut() {
         Some(Node::Branch { present, children }) => {
             for (index, child) in indices(*present).zip(children) {
-                hash(child, &child_key(key, depth, index), depth + 1, updates / 16, &mut below);
+                hash(child, &child_key(key, depth, index), depth + 1, updates / 16, &mut keep);
             }
-            depth + 1
         }
         Some(Node::Extension(extension)) => {
-            hash(&mut extension.child, &extension.key, extension.end, updates, &mut below);
-            extension.end
+            hash(&mut extension.child, &extension.key, extension.end, updates, &mut keep);
         }
-        Some(Node::Leaf(_)) | None => depth,
-    };
-    debug_assert!(depth_below <= 64);
-    Batch::default().hash(slot, key, depth, out);
-    out.append(&mut below);
+        Some(Node::Leaf(_)) | None => {}
+    }
+    Batch::of(1).hash(slot, key, depth, out);
+    below.into_iter().for_each(|(path, rlp)| out(path, rlp));
 }
 
 /// No parent in the batch.
@@ -119,7 +138,6 @@ struct Entry {
 }
 
 /// Dirty nodes that are hashed together: all of one height above the deepest at a time.
-#[derive(Default)]
 struct Batch {
     /// Parents before children, ascending by path.
     entries: Vec<Entry>,
@@ -129,7 +147,17 @@ struct Batch {
 }
 
 impl Batch {
-    fn hash(mut self, slot: &mut Slot, key: &B256, depth: usize, out: &mut Vec<(Nibbles, Bytes)>) {
+    /// Room for what about this many updates make dirty.
+    fn of(updates: usize) -> Self {
+        let nodes = updates * 5 / 2 + 2;
+        Self {
+            entries: Vec::with_capacity(nodes),
+            levels: Vec::with_capacity(4),
+            bytes: Vec::with_capacity(nodes * NODE_BYTES),
+        }
+    }
+
+    fn hash(mut self, slot: &mut Slot, key: &B256, depth: usize, out: &mut dyn FnMut(Nibbles, Bytes)) {
         self.take(slot, key, depth, NONE, 0);
         let mut hashes = Vec::new();
         for level in mem::take(&mut self.levels) {
@@ -159,8 +187,9 @@ impl Batch {
             }
         }
         let bytes = Bytes::from(mem::take(&mut self.bytes));
-        let placed = self.entries.into_iter().filter(|entry| entry.rlp.len() >= HASHED_LENGTH);
-        out.extend(placed.map(|entry| (entry.path, bytes.slice(entry.rlp))));
+        for entry in self.entries.into_iter().filter(|entry| entry.rlp.len() >= HASHED_LENGTH) {
+            out(entry.path, bytes.slice(entry.rlp));
+        }
     }
 
     /// Takes dirty nodes out of their places and answers how high the node stands above the deepest.

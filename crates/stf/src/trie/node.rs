@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, vec::Vec};
 
 use alloy_primitives::{B256, keccak256};
-use alloy_rlp::{Decodable, Encodable};
+use alloy_rlp::{Decodable, EMPTY_STRING_CODE, Encodable};
 use alloy_trie::{
     Nibbles,
     nodes::{RlpNode, TrieNode},
@@ -11,7 +11,8 @@ use alloy_trie::{
 
 use super::{NodeSource, TrieError};
 use crate::node_rlp::{
-    HASH_REFERENCE_LENGTH, nibble, put_branch_head, put_extension_head, put_hash, put_leaf_head, put_nothing,
+    HASH_REFERENCE_LENGTH, hash_reference, nibble, put_branch_head, put_extension_head, put_leaf_head,
+    put_nothing,
 };
 
 /// What a parent holds of a node.
@@ -166,7 +167,7 @@ impl Slot {
     fn put_reference(&self, depth: usize, out: &mut Vec<u8>) {
         match (self.state, &self.node) {
             (State::Inline, Some(node)) => node.encode(depth, out),
-            _ => put_hash(out, &self.hash),
+            _ => out.extend_from_slice(&hash_reference(&self.hash)),
         }
     }
 }
@@ -192,19 +193,42 @@ impl Node {
                 child.put_reference(*end, out);
             }
             Self::Branch { present, children } => {
-                let length = children.iter().map(|child| child.reference_length(depth + 1)).sum::<usize>();
-                put_branch_head(out, length + 16 - children.len());
+                if children.iter().any(|child| child.state == State::Inline) {
+                    return encode_mixed_branch(*present, children, depth, out);
+                }
+                let mut references = [EMPTY_STRING_CODE; 16 * HASH_REFERENCE_LENGTH + 1];
+                let mut at = 0;
                 let mut rest = children.iter();
                 for index in 0..16 {
-                    match (present >> index & 1 == 1).then(|| rest.next()).flatten() {
-                        Some(child) => child.put_reference(depth + 1, out),
-                        None => put_nothing(out),
+                    if present >> index & 1 == 1
+                        && let Some(child) = rest.next()
+                        && let Some(reference) = references[at..].first_chunk_mut()
+                    {
+                        *reference = hash_reference(&child.hash);
+                        at += HASH_REFERENCE_LENGTH;
+                    } else {
+                        at += 1;
                     }
                 }
-                put_nothing(out);
+                put_branch_head(out, at);
+                out.extend_from_slice(&references[..=at]);
             }
         }
     }
+}
+
+/// RLP of a branch some of whose children are inside it.
+fn encode_mixed_branch(present: u16, children: &[Slot], depth: usize, out: &mut Vec<u8>) {
+    let length = children.iter().map(|child| child.reference_length(depth + 1)).sum::<usize>();
+    put_branch_head(out, length + 16 - children.len());
+    let mut rest = children.iter();
+    for index in 0..16 {
+        match (present >> index & 1 == 1).then(|| rest.next()).flatten() {
+            Some(child) => child.put_reference(depth + 1, out),
+            None => put_nothing(out),
+        }
+    }
+    put_nothing(out);
 }
 
 /// Decodes a node that stands at `path`; `None` for the empty trie.
