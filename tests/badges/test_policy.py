@@ -10,8 +10,6 @@ import jsonschema
 import pytest
 import rfc8785
 from eth_abi.abi import encode
-from hypothesis import given
-from hypothesis import strategies as st
 
 from trex.badges.policy import PolicyError, read_policy
 from trex.types.network_file import keccak256
@@ -149,15 +147,16 @@ def test_read_policy_deepest_and_widest_are_taken() -> None:
     assert len(read_policy(json.dumps(when({"all": [CHECK] * 255})).encode()).checks()) == 1
 
 
-@given(st.sampled_from([document for document, _, _ in BROKEN] + [GOOD]), st.data())
-def test_schema_takes_all_that_the_reader_takes(document: Any, data: st.DataObject) -> None:
+@pytest.mark.parametrize("key", sorted(GOOD))
+def test_schema_takes_all_that_the_reader_takes(key: str) -> None:
     """What the reader accepts, the published schema accepts: an editor that uses it misleads nobody."""
-    mixed = copy.deepcopy(document)
-    if isinstance(mixed, dict):
-        for key in data.draw(st.lists(st.sampled_from(sorted(GOOD)), max_size=3)):
-            mixed[key] = copy.deepcopy(GOOD[key])
-    try:
-        read_policy(json.dumps(mixed).encode())
-    except PolicyError:
-        return
-    SCHEMA.validate(mixed)
+    taken = 0
+    for document, _, _ in BROKEN:
+        mixed = {**document, key: GOOD[key]} if isinstance(document, dict) else GOOD
+        try:
+            read_policy(json.dumps(mixed).encode())
+        except PolicyError:
+            continue
+        taken += 1
+        SCHEMA.validate(mixed)
+    assert taken > 0

@@ -93,6 +93,39 @@ MODE = _text(r"continuous|total", "continuous or total")
 AMOUNT = _text(r"(0|[1-9][0-9]{0,77})(\.[0-9]{1,36})?", "a decimal number as text")
 PROVIDER = _text(r"[a-z0-9]+(-[a-z0-9]+)*", "the id of a provider, as `trex zktls providers` lists them")
 
+EVENT = _text(
+    r"[A-Za-z_$][\w$]{0,63}\([\w, ]{0,1024}\)",
+    "an event with named arguments, `Name(type indexed name, type name)`",
+)
+NAME = _text(r"[A-Za-z_$][\w$]{0,63}", "the name of an argument")
+_COMPARED = re.compile(r"-?(0|[1-9][0-9]{0,77})|0x([0-9a-f]{2}){0,32}|true|false")
+
+
+def _is_where(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() == {"argument", "word", "value"}
+        and NAME.accepts(value["argument"])
+        and value["word"] in ("equals", "atLeast", "atMost")
+        and isinstance(value["value"], str)
+        and bool(_COMPARED.fullmatch(value["value"]))
+        and (value["word"] == "equals" or value["value"].lstrip("-").isdigit())
+    )
+
+
+WHERE = Field(
+    lambda value: isinstance(value, list) and 0 < len(value) <= 8 and all(map(_is_where, value)),
+    "a list of 1 to 8 {argument, word: equals, atLeast or atMost, value: as text}",
+    required=False,
+)
+_EVENTS = {"chain": CHAIN, "contract": ADDRESS, "event": EVENT, "actor": NAME, "where": WHERE}
+SINCE = _whole(1, 3650, required=False)
+
+
+def _web3(unit: str, **more: Field) -> Check:
+    return Check(ValueKind.NUMBER, EvidenceClass.PUBLIC, unit, {**_EVENTS, "days": SINCE, **more})
+
+
 _COLLECTION = {"chain": CHAIN, "collection": ADDRESS, "standard": STANDARD}
 
 
@@ -131,6 +164,12 @@ CATALOGUE: Mapping[str, Check] = {
         "seconds for which at least that much was held without a break",
         {"chain": CHAIN, "token": ADDRESS, "days": DAYS, "amount": AMOUNT},
     ),
+    "web3.events": _web3("events in which a wallet acted"),
+    "web3.days": _web3("days of UTC with such an event"),
+    "web3.streak": _web3("days in a row with such an event, the longest run"),
+    "web3.volume": _web3("sum of an argument, in its smallest unit", argument=NAME),
+    "web3.since-first": _web3("seconds since the first such event"),
+    "web3.since-last": _web3("seconds since the last such event"),
     "nft.owned": _nft("items in all wallets", ids=IDS, traits=TRAITS),
     "nft.held": _nft("seconds with at least one item", mode=MODE),
     "nft.minted": _nft("items minted to the wallets"),

@@ -15,7 +15,7 @@ from trex.badges.policy import read_policy
 from trex.validators.onchain.collect_nft import collect_nft
 from trex.validators.onchain.metadata import MetadataError, gateway, read_traits
 from trex.validators.onchain.nft import Move, NftEvidence, Way, adds_up, came, flips, held_s, owned
-from trex.validators.onchain.observe import observe_nft
+from trex.validators.onchain.observe import observe
 from trex.validators.onchain.source import SourceError
 
 DAY_S = 86_400
@@ -255,9 +255,9 @@ async def test_observe_nft_answers_a_policy(net: Net) -> None:
     document = {"version": 1, "name": "Collector", "evidenceClass": "public", "levels": levels}
     policy = read_policy(json.dumps(document).encode())
     now = await net.now_s()
-    facts = await observe_nft(policy.checks(), {CHAIN_ID: net.source}, [ALICE], now)
+    facts = await observe(policy.checks(), {CHAIN_ID: net.source}, [ALICE], now)
     assert evaluate(policy, facts, now).outcome == "granted"
-    others = await observe_nft(policy.checks(), {CHAIN_ID: net.source}, [BOB], now)
+    others = await observe(policy.checks(), {CHAIN_ID: net.source}, [BOB], now)
     assert evaluate(policy, others, now).outcome == "refused"
-    nowhere = await observe_nft(policy.checks(), {}, [BOB], now)
+    nowhere = await observe(policy.checks(), {}, [BOB], now)
     assert evaluate(policy, nowhere, now).outcome == "undecided"

@@ -11,7 +11,7 @@ from trex.badges.evaluate import evaluate
 from trex.badges.policy import Policy, read_policy
 from trex.types.primitives import Address
 from trex.validators.onchain.collect_token import collect_token
-from trex.validators.onchain.observe import observe_token
+from trex.validators.onchain.observe import observe
 from trex.validators.onchain.source import SourceError
 from trex.validators.onchain.token import average, balance, held_s
 
@@ -250,7 +250,7 @@ async def test_observe_token_answers_a_policy_to_the_level(net: Net) -> None:
 
     async def decide() -> tuple[str, int, int]:
         now = await net.now_s()
-        facts = await observe_token(policy.checks(), {CHAIN_ID: net.source}, [ALICE, BOB], now)
+        facts = await observe(policy.checks(), {CHAIN_ID: net.source}, [ALICE, BOB], now)
         decision = evaluate(policy, facts, now)
         return decision.outcome.value, decision.level, decision.possible_level
 
@@ -270,6 +270,6 @@ async def test_observe_token_answers_a_policy_to_the_level(net: Net) -> None:
 
 async def test_observe_token_of_a_chain_without_endpoints_is_not_known() -> None:
     """ONC-003."""
-    found = await observe_token(_policy("0x" + "11" * 20).checks(), {}, [ALICE], 5)
+    found = await observe(_policy("0x" + "11" * 20).checks(), {}, [ALICE], 5)
     assert {observation.value for observation in found.values()} == {None}
     assert len(found) == 3

@@ -6,6 +6,19 @@ from decimal import Decimal
 from trex.badges.observation import Observation
 from trex.badges.policy import CheckCondition
 from trex.types.primitives import Address, Hash32
+from trex.validators.onchain.activity import (
+    ActivityEvidence,
+    SignatureError,
+    Where,
+    count,
+    days,
+    read_signature,
+    since_first_s,
+    since_last_s,
+    streak,
+    volume,
+)
+from trex.validators.onchain.collect_activity import collect_activity
 from trex.validators.onchain.collect_nft import collect_nft
 from trex.validators.onchain.collect_token import collect_token
 from trex.validators.onchain.metadata import Fetch
@@ -19,36 +32,46 @@ NATIVE = "native"
 """How a policy names a chain's own coin."""
 
 
-async def observe_token(
+async def observe(
     checks: Collection[CheckCondition],
     sources: Mapping[int, EvmSource],
     wallets: Collection[Address],
     now_s: int,
+    fetch: Fetch | None = None,
 ) -> dict[Hash32, Observation]:
-    """Answer every `token.` check, each as of one final block of its chain.
+    """Answer every `token.`, `nft.` and `web3.` check, each as of one final block of its chain.
 
     Args:
-        checks: of a policy; others than `token.` are left out.
+        checks: of a policy; others are left out.
         sources: chains by their id.
         wallets: all that the passport has linked.
         now_s: Unix time in seconds, for answers that are not known.
+        fetch: brings metadata by content; None if no gateway is configured.
     """
     found: dict[Hash32, Observation] = {}
     for check in checks:
-        if not check.validator.startswith("token."):
+        family = check.validator.partition(".")[0]
+        if family not in ("token", "nft", "web3"):
             continue
         chain = check.parameters["chain"]
         if (source := sources.get(chain)) is None:
             found[check.key] = Observation(None, now_s, f"chain {chain}", "no endpoint is configured")
             continue
         try:
-            found[check.key] = await _answer(check, source, wallets)
-        except SourceError as error:
+            if family == "token":
+                found[check.key] = await _answer_token(check, source, wallets)
+            elif family == "nft":
+                found[check.key] = await _answer_nft(check, source, wallets, fetch)
+            else:
+                found[check.key] = await _answer_web3(check, source, wallets)
+        except (SourceError, SignatureError) as error:
             found[check.key] = Observation(None, now_s, f"chain {chain}", str(error))
     return found
 
 
-async def _answer(check: CheckCondition, source: EvmSource, wallets: Collection[Address]) -> Observation:
+async def _answer_token(
+    check: CheckCondition, source: EvmSource, wallets: Collection[Address]
+) -> Observation:
     parameters = check.parameters
     contract = parameters["token"]
     token = None if contract == NATIVE else Address(bytes.fromhex(contract[2:]))
@@ -61,32 +84,6 @@ async def _answer(check: CheckCondition, source: EvmSource, wallets: Collection[
     rebased = "; balances changed without transfers, the lesser counts" if evidence.rebases else ""
     reason = f"{value:f} over {len(evidence.wallets)} wallets{rebased}"
     return Observation(value, evidence.block.timestamp_s, where, reason)
-
-
-async def observe_nft(
-    checks: Collection[CheckCondition],
-    sources: Mapping[int, EvmSource],
-    wallets: Collection[Address],
-    now_s: int,
-    fetch: Fetch | None = None,
-) -> dict[Hash32, Observation]:
-    """Answer every `nft.` check, each as of one final block of its chain; `fetch` brings metadata by content.
-
-    Args as for `observe_token`.
-    """
-    found: dict[Hash32, Observation] = {}
-    for check in checks:
-        if not check.validator.startswith("nft."):
-            continue
-        chain = check.parameters["chain"]
-        if (source := sources.get(chain)) is None:
-            found[check.key] = Observation(None, now_s, f"chain {chain}", "no endpoint is configured")
-            continue
-        try:
-            found[check.key] = await _answer_nft(check, source, wallets, fetch)
-        except SourceError as error:
-            found[check.key] = Observation(None, now_s, f"chain {chain}", str(error))
-    return found
 
 
 async def _answer_nft(
@@ -115,6 +112,42 @@ def _nft_value(check: CheckCondition, evidence: NftEvidence) -> int | None:
     if check.validator == "nft.flipped":
         return flips(evidence, asked["days"] * DAY_S)
     return came(evidence, Way(check.validator.removeprefix("nft.")))
+
+
+async def _answer_web3(check: CheckCondition, source: EvmSource, wallets: Collection[Address]) -> Observation:
+    asked = check.parameters
+    evidence = await collect_activity(
+        source,
+        wallets,
+        Address(bytes.fromhex(asked["contract"][2:])),
+        read_signature(asked["event"]),
+        asked["actor"],
+        where=[Where(one["argument"], one["word"], one["value"]) for one in asked.get("where", ())],
+        history_s=asked["days"] * DAY_S if "days" in asked else None,
+    )
+    value = _web3_value(check, evidence)
+    where = source_name(source.chain.chain_id, evidence.block)
+    if value is None:
+        return Observation(None, evidence.block.timestamp_s, where, "no such event")
+    reason = f"{value:f} over {len(evidence.wallets)} wallets"
+    return Observation(value, evidence.block.timestamp_s, where, reason)
+
+
+def _web3_value(check: CheckCondition, evidence: ActivityEvidence) -> Decimal | None:
+    if check.validator == "web3.volume":
+        argument = read_signature(check.parameters["event"]).argument(check.parameters["argument"])
+        if "int" not in argument.type:
+            raise SignatureError(f"{argument.name} is of type {argument.type}: there is nothing to add up")
+        return volume(evidence, argument.name)
+    answers = {
+        "web3.events": count,
+        "web3.days": days,
+        "web3.streak": streak,
+        "web3.since-first": since_first_s,
+        "web3.since-last": since_last_s,
+    }
+    found = answers[check.validator](evidence)
+    return None if found is None else Decimal(found)
 
 
 def source_name(chain_id: int, block: BlockRef) -> str:
