@@ -59,7 +59,14 @@ def test_build_mainnet_chain_id_gives_its_own_immutables(script: ModuleType) -> 
         & {value for _, value in source.get("arguments", ()) if isinstance(value, str)}
     }
     assert told_of_a_moved_one
-    assert differing == {PERMIT2, "0x4337084d9e255ff0702461cf8895ce9e3b5ff108"} | told_of_a_moved_one
+    told_of_l1 = {
+        source["address"]
+        for source in sources
+        if any(str(value).startswith("^") for _, value in source.get("arguments", ()))
+    }
+    assert len(told_of_l1) == 3
+    of_this_chain = {PERMIT2, "0x4337084d9e255ff0702461cf8895ce9e3b5ff108"}
+    assert differing == of_this_chain | told_of_a_moved_one | told_of_l1
     assert not set(moved) & set(document["alloc"])
 
 

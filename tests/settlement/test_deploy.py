@@ -1,6 +1,7 @@
 """Deployment on a real L1: addresses foretold, interruptions, and what verify notices."""
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -114,6 +115,13 @@ async def test_deploy_with_another_key_or_without_factory_is_refused() -> None:
         _, deployment = await planned(reader)
         with pytest.raises(L1RefusedError, match="no_factory"):
             await deploy(sender, deployment)
+
+
+async def test_plan_for_another_operator_than_genesis_knows_is_refused() -> None:
+    """PTL-082."""
+    other = dataclasses.replace(ACCOUNTS, operator=address_of(KEYS[1]))
+    with pytest.raises(ValueError, match="made for another operator"):
+        plan(DEVNET, other, TIMING)
 
 
 def test_timing_timelock_shorter_than_an_exit_is_refused() -> None:

@@ -12,6 +12,9 @@ from trex.settlement.contracts import contract
 from trex.settlement.deployment import (
     FACTORY,
     GAME_TYPE,
+    L2_BRIDGE,
+    L2_MESSENGER,
+    L2_NFT_BRIDGE,
     Accounts,
     Deployment,
     Timing,
@@ -90,10 +93,14 @@ def plan(
     timing: Timing,
     extra: Mapping[str, int] | None = None,
 ) -> Deployment:
-    """Return what a network's contracts are to be, from its document without `l1`."""
+    """Return what a network's contracts are to be, from its document without `l1`.
+
+    Raises:
+        ValueError: genesis speaks to other contracts on L1 than this operator's will be.
+    """
     text = json.dumps(document).encode()
     network = read_network(text)
-    return Deployment(
+    deployment = Deployment(
         salt=salt_of(network.name, network.chain_id),
         accounts=accounts,
         timing=timing,
@@ -101,6 +108,8 @@ def plan(
         genesis_output=_genesis_output(text),
         extra=dict(extra or {}),
     )
+    _check_genesis(network, deployment)
+    return deployment
 
 
 def planned_of(network: Network, text: bytes) -> Deployment:
@@ -115,7 +124,7 @@ def planned_of(network: Network, text: bytes) -> Deployment:
     try:
         if numbers.pop("gameType") != GAME_TYPE:
             raise ValueError(f"game type: this program knows {GAME_TYPE} (PTL-050)")
-        return Deployment(
+        deployment = Deployment(
             salt=salt_of(network.name, network.chain_id),
             accounts=Accounts(
                 operator=accounts["operator"],
@@ -138,6 +147,8 @@ def planned_of(network: Network, text: bytes) -> Deployment:
         )
     except KeyError as error:
         raise ValueError(f"the section l1 lacks {error}") from error
+    _check_genesis(network, deployment)
+    return deployment
 
 
 async def deploy(sender: Sender, deployment: Deployment, *, say: Say = lambda _: None) -> L1Settlement:
@@ -282,6 +293,21 @@ async def _described(reader: L1Reader, block: L1Block) -> tuple[dict[str, Any], 
     answer = await endpoint.call("eth_getBlockByHash", _hex(block.hash), False)
     fees = await endpoint.call("eth_feeHistory", "0x1", hex(block.number), [])
     return answer, fees
+
+
+def _check_genesis(network: Network, deployment: Deployment) -> None:
+    """L2's ends of the bridges know L1's by immutables in their code (PTL-082)."""
+    for predeploy, name in (
+        (L2_MESSENGER, "l1CrossDomainMessenger"),
+        (L2_BRIDGE, "l1StandardBridge"),
+        (L2_NFT_BRIDGE, "l1ERC721Bridge"),
+    ):
+        account = network.alloc.get(Address(bytes.fromhex(predeploy[2:])))
+        if account is None or account.code.find(deployment.address(name)) < 0:
+            raise ValueError(
+                f"{predeploy} in genesis does not know {name} at {_hex(deployment.address(name))}: "
+                f"genesis was made for another operator than {_hex(deployment.accounts.operator)}"
+            )
 
 
 def _genesis_output(text: bytes) -> Hash32:
