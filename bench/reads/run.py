@@ -41,7 +41,8 @@ class Filled:
     """Where a system has what is read."""
 
     contract: str
-    first_log_block: int
+    log_blocks: list[int]
+    """Those with logs, ascending."""
     logs: int
     seconds: float
 
@@ -97,21 +98,18 @@ def fill(running: Running, sender: Sender, logs: int, code: str, selectors: dict
         act("store", at, SLOTS_EACH)
     for at in range(0, ACCOUNTS, ACCOUNTS_EACH):
         act("fund", at, ACCOUNTS_EACH, ACCOUNTS_EACH)
-    first = 0
-    for at in range(0, logs, LOGS_EACH):
-        block = act("log", at, LOGS_EACH)
-        first = first or block
-    return Filled(contract, first, logs, time.perf_counter() - started)
+    blocks = [act("log", at, LOGS_EACH) for at in range(0, logs, LOGS_EACH)]
+    return Filled(contract, blocks, logs, time.perf_counter() - started)
 
 
 def calls(filled: Filled, selectors: dict[str, str], holder: str) -> dict[str, tuple[str, list[object], int]]:
     """Return each kind of call by what it is: method, parameters, and how many logs its answer must have."""
-    last = filled.first_log_block + filled.logs // LOGS_EACH - 1
-    middle = filled.first_log_block + filled.logs // LOGS_EACH // 2
-    everywhere = {"address": filled.contract, "fromBlock": hex(filled.first_log_block), "toBlock": hex(last)}
+    first, last = filled.log_blocks[0], filled.log_blocks[-1]
+    middle = filled.log_blocks[len(filled.log_blocks) // 2 :][:WINDOW]
+    everywhere = {"address": filled.contract, "fromBlock": hex(first), "toBlock": hex(last)}
     one = ["0x" + word(filled.logs // 3)]
     kind = ["0x" + word(77)]
-    window = {"address": filled.contract, "fromBlock": hex(middle), "toBlock": hex(middle + WINDOW - 1)}
+    window = {"address": filled.contract, "fromBlock": hex(middle[0]), "toBlock": hex(middle[-1])}
     value = {"to": filled.contract, "data": "0x" + selectors["values"] + word(SLOTS // 2)}
     slots = ["0x" + word(slot) for slot in range(PROVED_SLOTS)]
     return {
