@@ -15,16 +15,18 @@ from tests.settlement.anvil_l1 import CHAIN_ID, KEYS, Anvil, anvil
 from trex.node.l1 import l1
 from trex.settlement import deploy as deploying
 from trex.settlement.contracts import contract
-from trex.settlement.deploy import deploy, plan, section, verify, with_origin
+from trex.settlement.deploy import code_of, deploy, plan, section, verify, with_origin
 from trex.settlement.deployment import Accounts, Deployment, Timing
 from trex.settlement.l1.endpoint import Endpoint
 from trex.settlement.l1.errors import L1RefusedError
 from trex.settlement.l1.reader import L1Reader
 from trex.settlement.l1.sender import Pricing, Sender
 from trex.settlement.l1.transaction import account_of
-from trex.types.network_file import read_network
+from trex.types.network_file import keccak256, read_network
 from trex.types.primitives import Address
 
+MULTICALL3 = Address(bytes.fromhex("ca11bde05977b3631167028862be2a173976ca11"))
+MULTICALL3_CODE = "d5c15df687b16f2ff992fc8d767b4216323184a2bbc6ee2f9c398c318e770891"
 ROOT = Path(__file__).resolve().parents[2]
 DEVNET = json.loads((ROOT / "networks" / "devnet.json").read_text())
 TIMING = Timing(
@@ -69,7 +71,8 @@ async def test_deploy_then_verify_agree_and_the_file_is_valid() -> None:
         document, deployment = await planned(reader)
         steps: list[str] = []
         made = await deploy(sender, deployment, say=steps.append)
-        assert len(steps) == 1 + len(deployment.planned())
+        assert len(steps) == 2 + len(deployment.planned())
+        assert keccak256(await code_of(reader, MULTICALL3)).hex() == MULTICALL3_CODE
         text = json.dumps({**document, "l1": section(made)}).encode()
         network = read_network(text)
         assert network.l1 == made

@@ -26,6 +26,7 @@ from trex.settlement.l1.header import L1Block
 from trex.settlement.l1.reader import L1Reader
 from trex.settlement.l1.sender import Sender
 from trex.settlement.l1.transaction import Intent
+from trex.settlement.multicall3 import bring_multicall3
 from trex.types.network import L1Origin, L1Settlement, Network
 from trex.types.network_file import l1_block_storage, read_network
 from trex.types.primitives import Address, Gas, Hash32, Wei
@@ -174,6 +175,8 @@ async def deploy(sender: Sender, deployment: Deployment, *, say: Say = lambda _:
     await reader.check_chain()
     if not await code_of(reader, FACTORY):
         raise L1RefusedError("no_factory", f"L1 has no code at {_hex(FACTORY)}, the deterministic deployer")
+    if await bring_multicall3(sender):
+        say("Multicall3, which clients read through")
     if not await code_of(reader, deployment.deployer):
         say(f"deployer at {_hex(deployment.deployer)}")
         await _send(sender, FACTORY, deployment.salt + deployment.deployer_init_code)
