@@ -1,4 +1,5 @@
-//! Blocks under the RISC-V build: byte for byte what the native program says.
+//! Blocks under the RISC-V build and over the store: byte for byte what the native program says of the
+//! witness.
 //!
 //! Needs `make guest` first, and qemu-riscv64.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
@@ -6,6 +7,8 @@
 #[path = "../../stf/tests/common/mod.rs"]
 mod common;
 mod qemu;
+#[path = "../../store/tests/stored/mod.rs"]
+mod stored;
 
 use common::{random, scenarios};
 use proptest::{
@@ -31,9 +34,11 @@ fn agree(programs: &[(alloy_primitives::Bytes, Vec<u8>)]) -> usize {
 }
 
 #[test]
-fn every_scenario_gives_the_same_output_under_riscv() {
+fn every_scenario_gives_the_same_output_over_the_store_and_under_riscv() {
     for (name, scenario) in scenarios::ALL {
-        println!("{name}: {} blocks", agree(&scenario().programs));
+        let chain = scenario();
+        let (stored, run) = (stored::agree(&chain), agree(&chain.programs));
+        println!("{name}: {stored} blocks, {run} of them under RISC-V");
     }
 }
 

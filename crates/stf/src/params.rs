@@ -1,6 +1,7 @@
 //! Parameters of a network: the numbers the rules leave open.
 
 use alloy_primitives::{Address, address};
+use alloy_rlp::{RlpDecodable, RlpEncodable};
 
 /// Account that sends the L1 attributes deposit (the OP Stack's depositor account).
 pub const DEPOSITOR: Address = address!("DeaDDEaDDeAdDeAdDEAdDEaddeAddEAdDEAd0001");
@@ -15,8 +16,8 @@ pub const BASE_FEE_VAULT: Address = address!("4200000000000000000000000000000000
 /// Receives L1 data fees (OP Stack address).
 pub const L1_FEE_VAULT: Address = address!("420000000000000000000000000000000000001A");
 
-/// Parameters of a network, part of the network file and so of its hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Parameters of a network, part of the network file and so of its hash. RLP takes them in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
 pub struct NetworkParams {
     /// EIP-155 chain id.
     pub chain_id: u64,

@@ -20,6 +20,7 @@ use crate::{
     attributes::{BlockAttributes, L1Origin},
     block::{Block, BlockError, BlockExecutor, Exclusion},
     params::NetworkParams,
+    state::State,
     state_trie::StateTrie,
     transaction::{DecodeError, Transaction},
     witness::{Witness, WitnessDecodeError, WitnessError, WitnessState},
@@ -119,21 +120,33 @@ pub fn run(input: &Bytes) -> Result<Vec<u8>, ProgramError> {
     let read = |error| ProgramError::Block(BlockError::State(error));
     let state = WitnessState::new(&parent, parent_hash, witness).map_err(read)?;
     let mut trie = StateTrie::new(parent.state_root);
-    let mut executor = BlockExecutor::new(&params, &parent, parent_hash, &attributes, &state)
-        .map_err(ProgramError::Block)?;
+    let (block, excluded) =
+        execute(&params, &parent, parent_hash, &attributes, transactions, &state, &mut trie)
+            .map_err(ProgramError::Block)?;
+    Ok(alloy_rlp::encode(Output::new(parent_hash, &block, excluded)))
+}
+
+/// What the program does between its documents, over any state: the block of those of the encoded
+/// transactions that can be in it, and the others with their reasons.
+pub fn execute<S: State>(
+    params: &NetworkParams,
+    parent: &Header,
+    parent_hash: B256,
+    attributes: &BlockAttributes,
+    transactions: Vec<Bytes>,
+    state: &S,
+    trie: &mut StateTrie,
+) -> Result<(Block, Vec<Excluded>), BlockError<S::Error>> {
+    let mut executor = BlockExecutor::new(params, parent, parent_hash, attributes, state)?;
     let mut excluded = Vec::new();
     for (index, encoded) in transactions.into_iter().enumerate() {
         let reason = match Transaction::decode(encoded) {
-            Ok(tx) => executor
-                .transact(tx)
-                .map_err(ProgramError::Block)?
-                .map(|exclusion| exclusion_reason(&exclusion)),
+            Ok(tx) => executor.transact(tx)?.map(|exclusion| exclusion_reason(&exclusion)),
             Err(error) => Some(decode_reason(&error)),
         };
         excluded.extend(reason.map(|reason| Excluded { index: index as u64, reason }));
     }
-    let block = executor.finish(&mut trie).map_err(ProgramError::Block)?;
-    Ok(alloy_rlp::encode(Output::new(parent_hash, &block, excluded)))
+    Ok((executor.finish(trie)?, excluded))
 }
 
 impl Output {
@@ -193,7 +206,7 @@ impl Encodable for Input {
     fn encode(&self, out: &mut dyn alloy_rlp::BufMut) {
         let mut payload = Vec::new();
         VERSION.encode(&mut payload);
-        ParamsRlp::from(self.params).encode(&mut payload);
+        self.params.encode(&mut payload);
         self.parent.encode(&mut payload);
         AttributesRlp::from(&self.attributes).encode(&mut payload);
         self.transactions.encode(&mut payload);
@@ -212,7 +225,7 @@ impl Input {
         if u8::decode(buf)? != VERSION {
             return Err(ProgramError::Input("unknown version".to_string()));
         }
-        let params = ParamsRlp::decode(buf)?.into();
+        let params = NetworkParams::decode(buf)?;
         let parent = Header::decode(buf)?;
         check(&params, &parent)?;
         let attributes = AttributesRlp::decode(buf)?.into();
@@ -240,68 +253,6 @@ fn check(params: &NetworkParams, parent: &Header) -> Result<(), ProgramError> {
         return wrong("the parent's gas is out of range");
     }
     if parent.number == u64::MAX { wrong("the parent's number is out of range") } else { Ok(()) }
-}
-
-#[derive(RlpEncodable, RlpDecodable)]
-struct ParamsRlp {
-    chain_id: u64,
-    genesis_timestamp: u64,
-    block_time_ms: u64,
-    elasticity: u64,
-    base_fee_denominator: u64,
-    min_base_fee_wei: u64,
-    base_fee_scalar: u32,
-    blob_base_fee_scalar: u32,
-}
-
-impl From<NetworkParams> for ParamsRlp {
-    fn from(params: NetworkParams) -> Self {
-        let NetworkParams {
-            chain_id,
-            genesis_timestamp,
-            block_time_ms,
-            elasticity,
-            base_fee_denominator,
-            min_base_fee_wei,
-            base_fee_scalar,
-            blob_base_fee_scalar,
-        } = params;
-        Self {
-            chain_id,
-            genesis_timestamp,
-            block_time_ms,
-            elasticity,
-            base_fee_denominator,
-            min_base_fee_wei,
-            base_fee_scalar,
-            blob_base_fee_scalar,
-        }
-    }
-}
-
-impl From<ParamsRlp> for NetworkParams {
-    fn from(params: ParamsRlp) -> Self {
-        let ParamsRlp {
-            chain_id,
-            genesis_timestamp,
-            block_time_ms,
-            elasticity,
-            base_fee_denominator,
-            min_base_fee_wei,
-            base_fee_scalar,
-            blob_base_fee_scalar,
-        } = params;
-        Self {
-            chain_id,
-            genesis_timestamp,
-            block_time_ms,
-            elasticity,
-            base_fee_denominator,
-            min_base_fee_wei,
-            base_fee_scalar,
-            blob_base_fee_scalar,
-        }
-    }
 }
 
 #[derive(RlpEncodable, RlpDecodable)]

@@ -216,6 +216,8 @@ pub struct Chain {
     pub params: NetworkParams,
     pub state: MemoryState,
     trie: StateTrie,
+    /// What genesis puts into an empty state.
+    pub genesis: StateDiff,
     pub headers: Vec<Header>,
     /// Input and output of the program for each block.
     pub programs: Vec<(Bytes, Vec<u8>)>,
@@ -288,7 +290,7 @@ impl Chain {
             ..Header::default()
         };
         state.hashes.insert(0, genesis.hash_slow());
-        Self { params, state, trie, headers: vec![genesis], programs: Vec::new() }
+        Self { params, state, trie, genesis: diff, headers: vec![genesis], programs: Vec::new() }
     }
 
     /// A block in the next slot.
