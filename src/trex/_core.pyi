@@ -128,6 +128,13 @@ class Chain:
             CoreError: `store_corrupt`, `store_disk_full`, `store_io`: nothing became visible; reads go on.
         """
 
+    def set_outlook(self, outlook: Callable[[], tuple[int, int | None]]) -> None:
+        """Set what tells slot and gas limit (None: the network's) of a block made now.
+
+        The pending block is made for them; without this it takes the slot after the head's. Called on the
+        threads that ask for the pending block.
+        """
+
     def insert(self, block: bytes) -> Head:
         """Execute and durably store a block that another node has built on our head; return the head.
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -140,6 +140,9 @@ class SmallChain:
             self.state.bodies.append(body)
             self.builds.append(slot)
             return head
+
+    def set_outlook(self, outlook: Callable[[], tuple[int, int | None]]) -> None:
+        self.outlook = outlook
 
     def match_logs(self, number: int, filters: Sequence[bytes]) -> list[list[bytes]]:
         out = []

@@ -25,8 +25,9 @@ use trex_stf::{
 use trex_store::{BlockData, StateView, Store, StoreError};
 
 use crate::{
-    dev::{Dev, Patched},
+    dev::{Dev, Patched, Taken, Waiting},
     network::{Network, NetworkError},
+    pending::Pending,
     pool::{self, Pool, PoolConfig, PoolError},
     settle::{Forced, L1Heads, load_heads, origin_of},
 };
@@ -110,6 +111,20 @@ pub struct Head {
     pub logs: usize,
 }
 
+impl Head {
+    /// What the next block names as its parent: header and hash.
+    pub(crate) fn parent(&self) -> (&Header, B256) {
+        (self.header.inner(), self.header.hash())
+    }
+}
+
+/// What readers see: the newest block, and what waits for the next. Both change together.
+#[derive(Clone, Debug)]
+pub(crate) struct Newest {
+    pub(crate) head: Arc<Head>,
+    pub(crate) waiting: Arc<Waiting>,
+}
+
 /// What to build.
 #[derive(Clone, Debug)]
 pub struct BuildOrder {
@@ -130,11 +145,12 @@ pub struct Chain {
     network: Network,
     genesis_hash: B256,
     store: Arc<Store>,
-    head: RwLock<Arc<Head>>,
+    newest: RwLock<Newest>,
     writer: Mutex<StateTrie>,
     pool: Pool,
     restored: pool::Restored,
     dev: Mutex<Dev>,
+    pub(crate) pending: Pending,
     heads: Mutex<L1Heads>,
 }
 
@@ -174,7 +190,7 @@ impl Chain {
         let head = load_head(&network, &store)?;
         let heads = Mutex::new(load_heads(&store)?);
         let trie = StateTrie::new(head.header.state_root);
-        let dev = Dev::load(&store)?;
+        let waiting = Waiting::load(&store)?;
         let journal = directory.join("mempool.journal");
         let (pool, restored) = Pool::open(pool, Some(&journal), &*head.state, pool_head(&network, &head))
             .map_err(|error| ChainError::Pool(error.to_string()))?;
@@ -182,11 +198,12 @@ impl Chain {
             network,
             genesis_hash,
             store,
-            head: RwLock::new(Arc::new(head)),
+            newest: RwLock::new(Newest { head: Arc::new(head), waiting: Arc::new(waiting) }),
             writer: Mutex::new(trie),
             pool,
             restored,
-            dev: Mutex::new(dev),
+            dev: Mutex::default(),
+            pending: Pending::default(),
             heads,
         })
     }
@@ -223,7 +240,17 @@ impl Chain {
 
     /// The newest block.
     pub fn head(&self) -> Arc<Head> {
-        self.head.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.newest.read().unwrap_or_else(PoisonError::into_inner).head.clone()
+    }
+
+    /// The newest block and what waits for the next, as they belong together.
+    pub(crate) fn newest(&self) -> Newest {
+        self.newest.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Lets readers see something newer. The caller holds the lock of [`Dev`].
+    pub(crate) fn publish(&self, change: impl FnOnce(&mut Newest)) {
+        change(&mut self.newest.write().unwrap_or_else(PoisonError::into_inner));
     }
 
     pub(crate) fn dev(&self) -> MutexGuard<'_, Dev> {
@@ -242,9 +269,8 @@ impl Chain {
     /// Puts raw transactions into the mempool: hash or reason for each, in order.
     pub fn submit(&self, raw: Vec<Bytes>) -> Vec<Result<B256, PoolError>> {
         self.pool.submit(raw, || {
-            let head = self.head();
-            let state = Arc::new(self.with_patches(head.state.clone()));
-            (state, pool_head(&self.network, &head))
+            let newest = self.newest();
+            (Arc::new(newest.state()), pool_head(&self.network, &newest.head))
         })
     }
 
@@ -257,58 +283,48 @@ impl Chain {
     /// is nothing to build of.
     pub fn build(&self, order: &BuildOrder) -> Result<Option<Arc<Head>>, ChainError> {
         let mut trie = self.write();
-        let dev = self.dev().take();
+        let Newest { head, waiting } = self.newest();
+        let taken = waiting.look(order.gas_limit.unwrap_or(self.network.gas_limit));
         let allow_empty = order.allow_empty || !order.forced.deposits.is_empty();
-        if !allow_empty && self.pool.status().pending == 0 && dev.deposits.is_empty() {
-            self.dev().put_back(dev);
+        if !allow_empty && self.pool.status().pending == 0 && taken.deposits.is_empty() {
             return Ok(None);
         }
-        let head = self.head();
         let number = head.header.number + 1;
-        let state = head.state.clone();
         let mut attributes = self.attributes(order.slot, order.gas_limit);
         attributes.origin = order.forced.origin.unwrap_or(head.origin);
         attributes.deposits.clone_from(&order.forced.deposits);
-        attributes.deposits.extend(dev.deposits.iter().map(|deposit| deposit.encoded().clone()));
-        let opened = self.open_block(&head, &attributes, &dev.overwrites, &state);
-        let mut executor = match opened {
-            Ok(executor) => executor,
-            Err(error) => {
-                self.dev().put_back(dev);
-                return Err(error);
-            }
-        };
+        attributes.deposits.extend_from_slice(&taken.deposits);
+        let mut executor = self.open_block(head.parent(), &attributes, &taken.overwrites, &head.state)?;
         let rejected = self.fill(&mut executor, order.deadline).map_err(|error| fault(number, error))?;
         self.pool.discard(&rejected).map_err(|error| ChainError::Pool(error.to_string()))?;
-        if executor.included() == 0 && !allow_empty && dev.is_empty() {
-            self.dev().put_back(dev);
+        if executor.included() == 0 && !allow_empty && taken.is_empty() {
             return Ok(None);
         }
         let block = self.finish(executor, &mut trie, head.header.state_root)?;
-        let extra = dev.block_extra();
-        let meta = dev.committed_meta();
-        self.commit(&block, &extra, &meta, &mut trie).map(Some)
+        self.commit(&block, &taken, &mut trie).map(Some)
     }
 
-    /// Opens a block on `parent` with what a development network overwrote.
+    /// Opens a block on `parent`, deposits executed, with what a development network overwrote.
     pub(crate) fn open_block<'a, S: State>(
         &self,
-        parent: &Head,
+        (parent, parent_hash): (&Header, B256),
         attributes: &BlockAttributes,
         overwrites: &[Overwrite],
         state: &'a S,
     ) -> Result<BlockExecutor<'a, S>, ChainError> {
-        let number = parent.header.number + 1;
+        let number = parent.number + 1;
         let open = |attributes| {
-            BlockExecutor::new(self.params(), &parent.header, parent.header.hash(), attributes, state)
+            BlockExecutor::new(self.params(), parent, parent_hash, attributes, state)
                 .map_err(|error| fault(number, error))
         };
-        if overwrites.is_empty() {
-            return open(attributes);
-        }
         // Deposits see what was overwritten before they were asked for.
         let mut executor = open(&BlockAttributes { deposits: Vec::new(), ..attributes.clone() })?;
-        executor.overwrite(overwrites).map_err(|error| fault(number, error))?;
+        if self.store.options().index_addresses {
+            executor.record_participants();
+        }
+        if !overwrites.is_empty() {
+            executor.overwrite(overwrites).map_err(|error| fault(number, error))?;
+        }
         for (index, deposit) in attributes.deposits.iter().enumerate() {
             executor.force(index, deposit).map_err(|error| fault(number, error))?;
         }
@@ -340,9 +356,10 @@ impl Chain {
         Ok(rejected)
     }
 
-    fn finish(
+    /// Ends a block on the parent whose state root is `parent_root`, to which `trie` is put first.
+    pub(crate) fn finish<S: State>(
         &self,
-        executor: BlockExecutor<'_, Arc<StateView>>,
+        executor: BlockExecutor<'_, S>,
         trie: &mut StateTrie,
         parent_root: B256,
     ) -> Result<Block, ChainError> {
@@ -357,15 +374,15 @@ impl Chain {
         })
     }
 
-    /// Stores a block, publishes it as the head and tells the mempool.
+    /// Stores a block, publishes it as the head and tells the mempool. `taken` is what it took of what
+    /// was waiting: it waits no more from the moment on when the block is there.
     pub(crate) fn commit(
         &self,
         block: &Block,
-        extra: &[u8],
-        meta: &[(Vec<u8>, Vec<u8>)],
+        taken: &Taken,
         trie: &mut StateTrie,
     ) -> Result<Arc<Head>, ChainError> {
-        let head = self.commit_all(std::slice::from_ref(block), extra, meta).inspect_err(|_| {
+        let head = self.commit_all(std::slice::from_ref(block), taken).inspect_err(|_| {
             // The trie is ahead of the store.
             *trie = StateTrie::new(self.head().header.state_root);
         })?;
@@ -374,14 +391,13 @@ impl Chain {
     }
 
     /// Stores blocks with one durable write, publishes the last as the head and tells the mempool.
-    /// `extra` and `meta` go with each.
-    pub(crate) fn commit_all(
-        &self,
-        blocks: &[Block],
-        extra: &[u8],
-        meta: &[(Vec<u8>, Vec<u8>)],
-    ) -> Result<Arc<Head>, ChainError> {
+    /// `taken` is what a single block took of what was waiting; of several none takes anything.
+    pub(crate) fn commit_all(&self, blocks: &[Block], taken: &Taken) -> Result<Arc<Head>, ChainError> {
+        let _dev = self.dev();
         let Some(last) = blocks.last() else { return Ok(self.head()) };
+        let waiting = Arc::new(self.newest().waiting.without(taken));
+        let extra = taken.block_extra();
+        let meta = if taken.is_empty() { Vec::new() } else { vec![waiting.meta()] };
         let columns: Vec<Columns> = blocks.iter().map(|block| Columns::new(&block.transactions)).collect();
         let data: Vec<BlockData<'_>> = blocks
             .iter()
@@ -395,10 +411,10 @@ impl Chain {
                 recipients: &columns.recipients,
                 receipts: &block.receipts,
                 diff: &block.diff,
-                appearances: &[],
+                appearances: &block.participants,
                 created: &[],
-                extra,
-                meta,
+                extra: &extra,
+                meta: &meta,
             })
             .collect();
         self.store.commit_many(&data)?;
@@ -411,22 +427,34 @@ impl Chain {
             transactions: last.transactions.len(),
             logs: last.receipts.iter().map(|receipt| receipt.logs.len()).sum(),
         });
-        *self.head.write().unwrap_or_else(PoisonError::into_inner) = head.clone();
+        let is_patched = waiting.has_patches();
+        self.publish(|newest| *newest = Newest { head: head.clone(), waiting });
         let pool_head = pool_head(&self.network, &head);
         blocks.iter().for_each(|block| self.pool.advance(pool_head, &block.diff));
+        if is_patched {
+            // Blocks say nothing of what was overwritten since they were begun.
+            self.reread_pool()?;
+        }
         Ok(head)
     }
 
-    /// Judges the mempool anew by a state of the newest block that is not the one it knows.
-    pub(crate) fn reread_pool<S: State>(&self, state: &S) -> Result<(), ChainError> {
+    /// Judges the mempool anew by the newest state, which is not the one it knows.
+    pub(crate) fn reread_pool(&self) -> Result<(), ChainError> {
+        let newest = self.newest();
         self.pool
-            .reset(pool_head(&self.network, &self.head()), state, Vec::new())
+            .reset(pool_head(&self.network, &newest.head), &newest.state(), Vec::new())
             .map_err(|error| ChainError::Pool(error.to_string()))
     }
 
     /// Goes back to block `number`. Transactions of the blocks above are forgotten.
     pub fn unwind(&self, number: u64) -> Result<Arc<Head>, ChainError> {
         let mut trie = self.write();
+        let _dev = self.dev();
+        self.unwind_held(&mut trie, number)
+    }
+
+    /// [`Self::unwind`] for who holds the locks of the writer and of [`Dev`].
+    pub(crate) fn unwind_held(&self, trie: &mut StateTrie, number: u64) -> Result<Arc<Head>, ChainError> {
         let heads = *self.heads();
         if number < heads.finalized {
             let finalized = heads.finalized;
@@ -439,8 +467,8 @@ impl Chain {
         self.store.unwind_to(number)?;
         let head = Arc::new(load_head(&self.network, &self.store)?);
         *trie = StateTrie::new(head.header.state_root);
-        *self.head.write().unwrap_or_else(PoisonError::into_inner) = head.clone();
-        self.reread_pool(&*head.state)?;
+        self.publish(|newest| newest.head = head.clone());
+        self.reread_pool()?;
         Ok(head)
     }
 }

@@ -17,8 +17,10 @@ use trex_stf::{
 };
 use trex_store::{Store, StoreError};
 
-use crate::chain::{Chain, ChainError, ChainState, Head};
+use crate::chain::{Chain, ChainError, ChainState, Head, Newest};
 
+/// Gas of a block that unsigned transactions leave to what L1 wants in it.
+const GAS_FOR_L1: u64 = 1_000_000;
 /// Meta key of what waits for the next block.
 const PENDING_KEY: &[u8] = b"dev/pending";
 
@@ -56,18 +58,18 @@ pub struct UnsignedRequest {
     input: Bytes,
 }
 
+/// What waits for the next block. Reads see it beside the newest block until a block has it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Waiting {
+pub(crate) struct Waiting {
     patches: Patches,
     deposits: Vec<Bytes>,
     /// Counts unsigned transactions ever made, so that no two have one hash.
     made: u64,
 }
 
-/// State of the development controls.
+/// The snapshots. Who holds their lock is the only one to change what waits, or to publish a block.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Dev {
-    waiting: Waiting,
     snapshots: Vec<Snapshot>,
     next_snapshot: u64,
 }
@@ -79,15 +81,14 @@ struct Snapshot {
     patches: Patches,
 }
 
-/// What the next block takes.
+/// What the next block takes, of what waits when it is begun.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Taken {
     patches: Patches,
     /// Unsigned transactions.
-    pub(crate) deposits: Vec<Transaction>,
+    pub(crate) deposits: Vec<Bytes>,
     /// `patches` as the executor takes them.
     pub(crate) overwrites: Vec<Overwrite>,
-    made: u64,
 }
 
 impl Taken {
@@ -98,15 +99,6 @@ impl Taken {
     /// Bytes kept with the block; empty for a block that no development control touched.
     pub(crate) fn block_extra(&self) -> Vec<u8> {
         if self.patches.is_empty() { Vec::new() } else { encode(&self.patches) }
-    }
-
-    /// The meta entries that go with the block: nothing waits any more.
-    pub(crate) fn committed_meta(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
-        if self.is_empty() {
-            return Vec::new();
-        }
-        let waiting = Waiting { made: self.made, ..Waiting::default() };
-        vec![(PENDING_KEY.to_vec(), encode(&waiting))]
     }
 }
 
@@ -132,35 +124,60 @@ fn overwrites(patches: &Patches) -> Vec<Overwrite> {
         .collect()
 }
 
-impl Dev {
+impl Patch {
+    /// Strikes out what holds the same value in `taken`.
+    fn strike(&mut self, taken: &Self) {
+        self.balance = self.balance.filter(|value| taken.balance != Some(*value));
+        self.nonce = self.nonce.filter(|value| taken.nonce != Some(*value));
+        self.code = self.code.take().filter(|code| taken.code.as_ref() != Some(code));
+        self.storage.retain(|slot, value| taken.storage.get(slot) != Some(value));
+    }
+}
+
+impl Waiting {
     pub(crate) fn load(store: &Store) -> Result<Self, StoreError> {
         let Some(bytes) = store.get_meta(PENDING_KEY)? else { return Ok(Self::default()) };
-        let waiting = serde_json::from_slice(&bytes).map_err(|error| StoreError::Corrupt {
+        serde_json::from_slice(&bytes).map_err(|error| StoreError::Corrupt {
             place: "meta entry dev/pending".into(),
             detail: error.to_string(),
-        })?;
-        Ok(Self { waiting, ..Self::default() })
+        })
     }
 
-    /// Takes what waits for the next block.
-    pub(crate) fn take(&mut self) -> Taken {
-        let patches = std::mem::take(&mut self.waiting.patches);
-        let deposits = std::mem::take(&mut self.waiting.deposits);
+    /// What a block begun now, of `block_gas`, takes. It goes on waiting until that block is there.
+    pub(crate) fn look(&self, block_gas: u64) -> Taken {
+        let mut gas = block_gas.saturating_sub(GAS_FOR_L1);
+        // Deposits that do not fit would spoil the whole block: they wait for the next.
+        let fits = |raw: &&Bytes| match Transaction::decode((*raw).clone()) {
+            Ok(tx) => gas.checked_sub(tx.gas_limit()).map(|left| gas = left).is_some(),
+            Err(_) => false,
+        };
         Taken {
-            overwrites: overwrites(&patches),
-            deposits: deposits.into_iter().filter_map(|raw| Transaction::decode(raw).ok()).collect(),
-            patches,
-            made: self.waiting.made,
+            overwrites: overwrites(&self.patches),
+            deposits: self.deposits.iter().take_while(fits).cloned().collect(),
+            patches: self.patches.clone(),
         }
     }
 
-    /// Gives back what no block took; what came since wins.
-    pub(crate) fn put_back(&mut self, taken: Taken) {
-        let newer = std::mem::replace(&mut self.waiting.patches, taken.patches);
-        merge(&mut self.waiting.patches, newer);
-        let mut deposits: Vec<Bytes> = taken.deposits.iter().map(|tx| tx.encoded().clone()).collect();
-        deposits.append(&mut self.waiting.deposits);
-        self.waiting.deposits = deposits;
+    /// What still waits when a block has taken its part: all that came since it was begun.
+    pub(crate) fn without(&self, taken: &Taken) -> Self {
+        let mut rest = self.clone();
+        rest.patches.retain(|address, patch| {
+            if let Some(taken) = taken.patches.get(address) {
+                patch.strike(taken);
+            }
+            *patch != Patch::default()
+        });
+        rest.deposits.retain(|deposit| !taken.deposits.contains(deposit));
+        rest
+    }
+
+    /// The meta entry that keeps it.
+    pub(crate) fn meta(&self) -> (Vec<u8>, Vec<u8>) {
+        (PENDING_KEY.to_vec(), encode(self))
+    }
+
+    pub(crate) fn has_patches(&self) -> bool {
+        !self.patches.is_empty()
     }
 }
 
@@ -174,26 +191,32 @@ fn merge(into: &mut Patches, from: Patches) {
     }
 }
 
+impl Newest {
+    /// The newest state with what waits to be overwritten.
+    pub(crate) fn state(&self) -> ChainState {
+        Patched::new(self.head.state.clone(), self.waiting.patches.clone())
+    }
+}
+
 impl Chain {
     /// Overwrites parts of accounts: seen at once by reads of the newest state, part of the next block.
     pub fn patch(&self, patches: Patches) -> Result<(), ChainError> {
-        let mut dev = self.dev();
-        let mut next = dev.waiting.clone();
+        let _dev = self.dev();
+        let mut next = self.newest().waiting.as_ref().clone();
         merge(&mut next.patches, patches);
-        self.store().put_meta(PENDING_KEY, &encode(&next))?;
-        dev.waiting = next;
-        drop(dev);
+        self.keep_waiting(next)?;
         // Senders that the mempool knows may have become rich or poor.
-        self.reread_pool(&self.newest_state())
+        self.reread_pool()
     }
 
     /// Queues an unsigned transaction for the next block and returns its hash. It becomes a deposit
     /// without mint, which names its sender instead of proving it.
     pub fn impersonate(&self, request: UnsignedRequest) -> Result<B256, ChainError> {
-        let mut dev = self.dev();
-        let mut next = dev.waiting.clone();
+        let _dev = self.dev();
+        let newest = self.newest();
+        let mut next = newest.waiting.as_ref().clone();
         next.made += 1;
-        let unique = [self.head().header.hash().as_slice(), &next.made.to_be_bytes()].concat();
+        let unique = [newest.head.header.hash().as_slice(), &next.made.to_be_bytes()].concat();
         let tx = Transaction::deposit(TxDeposit {
             source_hash: keccak256(unique),
             from: request.from,
@@ -205,23 +228,30 @@ impl Chain {
             input: request.input,
         });
         next.deposits.push(tx.encoded().clone());
-        self.store().put_meta(PENDING_KEY, &encode(&next))?;
-        dev.waiting = next;
+        self.keep_waiting(next)?;
         Ok(tx.hash())
+    }
+
+    /// Keeps what waits, durable, then lets it be seen. The caller holds the lock of [`Dev`].
+    fn keep_waiting(&self, waiting: Waiting) -> Result<(), ChainError> {
+        let (key, value) = waiting.meta();
+        self.store().put_meta(&key, &value)?;
+        self.publish(|newest| newest.waiting = Arc::new(waiting));
+        Ok(())
     }
 
     /// How many unsigned transactions wait for a block.
     pub fn unsigned_len(&self) -> usize {
-        self.dev().waiting.deposits.len()
+        self.newest().waiting.deposits.len()
     }
 
     /// Remembers the head and what waits for the next block; numbers rise from 1.
     pub fn snapshot(&self) -> u64 {
-        let block = self.head().header.number;
         let mut dev = self.dev();
+        let newest = self.newest();
         dev.next_snapshot += 1;
         let id = dev.next_snapshot;
-        let patches = dev.waiting.patches.clone();
+        let (block, patches) = (newest.head.header.number, newest.waiting.patches.clone());
         dev.snapshots.push(Snapshot { id, block, patches });
         id
     }
@@ -229,20 +259,16 @@ impl Chain {
     /// Goes back to a snapshot and forgets it and all later ones. `None` when there is none of that
     /// number.
     pub fn revert(&self, id: u64) -> Result<Option<Arc<Head>>, ChainError> {
-        let snapshot = {
-            let dev = self.dev();
-            let Some(found) = dev.snapshots.iter().find(|snapshot| snapshot.id == id) else {
-                return Ok(None);
-            };
-            found.clone()
-        };
-        let head = self.unwind(snapshot.block)?;
-        self.drop_pooled(None)?;
+        let mut trie = self.write();
         let mut dev = self.dev();
+        let Some(snapshot) = dev.snapshots.iter().find(|snapshot| snapshot.id == id).cloned() else {
+            return Ok(None);
+        };
+        let head = self.unwind_held(&mut trie, snapshot.block)?;
+        self.drop_pooled(None)?;
         dev.snapshots.retain(|snapshot| snapshot.id < id);
-        let waiting = Waiting { patches: snapshot.patches, deposits: Vec::new(), made: dev.waiting.made };
-        self.store().put_meta(PENDING_KEY, &encode(&waiting))?;
-        dev.waiting = waiting;
+        let made = self.newest().waiting.made;
+        self.keep_waiting(Waiting { patches: snapshot.patches, deposits: Vec::new(), made })?;
         Ok(Some(head))
     }
 
@@ -263,11 +289,7 @@ impl Chain {
 
     /// The newest state with what waits to be overwritten.
     pub fn newest_state(&self) -> ChainState {
-        self.with_patches(self.head().state.clone())
-    }
-
-    pub(crate) fn with_patches(&self, state: Arc<trex_store::StateView>) -> ChainState {
-        Patched::new(state, self.dev().waiting.patches.clone())
+        self.newest().state()
     }
 
     /// Takes transactions out of the mempool: one by its hash, or all. Returns how many went.

@@ -19,7 +19,7 @@ use alloy_primitives::B256;
 use rayon::prelude::*;
 use trex_stf::{
     attributes::{BlockAttributes, L1Origin},
-    block::{Block, BlockExecutor},
+    block::Block,
     deposits::{announced_origin, stored_origin},
     header::slot,
     state::State,
@@ -32,6 +32,7 @@ use crate::{
     ahead::{Ahead, Layer},
     block_rlp::RawBlock,
     chain::{Chain, ChainError, MAX_TRIE_NODES, fault},
+    dev::Taken,
     transfer::{BlockStream, Progress, TELL_EVERY, io},
 };
 
@@ -126,7 +127,7 @@ impl Chain {
     /// Stores layers as they come and answers each, until one fails.
     fn store_layers(&self, layers: &Receiver<(Arc<Layer>, u64)>, tell: &Sender<Stored>) {
         for (layer, end) in layers {
-            let stored = self.commit_all(layer.blocks(), &[], &[]);
+            let stored = self.commit_all(layer.blocks(), &Taken::default());
             let failed = stored.is_err();
             if tell.send(stored.map(|head| (head.state.clone(), end))).is_err() || failed {
                 return;
@@ -143,7 +144,7 @@ impl Chain {
         let mut ahead = Ahead::new(head.state.clone());
         let executed =
             blocks.into_iter().try_for_each(|block| self.execute(&mut tip, &mut ahead, &mut trie, block));
-        let stored = self.commit_all(ahead.top().blocks(), &[], &[]);
+        let stored = self.commit_all(ahead.top().blocks(), &Taken::default());
         let stored_root = self.head().header.state_root;
         if trie.root() != stored_root {
             *trie = StateTrie::new(stored_root);
@@ -171,21 +172,13 @@ impl Chain {
         }
         let origin = stored_origin(&*ahead).map_err(|error| bad(number, &error.to_string()))?;
         let (given, ordinary) = block.into_parts(origin)?;
-        let mut executor =
-            BlockExecutor::new(self.params(), &tip.header, tip.hash, &given.attributes, &*ahead)
-                .map_err(|error| fault(number, error))?;
+        let mut executor = self.open_block((&tip.header, tip.hash), &given.attributes, &[], &*ahead)?;
         for (index, tx) in ordinary.into_iter().enumerate() {
             if let Some(reason) = executor.transact(tx).map_err(|error| fault(number, error))? {
                 return Err(bad(number, &format!("transaction {index} breaks a rule: {reason}")));
             }
         }
-        if trie.root() != tip.header.state_root {
-            *trie = StateTrie::new(tip.header.state_root);
-        }
-        let made = executor.finish(trie).map_err(|error| {
-            *trie = StateTrie::new(tip.header.state_root);
-            fault(number, error)
-        })?;
+        let made = self.finish(executor, trie, tip.header.state_root)?;
         if made.hash != given.hash {
             *trie = StateTrie::new(tip.header.state_root);
             return Err(bad(number, &difference(&made, &given.header)));

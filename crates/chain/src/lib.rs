@@ -9,6 +9,7 @@ pub mod dev;
 pub mod import;
 pub mod network;
 pub mod operate;
+pub mod pending;
 pub mod pool;
 pub mod rpc;
 pub mod send_batch;

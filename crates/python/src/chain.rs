@@ -13,6 +13,7 @@ use trex_chain::{
     chain::{self, BuildOrder, ChainError},
     dev::{Patches, UnsignedRequest},
     network::Network,
+    pending::NextBlock,
     pool::PoolConfig,
     rpc::{self, limits::Limits},
     send_batch::AnsweredBatch,
@@ -301,6 +302,22 @@ impl Chain {
         self.work(py, |chain| Ok(chain.build(&order)?.map(|head| Head::from(&*head))))
     }
 
+    /// `outlook` answers (slot, gas limit or None). Where it raises, the chain falls back on its own rule.
+    fn set_outlook(&self, outlook: Py<PyAny>) -> PyResult<()> {
+        let ask = move || {
+            Python::attach(|py| {
+                let (slot, gas_limit) =
+                    outlook.call0(py).and_then(|answer| answer.extract(py)).unwrap_or_else(|error| {
+                        error.write_unraisable(py, Some(outlook.bind(py)));
+                        (0, None)
+                    });
+                NextBlock { slot, gas_limit }
+            })
+        };
+        self.open_chain()?.set_outlook(Some(Box::new(ask)));
+        Ok(())
+    }
+
     fn insert(&self, py: Python<'_>, block: &[u8]) -> PyResult<Head> {
         self.work(py, |chain| {
             chain.insert(block)?;
@@ -405,8 +422,8 @@ impl Chain {
         self.work(py, |chain| chain.impersonate(request)).map(|hash| hash.to_string())
     }
 
-    fn snapshot(&self) -> PyResult<u64> {
-        Ok(self.open_chain()?.snapshot())
+    fn snapshot(&self, py: Python<'_>) -> PyResult<u64> {
+        self.work(py, |chain| Ok(chain.snapshot()))
     }
 
     fn revert(&self, py: Python<'_>, snapshot: u64) -> PyResult<bool> {

@@ -8,11 +8,12 @@ use core::{
 };
 
 use alloy_consensus::Transaction as _;
+use alloy_eips::{eip2935::HISTORY_STORAGE_ADDRESS, eip4788::BEACON_ROOTS_ADDRESS};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, map::HashMap};
 use alloy_trie::EMPTY_ROOT_HASH;
 use op_alloy_consensus::OpTxEnvelope;
 use revm::{
-    Context, Database, Journal,
+    Context, Database, Journal, SystemCallEvm,
     bytecode::Bytecode,
     context::{
         BlockEnv, CfgEnv, Evm, FrameStack, TxEnv,
@@ -26,7 +27,7 @@ use revm::{
     database_interface::DBErrorMarker,
     handler::{
         EthFrame, EthPrecompiles, EvmTr, EvmTrError, FrameInitOrResult, FrameResult, FrameTr, Handler,
-        ItemOrResult, evm::FrameInitResult, instructions::EthInstructions, pre_execution,
+        ItemOrResult, PrecompileProvider, evm::FrameInitResult, instructions::EthInstructions, pre_execution,
     },
     inspector::{Inspector, InspectorEvmTr, InspectorHandler},
     interpreter::{
@@ -120,12 +121,12 @@ impl<S: State> Database for StateDb<'_, S> {
 /// revm's context over a [`State`].
 pub type StateContext<'a, S> = Context<BlockEnv, TxEnv, CfgEnv, StateDb<'a, S>, Journal<StateDb<'a, S>>, ()>;
 
-/// revm's own EVM over a [`State`].
-pub type PlainEvm<'a, S, I = ()> = Evm<
+/// revm's own EVM over a [`State`], with an inspector `I` and precompiles `P`.
+pub type PlainEvm<'a, S, I = (), P = EthPrecompiles> = Evm<
     StateContext<'a, S>,
     I,
     EthInstructions<EthInterpreter, StateContext<'a, S>>,
-    EthPrecompiles,
+    P,
     EthFrame<EthInterpreter>,
 >;
 
@@ -134,25 +135,106 @@ pub type PlainEvm<'a, S, I = ()> = Evm<
 /// revm's with one rule more: a contract is not created over an account that has storage
 /// (EIP-7610), which revm cannot see because its accounts carry no storage root.
 #[derive(Debug)]
-pub struct StateEvm<'a, S: State, I = ()>(PlainEvm<'a, S, I>);
+pub struct StateEvm<'a, S: State, I = (), P = EthPrecompiles> {
+    evm: PlainEvm<'a, S, I, P>,
+    participants: Option<Participants>,
+}
 
-impl<'a, S: State, I> Deref for StateEvm<'a, S, I> {
-    type Target = PlainEvm<'a, S, I>;
+/// Addresses seen; repetitions are thrown out now and then, so that a loop of calls does not fill memory.
+#[derive(Debug, Default)]
+struct Participants {
+    seen: Vec<Address>,
+    /// Length at which repetitions are thrown out.
+    tidy_at: usize,
+}
 
-    fn deref(&self) -> &Self::Target {
-        &self.0
+impl Participants {
+    /// Least length at which repetitions are thrown out.
+    const TIDY: usize = 4096;
+
+    fn add<const N: usize>(&mut self, parties: [Address; N]) {
+        self.seen.extend(parties);
+        if self.seen.len() >= self.tidy_at.max(Self::TIDY) {
+            self.tidy();
+            self.tidy_at = 2 * self.seen.len();
+        }
+    }
+
+    fn tidy(&mut self) {
+        self.seen.sort_unstable();
+        self.seen.dedup();
+    }
+
+    fn take(&mut self) -> Vec<Address> {
+        self.tidy();
+        self.tidy_at = 0;
+        core::mem::take(&mut self.seen)
     }
 }
 
-impl<S: State, I> DerefMut for StateEvm<'_, S, I> {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.0
+impl<'a, S: State, I, P> Deref for StateEvm<'a, S, I, P> {
+    type Target = PlainEvm<'a, S, I, P>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.evm
     }
+}
+
+impl<S: State, I, P> DerefMut for StateEvm<'_, S, I, P> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.evm
+    }
+}
+
+/// Precompiles that an EVM over a [`State`] can have.
+pub trait StatePrecompiles<'a, S: State + 'a>:
+    PrecompileProvider<StateContext<'a, S>, Output = InterpreterResult>
+{
+}
+
+impl<'a, S: State + 'a, P> StatePrecompiles<'a, S> for P where
+    P: PrecompileProvider<StateContext<'a, S>, Output = InterpreterResult>
+{
 }
 
 type FrameError<E> = ContextError<StateError<E>>;
 
-impl<S: State, I> StateEvm<'_, S, I> {
+impl<'a, S: State, I, P: StatePrecompiles<'a, S>> StateEvm<'a, S, I, P> {
+    /// Remembers from now on whom transactions call inside, for [`Self::take_participants`].
+    pub fn record_participants(&mut self) {
+        self.participants = Some(Participants::default());
+    }
+
+    /// Who called, was called, lent code or was created inside the transactions run since the last
+    /// taking, those of failed calls too; precompiles and the parties of the transactions themselves
+    /// are not among them. Ascending, each once.
+    pub fn take_participants(&mut self) -> Vec<Address> {
+        self.participants.as_mut().map(Participants::take).unwrap_or_default()
+    }
+
+    /// The inspector, at the end.
+    pub fn into_inspector(self) -> I {
+        self.evm.inspector
+    }
+
+    /// Notes the parties of a frame that is not a transaction's own.
+    fn note(&mut self, frame: &FrameInit) -> Result<(), FrameError<S::Error>> {
+        let Some(parties) = self.participants.as_mut().filter(|_| frame.depth > 0) else { return Ok(()) };
+        match &frame.frame_input {
+            FrameInput::Call(inputs) => {
+                if !self.evm.precompiles.warm_addresses().contains(&inputs.bytecode_address) {
+                    parties.add([inputs.caller, inputs.target_address, inputs.bytecode_address]);
+                }
+            }
+            FrameInput::Create(inputs) => {
+                let creator = self.evm.ctx.journaled_state.load_account(inputs.caller())?.data;
+                parties.add([inputs.caller(), inputs.created_address(creator.info.nonce)]);
+            }
+            FrameInput::Empty => {}
+        }
+        Ok(())
+    }
+
     /// Whether this creation would land on an account that is new but for its storage (EIP-7610);
     /// the creator's nonce is then spent, as in any collision. What fails for another reason is
     /// left to revm.
@@ -161,7 +243,7 @@ impl<S: State, I> StateEvm<'_, S, I> {
         inputs: &CreateInputs,
         depth: usize,
     ) -> Result<bool, FrameError<S::Error>> {
-        let journal = &mut self.0.ctx.journaled_state;
+        let journal = &mut self.evm.ctx.journaled_state;
         let creator = journal.load_account(inputs.caller())?.data;
         let nonce = creator.info.nonce;
         if depth > CALL_STACK_LIMIT as usize || creator.info.balance < inputs.value() || nonce == u64::MAX {
@@ -182,27 +264,28 @@ impl<S: State, I> StateEvm<'_, S, I> {
     }
 }
 
-impl<'a, S: State, I> EvmTr for StateEvm<'a, S, I> {
+impl<'a, S: State, I, P: StatePrecompiles<'a, S>> EvmTr for StateEvm<'a, S, I, P> {
     type Context = StateContext<'a, S>;
     type Instructions = EthInstructions<EthInterpreter, StateContext<'a, S>>;
-    type Precompiles = EthPrecompiles;
+    type Precompiles = P;
     type Frame = EthFrame<EthInterpreter>;
 
     fn all(&self) -> (&Self::Context, &Self::Instructions, &Self::Precompiles, &FrameStack<Self::Frame>) {
-        self.0.all()
+        self.evm.all()
     }
 
     fn all_mut(
         &mut self,
     ) -> (&mut Self::Context, &mut Self::Instructions, &mut Self::Precompiles, &mut FrameStack<Self::Frame>)
     {
-        self.0.all_mut()
+        self.evm.all_mut()
     }
 
     fn frame_init(
         &mut self,
         frame: FrameInit,
     ) -> Result<FrameInitResult<'_, Self::Frame>, FrameError<S::Error>> {
+        self.note(&frame)?;
         if let FrameInput::Create(inputs) = &frame.frame_input
             && self.collides_with_storage(inputs, frame.depth)?
         {
@@ -214,28 +297,33 @@ impl<'a, S: State, I> EvmTr for StateEvm<'a, S, I> {
                 charged_create_state_gas: inputs.charged_create_state_gas(),
             })));
         }
-        self.0.frame_init(frame)
+        self.evm.frame_init(frame)
     }
 
     fn frame_run(&mut self) -> Result<FrameInitOrResult<Self::Frame>, FrameError<S::Error>> {
-        self.0.frame_run()
+        self.evm.frame_run()
     }
 
     fn frame_return_result(
         &mut self,
         result: FrameResult,
     ) -> Result<Option<FrameResult>, FrameError<S::Error>> {
-        self.0.frame_return_result(result)
+        self.evm.frame_return_result(result)
     }
 }
 
-impl<'a, S: State, I: Inspector<StateContext<'a, S>, EthInterpreter>> InspectorEvmTr for StateEvm<'a, S, I> {
+impl<'a, S, I, P> InspectorEvmTr for StateEvm<'a, S, I, P>
+where
+    S: State,
+    I: Inspector<StateContext<'a, S>, EthInterpreter>,
+    P: StatePrecompiles<'a, S>,
+{
     type Inspector = I;
 
     fn all_inspector(
         &self,
     ) -> (&Self::Context, &Self::Instructions, &Self::Precompiles, &FrameStack<Self::Frame>, &I) {
-        self.0.all_inspector()
+        self.evm.all_inspector()
     }
 
     fn all_mut_inspector(
@@ -247,7 +335,7 @@ impl<'a, S: State, I: Inspector<StateContext<'a, S>, EthInterpreter>> InspectorE
         &mut FrameStack<Self::Frame>,
         &mut I,
     ) {
-        self.0.all_mut_inspector()
+        self.evm.all_mut_inspector()
     }
 }
 
@@ -286,24 +374,40 @@ pub fn evm<'a, S: State, I>(
 }
 
 /// Builds an EVM by the rules of `config`'s fork with precompiles other than the chain's.
-pub fn evm_with_precompiles<'a, S: State, I>(
+pub fn evm_with_precompiles<'a, S: State, I, P: StatePrecompiles<'a, S>>(
     config: CfgEnv,
     block: BlockEnv,
     state: &'a S,
     inspector: I,
-    precompiles: EthPrecompiles,
-) -> StateEvm<'a, S, I> {
+    precompiles: P,
+) -> StateEvm<'a, S, I, P> {
     let spec = config.spec;
     let mut context = Context::new(StateDb::new(state), spec);
     context.cfg = config;
     context.block = block;
-    StateEvm(Evm {
+    let evm = Evm {
         ctx: context,
         inspector,
         instruction: EthInstructions::new_mainnet_with_spec(spec),
         precompiles,
         frame_stack: FrameStack::new_prealloc(8),
-    })
+    };
+    StateEvm { evm, participants: None }
+}
+
+/// EIP-4788 and EIP-2935 at the start of a block: the contracts keep the beacon root and the parent's
+/// hash. With several blocks a second the last one of a second stays in EIP-4788's ring (STF-008).
+pub fn system_calls<'a, S: State, I, P: StatePrecompiles<'a, S>>(
+    evm: &mut StateEvm<'a, S, I, P>,
+    header: &alloy_consensus::Header,
+) -> Result<(), TransactError<S::Error>> {
+    let beacon_root = header.parent_beacon_block_root.unwrap_or_default();
+    for (address, argument) in
+        [(BEACON_ROOTS_ADDRESS, beacon_root), (HISTORY_STORAGE_ADDRESS, header.parent_hash)]
+    {
+        evm.system_call_one(address, Bytes::copy_from_slice(argument.as_slice()))?;
+    }
+    Ok(())
 }
 
 /// What revm needs to know of a transaction.

@@ -1,6 +1,6 @@
 //! Finding logs by address and topic, transactions by address, contracts' creators.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use alloy_primitives::{Address, keccak256};
 
@@ -135,23 +135,8 @@ impl Store {
         from: TxPlace,
         each: &mut dyn FnMut(TxPlace) -> bool,
     ) -> Result<()> {
-        let key = record::appearance_key(address);
-        let snapshot = self.snapshot();
-        let range = snapshot.range(
-            Table::Index,
-            &record::at_block(key.clone(), from.block),
-            &record::at_block(key, u64::MAX),
-        )?;
-        for entry in range {
-            let (block, list) = posting(&entry?)?;
-            for index in list {
-                let place = TxPlace { block, index };
-                if place >= from && !each(place) {
-                    return Ok(());
-                }
-            }
-        }
-        Ok(())
+        let end = TxPlace { block: u64::MAX, index: u32::MAX };
+        self.appearances(address, from..=end, false, each)
     }
 
     /// As [`Store::appearances_from`], at or before `to`, newest first.
@@ -164,20 +149,31 @@ impl Store {
         to: TxPlace,
         each: &mut dyn FnMut(TxPlace) -> bool,
     ) -> Result<()> {
+        self.appearances(address, TxPlace { block: 0, index: 0 }..=to, true, each)
+    }
+
+    fn appearances(
+        &self,
+        address: &Address,
+        places: RangeInclusive<TxPlace>,
+        newest_first: bool,
+        each: &mut dyn FnMut(TxPlace) -> bool,
+    ) -> Result<()> {
         let key = record::appearance_key(address);
         let snapshot = self.snapshot();
-        let range = snapshot.range(
+        let mut range = snapshot.range(
             Table::Index,
-            &record::at_block(key.clone(), 0),
-            &record::at_block(key, to.block),
+            &record::at_block(key.clone(), places.start().block),
+            &record::at_block(key, places.end().block),
         )?;
-        for entry in range.rev() {
-            let (block, list) = posting(&entry?)?;
-            for index in list.into_iter().rev() {
-                let place = TxPlace { block, index };
-                if place <= to && !each(place) {
-                    return Ok(());
-                }
+        while let Some(entry) = if newest_first { range.next_back() } else { range.next() } {
+            let (block, mut list) = posting(&entry?)?;
+            if newest_first {
+                list.reverse();
+            }
+            let mut found = list.into_iter().map(|index| TxPlace { block, index });
+            if !found.all(|place| !places.contains(&place) || each(place)) {
+                break;
             }
         }
         Ok(())

@@ -86,6 +86,7 @@ class Node:
             mining=settings.mining if settings.produce else Mining(slots=False),
             budget_ms=settings.build_budget_ms,
         )
+        core.set_outlook(self.producer.outlook)
         self.transactions.failed = self.producer.failed
         self.subscriptions = Subscriptions(
             core, self.workers, self.transactions, settings.limits, self.metrics

@@ -1,6 +1,6 @@
 """The seam to the Rust core, as Protocols: `trex._core.Chain` keeps them, and so does the one in tests."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from trex.types.errors import RpcError
@@ -57,6 +57,7 @@ class Core(Protocol):
     def build(  # noqa: D102
         self, slot: int, *, allow_empty: bool, budget_ms: int, gas_limit: int | None = None
     ) -> Sealed | None: ...
+    def set_outlook(self, outlook: Callable[[], tuple[int, int | None]]) -> None: ...  # noqa: D102
     def match_logs(self, number: int, filters: Sequence[bytes]) -> list[list[bytes]]: ...  # noqa: D102
     def counters(self) -> dict[str, int]: ...  # noqa: D102
 

@@ -184,6 +184,10 @@ class Producer(Service):
             return max(head.slot + 1, self.clock.first_slot_at(self.next_timestamp))
         return max(head.slot + 1, self.clock.slot())
 
+    def outlook(self) -> tuple[int, int | None]:
+        """Return slot and gas limit of a block made now; a gas limit of None is the network's."""
+        return self.slot_after(self.core.head()), self.gas_limit
+
     def _build(self, slot: int, allow_empty: bool) -> Sealed | None:
         return guarded(
             self.core.build,

@@ -51,6 +51,8 @@ pub(super) struct Ledger {
     swept_s: u64,
     /// Transactions that left without being included, since the pool was opened.
     dropped: u64,
+    /// Counts changes of what is here and of the senders' accounts.
+    revision: u64,
 }
 
 impl Ledger {
@@ -72,6 +74,7 @@ impl Ledger {
             announced_before: 0,
             swept_s: head.timestamp,
             dropped: 0,
+            revision: 0,
         }
     }
 
@@ -101,6 +104,10 @@ impl Ledger {
 
     pub fn dropped(&self) -> u64 {
         self.dropped
+    }
+
+    pub fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// Bytes the living transactions take in a journal.
@@ -160,6 +167,7 @@ impl Ledger {
     }
 
     fn count_in(&mut self, tx: &Arc<PoolTransaction>) {
+        self.revision += 1;
         self.bytes += tx.footprint();
         self.journal_bytes += record_len(tx.transaction()) as u64;
         for authority in tx.authorities() {
@@ -169,6 +177,7 @@ impl Ledger {
     }
 
     fn count_out(&mut self, tx: &PoolTransaction) {
+        self.revision += 1;
         self.by_hash.remove(&tx.hash());
         self.bytes -= tx.footprint();
         self.journal_bytes -= record_len(tx.transaction()) as u64;
@@ -435,6 +444,7 @@ impl Ledger {
     pub fn advance(&mut self, head: Head, changes: impl Iterator<Item = (Address, AccountState)>) {
         let tighter = head.gas_limit < self.head.gas_limit;
         self.head = head;
+        self.revision += 1;
         for (address, state) in changes {
             if self.accounts.contains_key(&address) {
                 self.follow(address, state);

@@ -348,6 +348,11 @@ impl Pool {
         self.lock().ledger.account(address).map(|queue| queue.next_nonce())
     }
 
+    /// A number that is another one after each change of the contents.
+    pub fn revision(&self) -> u64 {
+        self.lock().ledger.revision()
+    }
+
     /// How many announcements were made: the cursor for [`Pool::announced_since`] from now on.
     pub fn cursor(&self) -> u64 {
         self.lock().ledger.cursor()

@@ -1,9 +1,6 @@
 //! The node's chain as JSON-RPC reads it.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use alloy_consensus::Sealed;
 use alloy_primitives::{Address, B256, Bytes};
@@ -20,9 +17,6 @@ use crate::{
     pool::Content,
     settle::L1Heads,
 };
-
-/// Time spent on filling the pending block.
-const PENDING_TIME: Duration = Duration::from_millis(200);
 
 impl From<StoreError> for ReadError {
     fn from(error: StoreError) -> Self {
@@ -166,15 +160,8 @@ impl Reader for Chain {
         Ok(self.overwrites_of(number)?)
     }
 
-    fn pending(&self) -> Result<PendingBlock, ReadError> {
-        let head = Chain::head(self);
-        let dev = self.dev().clone().take();
-        let mut attributes = self.attributes(head.slot + 1, None);
-        attributes.deposits = dev.deposits.iter().map(|deposit| deposit.encoded().clone()).collect();
-        let mut executor = self.open_block(&head, &attributes, &dev.overwrites, &head.state)?;
-        self.fill(&mut executor, Some(Instant::now() + PENDING_TIME)).map_err(fault)?;
-        let (header, transactions, receipts, changes) = executor.into_parts();
-        Ok(PendingBlock { header, transactions, receipts, changes })
+    fn pending(&self) -> Result<Arc<PendingBlock>, ReadError> {
+        Ok(self.pending_block()?)
     }
 
     fn logs(

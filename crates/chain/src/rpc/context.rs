@@ -1,8 +1,9 @@
 //! What every method starts from: the node's reads, the limits, and blocks found by tag, number or hash.
 
+use std::sync::Arc;
+
 use alloy_consensus::Header;
 use alloy_primitives::B256;
-use revm::state::EvmState;
 use trex_stf::{receipt::Receipt, transaction::Transaction};
 
 use super::{
@@ -11,7 +12,7 @@ use super::{
     limits::Limits,
     overlay::Overlay,
     params::BlockId,
-    reader::{Reader, SealedHeader},
+    reader::{PendingBlock, Reader, SealedHeader},
 };
 
 /// One request's surroundings.
@@ -45,15 +46,15 @@ pub struct Snapshot<S> {
     pub hash: Option<B256>,
     /// State of the block, or of the pending block's parent.
     pub state: S,
-    changes: Option<EvmState>,
+    pending: Option<Arc<PendingBlock>>,
 }
 
 impl<S: trex_stf::state::State> Snapshot<S> {
     /// The state, to be changed freely.
     pub fn overlay(&self) -> Overlay<'_, S> {
         let mut overlay = Overlay::new(&self.state);
-        if let Some(changes) = &self.changes {
-            overlay.commit(changes);
+        if let Some(pending) = &self.pending {
+            overlay.commit(&pending.changes);
         }
         overlay
     }
@@ -92,10 +93,10 @@ impl<'a, R: Reader> Rpc<'a, R> {
         if id == BlockId::Pending {
             let pending = self.reader.pending()?;
             return Ok(Some(FullBlock {
-                header: pending.header,
+                header: pending.header.clone(),
                 hash: None,
-                transactions: pending.transactions,
-                receipts: pending.receipts,
+                transactions: pending.transactions.clone(),
+                receipts: pending.receipts.clone(),
             }));
         }
         let Some(header) = self.header(id)? else { return Ok(None) };
@@ -120,9 +121,9 @@ impl<'a, R: Reader> Rpc<'a, R> {
             let pending = self.reader.pending()?;
             return Ok(Snapshot {
                 state: self.reader.state_at(pending.header.number.saturating_sub(1))?,
-                header: pending.header,
+                header: pending.header.clone(),
                 hash: None,
-                changes: Some(pending.changes),
+                pending: Some(pending),
             });
         }
         let header = self.known_header(id)?;
@@ -130,7 +131,7 @@ impl<'a, R: Reader> Rpc<'a, R> {
             state: self.reader.state_at(header.number)?,
             hash: Some(header.hash()),
             header: header.inner().clone(),
-            changes: None,
+            pending: None,
         })
     }
 

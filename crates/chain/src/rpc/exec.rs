@@ -8,19 +8,18 @@ use alloy_primitives::{
     map::{AddressMap, AddressSet},
 };
 use revm::{
-    Context,
     context::{
-        BlockEnv, CfgEnv, Evm, FrameStack, TxEnv,
+        BlockEnv, CfgEnv, TxEnv,
         result::{EVMError, ExecutionResult, InvalidTransaction},
     },
     context_interface::{Cfg, ContextTr, JournalTr as _},
-    handler::{EthFrame, EthPrecompiles, Handler, PrecompileProvider, instructions::EthInstructions},
+    handler::{EthPrecompiles, Handler, PrecompileProvider},
     inspector::{Inspector, InspectorHandler},
     interpreter::{CallInputs, InterpreterResult, interpreter::EthInterpreter},
     state::EvmState,
 };
 use trex_stf::{
-    evm::{FeeHandler, StateContext, StateDb, StateError, block_env, config, evm},
+    evm::{FeeHandler, StateContext, StateError, block_env, config, evm, evm_with_precompiles},
     params::NetworkParams,
     precompiles::precompiles,
     state::State,
@@ -221,18 +220,7 @@ impl Budget {
     }
 }
 
-type CallEvm<'a, S, I> = Evm<
-    StateContext<'a, S>,
-    Watch<I>,
-    EthInstructions<EthInterpreter, StateContext<'a, S>>,
-    MovedPrecompiles,
-    EthFrame<EthInterpreter>,
->;
-
-/// Runs `tx` over `state` under the eyes of `inspector`.
-///
-/// revm's EVM with the chain's fees and precompiles; EIP-7610's extra check, which the block executor
-/// makes, is left out: no account of the chain has storage without code.
+/// Runs `tx` over `state` under the eyes of `inspector`, by the EVM that executes blocks.
 pub fn run<'a, S: State, I: Inspector<StateContext<'a, S>, EthInterpreter>>(
     state: &'a S,
     env: &Env,
@@ -243,17 +231,8 @@ pub fn run<'a, S: State, I: Inspector<StateContext<'a, S>, EthInterpreter>>(
     budget: &Budget,
 ) -> Result<Run<I>, RunError> {
     let watch = Watch::new(inspector, budget.bounds(recording));
-    let spec = env.cfg.spec;
-    let mut ctx = Context::new(StateDb::new(state), spec);
-    ctx.cfg = env.cfg.clone();
-    ctx.block = env.block.clone();
-    let mut evm: CallEvm<'a, S, I> = Evm {
-        ctx,
-        inspector: watch,
-        instruction: EthInstructions::new_mainnet_with_spec(spec),
-        precompiles: env.precompiles.clone(),
-        frame_stack: FrameStack::new_prealloc(8),
-    };
+    let mut evm =
+        evm_with_precompiles(env.cfg.clone(), env.block.clone(), state, watch, env.precompiles.clone());
     evm.ctx.tx = tx;
     let outcome: Result<ExecutionResult, EVMError<StateError<S::Error>, InvalidTransaction>> =
         FeeHandler::new(l1_fee_wei).inspect_run(&mut evm);
@@ -263,7 +242,7 @@ pub fn run<'a, S: State, I: Inspector<StateContext<'a, S>, EthInterpreter>>(
             changes: evm.ctx.journaled_state.finalize(),
             last: evm.inspector.last,
             recorded: evm.inspector.recorded,
-            inspector: evm.inspector.inner,
+            inspector: evm.into_inspector().inner,
         }),
         Err(EVMError::Transaction(reason)) => {
             let message = invalid_message(&reason, &evm.ctx.tx, env.block.basefee);

@@ -9,6 +9,7 @@ pub mod account;
 pub mod blocks;
 pub mod call;
 pub mod chain_reader;
+pub mod config;
 pub mod context;
 pub mod error;
 pub mod estimate;
@@ -72,6 +73,7 @@ methods! {
     "eth_blockNumber" 0 => blocks::eth_block_number;
     "eth_call" 4 => call::eth_call;
     "eth_chainId" 0 => info::eth_chain_id;
+    "eth_config" 0 => config::eth_config;
     "eth_createAccessList" 3 => access_list::eth_create_access_list;
     "eth_estimateGas" 4 => estimate::eth_estimate_gas;
     "eth_feeHistory" 3 => fees::eth_fee_history;

@@ -150,7 +150,7 @@ pub trait Reader: Send + Sync {
         each: &mut dyn FnMut(U256, U256) -> bool,
     ) -> Result<(), ReadError>;
     /// The block in the making.
-    fn pending(&self) -> Result<PendingBlock, ReadError>;
+    fn pending(&self) -> Result<Arc<PendingBlock>, ReadError>;
 
     /// Logs of the blocks `first` to `last` that the filter takes, in order, until `each` answers false.
     fn logs(

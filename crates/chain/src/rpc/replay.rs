@@ -1,11 +1,9 @@
 //! Executing a known block again, transaction by transaction, to look inside.
 
 use alloy_consensus::Header;
-use alloy_eips::{eip2935::HISTORY_STORAGE_ADDRESS, eip4788::BEACON_ROOTS_ADDRESS};
-use alloy_primitives::{Bytes, U256};
+use alloy_primitives::U256;
 use op_alloy_consensus::OpTxEnvelope;
 use revm::{
-    SystemCallEvm,
     context::TxEnv,
     context_interface::JournalTr as _,
     inspector::{Inspector, NoOpInspector},
@@ -15,7 +13,7 @@ use revm::{
 use trex_stf::{
     block::Overwrite,
     deposits::announced_origin,
-    evm::{StateContext, evm, tx_env},
+    evm::{StateContext, evm, system_calls, tx_env},
     params::NetworkParams,
     receipt::Receipt,
     state::State,
@@ -57,7 +55,7 @@ impl<'a, 'b, S: State> Replay<'a, 'b, S> {
     ) -> Result<Self, RpcError> {
         let env = Env::of_block(params, &block.header);
         let mut state = Overlay::new(parent_state);
-        let changes = system_calls(&state, &env, &block.header)?;
+        let changes = system_changes(&state, &env, &block.header)?;
         state.commit(&changes);
         let mut replay = Self {
             state,
@@ -178,14 +176,9 @@ impl<'a, 'b, S: State> Replay<'a, 'b, S> {
     }
 }
 
-/// What EIP-4788 and EIP-2935 change at the start of a block.
-pub fn system_calls<S: State>(state: &S, env: &Env, header: &Header) -> Result<EvmState, RpcError> {
+/// What the system calls change at the start of a block.
+pub fn system_changes<S: State>(state: &S, env: &Env, header: &Header) -> Result<EvmState, RpcError> {
     let mut evm = evm(env.cfg.clone(), env.block.clone(), state, ());
-    let beacon_root = header.parent_beacon_block_root.unwrap_or_default();
-    for (address, argument) in
-        [(BEACON_ROOTS_ADDRESS, beacon_root), (HISTORY_STORAGE_ADDRESS, header.parent_hash)]
-    {
-        evm.system_call_one(address, Bytes::copy_from_slice(argument.as_slice())).map_err(fault)?;
-    }
+    system_calls(&mut evm, header).map_err(fault)?;
     Ok(evm.ctx.journaled_state.finalize())
 }

@@ -29,7 +29,7 @@ use super::{
     json::{Answer, Object, put_array},
     params::{self, BlockId, Params},
     reader::Reader,
-    replay::system_calls,
+    replay::system_changes,
     request::{Stage, input, sender, tx_env, type_of},
     shapes::{LogPlace, Place, put_block_fields, put_block_transactions, put_log},
     transfers::TransferLogs,
@@ -163,7 +163,7 @@ impl<R: Reader> Simulation<'_, '_, R> {
         let mut header = self.header(planned, &overrides);
         stage.env = self.env(&header, &overrides, stage);
         stage.state.set_block_hash(self.parent.number, self.parent_hash);
-        let changes = system_calls(&stage.state, &stage.env, &header)?;
+        let changes = system_changes(&stage.state, &stage.env, &header)?;
         stage.state.commit(&changes);
         if let Some(overrides) = &planned.block.state_overrides {
             stage.override_state(overrides)?;

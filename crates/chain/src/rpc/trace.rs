@@ -148,26 +148,30 @@ where
     replay.peek(inspector, recording, &budget)
 }
 
+/// What is said of a deposit that is in its block but could not begin to run.
+const NOT_RUN: &str = "the deposit could not run";
+
+/// JSON of what the tracer saw of a transaction; `None` for a deposit that could not run.
 fn trace_at<S: State>(
     traced: &Traced,
     replay: &mut Replay<'_, '_, S>,
     index: usize,
     tracer: &Tracer,
     budget: &mut Budget,
-) -> Result<Vec<u8>, RpcError> {
+) -> Result<Option<Vec<u8>>, RpcError> {
     replay.advance(index, budget)?;
     replay.prepare()?;
     let tx = replay.upcoming_env().ok_or_else(|| RpcError::server("transaction not found"))?;
     let run = replay.peek(tracer.inspector()?, tracer.recording(), budget)?;
     let Some(run) = run else {
         replay.pass(None)?;
-        return Err(RpcError::server("the deposit could not run"));
+        return Ok(None);
     };
     let changes = run.changes.clone();
     let json = frame(run, traced.context(index), &tx, &replay.env, &replay.state)?;
     budget.spend(json.len())?;
     replay.pass(Some(&changes))?;
-    Ok(json)
+    Ok(Some(json))
 }
 
 fn options<T: serde::de::DeserializeOwned + Default>(
@@ -187,7 +191,8 @@ pub fn debug_trace_transaction<R: Reader>(rpc: &Rpc<'_, R>, params: &Params<'_>)
     let parent = traced.parent_state(rpc)?;
     let mut replay = traced.replay(rpc, &parent)?;
     let mut budget = Budget::of_trace(rpc.limits);
-    trace_at(&traced, &mut replay, index as usize, &tracer, &mut budget)
+    trace_at(&traced, &mut replay, index as usize, &tracer, &mut budget)?
+        .ok_or_else(|| RpcError::server(NOT_RUN))
 }
 
 fn trace_block<R: Reader>(rpc: &Rpc<'_, R>, id: BlockId, params: &Params<'_>) -> Answer {
@@ -208,7 +213,11 @@ fn trace_block<R: Reader>(rpc: &Rpc<'_, R>, id: BlockId, params: &Params<'_>) ->
         let json = trace_at(&traced, &mut replay, index, &tracer, &mut budget)?;
         let mut object = Object::open(&mut out);
         object.hex("txHash", traced.block.transactions[index].hash());
-        object.raw("result", &json);
+        match json {
+            Some(json) => object.raw("result", &json),
+            // As geth reports one transaction of a block that it cannot trace.
+            None => object.text("error", NOT_RUN),
+        }
         object.close();
     }
     out.push(b']');

@@ -74,8 +74,9 @@ fn at_index<R: Reader>(
     let index = params.required(1, params::number)?;
     let Ok(index) = u32::try_from(index) else { return Ok(None) };
     if id == BlockId::Pending {
-        let pending = rpc.reader.pending()?.transactions;
-        return Ok(pending.into_iter().nth(index as usize).map(|tx| Found::Waiting(Arc::new(tx))));
+        let pending = rpc.reader.pending()?;
+        let found = pending.transactions.get(index as usize).cloned();
+        return Ok(found.map(|tx| Found::Waiting(Arc::new(tx))));
     }
     included(rpc, id, index)
 }

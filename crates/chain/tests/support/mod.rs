@@ -1,6 +1,8 @@
 //! A chain in memory, made by the state transition function, to be read by JSON-RPC methods.
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod node;
+
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
@@ -390,7 +392,7 @@ impl Reader for MemoryChain {
         }
         Ok(self.blocks[number as usize].state.clone())
     }
-    fn pending(&self) -> Result<PendingBlock, ReadError> {
+    fn pending(&self) -> Result<Arc<PendingBlock>, ReadError> {
         let parent = self.blocks.last().unwrap();
         let mut executor = BlockExecutor::new(
             &self.params,
@@ -404,7 +406,7 @@ impl Reader for MemoryChain {
             executor.transact(tx.as_ref().clone()).unwrap();
         }
         let (header, transactions, receipts, changes) = executor.into_parts();
-        Ok(PendingBlock { header, transactions, receipts, changes })
+        Ok(Arc::new(PendingBlock { header, transactions, receipts, changes }))
     }
     fn logs(
         &self,

@@ -4,14 +4,11 @@ use alloc::{string::ToString, vec::Vec};
 use core::fmt;
 
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header, Transaction as _, Typed2718};
-use alloy_eips::{
-    eip2935::HISTORY_STORAGE_ADDRESS, eip4788::BEACON_ROOTS_ADDRESS, eip7685::EMPTY_REQUESTS_HASH,
-};
+use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
 use alloy_primitives::{Address, B64, B256, Bloom, Bytes, U256};
 use alloy_trie::EMPTY_ROOT_HASH;
 use op_alloy_consensus::OpTxEnvelope;
 use revm::{
-    SystemCallEvm,
     context::{
         JournalTr as _,
         journaled_state::account::JournaledAccountTr as _,
@@ -32,7 +29,7 @@ use crate::{
     deposits::{attributes_deposit, stored_origin},
     evm::{
         FeeHandler, StateContext, StateError, StateEvm, TX_GAS_LIMIT_CAP, TransactError, block_env, bytecode,
-        config, evm, tx_env,
+        config, evm, system_calls, tx_env,
     },
     fees::{base_fee_wei, l1_fee},
     header::{extra_data, output_root, slot, timestamp},
@@ -67,6 +64,7 @@ pub struct BlockExecutor<'a, S: State, I = ()> {
     state: &'a S,
     transactions: Vec<Transaction>,
     receipts: Vec<Receipt>,
+    participants: Vec<(Address, u32)>,
     priority_fees_wei: U256,
     base_fees_wei: U256,
     l1_fees_wei: U256,
@@ -157,30 +155,17 @@ impl<'a, S: State, I> BlockExecutor<'a, S, I> {
             state,
             transactions: Vec::new(),
             receipts: Vec::new(),
+            participants: Vec::new(),
             priority_fees_wei: U256::ZERO,
             base_fees_wei: U256::ZERO,
             l1_fees_wei: U256::ZERO,
         };
-        executor.system_calls()?;
+        system_calls(&mut executor.evm, &executor.header).map_err(BlockError::from_evm)?;
         executor.announce_origin(parent)?;
         for (index, encoded) in attributes.deposits.iter().enumerate() {
             executor.force(index, encoded)?;
         }
         Ok(executor)
-    }
-
-    /// EIP-4788 and EIP-2935: the contracts keep the beacon root and the parent's hash. With several
-    /// blocks a second the last one of a second stays in EIP-4788's ring (STF-008).
-    fn system_calls(&mut self) -> Result<(), BlockError<S::Error>> {
-        let beacon_root = self.header.parent_beacon_block_root.unwrap_or_default();
-        for (address, argument) in
-            [(BEACON_ROOTS_ADDRESS, beacon_root), (HISTORY_STORAGE_ADDRESS, self.header.parent_hash)]
-        {
-            self.evm
-                .system_call_one(address, Bytes::copy_from_slice(argument.as_slice()))
-                .map_err(BlockError::from_evm)?;
-        }
-        Ok(())
     }
 
     /// Writes the L1 origin to the state when it is not the parent's any more.
@@ -278,6 +263,11 @@ impl<'a, S: State, I> BlockExecutor<'a, S, I> {
         &self.header
     }
 
+    /// Remembers from now on who takes part inside transactions, for [`Block::participants`].
+    pub fn record_participants(&mut self) {
+        self.evm.record_participants();
+    }
+
     /// The EVM over the block's state so far, for calls that are not part of the block.
     pub fn into_evm(self) -> StateEvm<'a, S, I> {
         self.evm
@@ -366,6 +356,8 @@ impl<'a, S: State, I> BlockExecutor<'a, S, I> {
             self.base_fees_wei += U256::from(base_fee_wei) * gas;
             self.l1_fees_wei += fee.fee_wei;
         }
+        let index = self.transactions.len() as u32;
+        self.participants.extend(self.evm.take_participants().into_iter().map(|address| (address, index)));
         self.receipts.push(Receipt {
             tx_type: tx.envelope().ty(),
             success: result.as_ref().is_some_and(ExecutionResult::is_success),
@@ -399,6 +391,7 @@ impl<'a, S: State, I> BlockExecutor<'a, S, I> {
         let changes = self.evm.ctx.journaled_state.finalize();
         let db = &self.evm.ctx.journaled_state.database;
         let (transactions, receipts, state) = (self.transactions, self.receipts, self.state);
+        let participants = self.participants;
 
         let state_part = || {
             let (updates, codes) = account_updates(&changes, &db.accounts, &db.slots);
@@ -426,7 +419,8 @@ impl<'a, S: State, I> BlockExecutor<'a, S, I> {
             ..self.header
         };
         let hash = header.hash_slow();
-        Ok(Block { output_root: output_root(&header, hash), header, hash, transactions, receipts, diff })
+        let output_root = output_root(&header, hash);
+        Ok(Block { header, hash, transactions, receipts, diff, output_root, participants })
     }
 }
 

@@ -11,7 +11,7 @@ mod roots;
 use alloc::vec::Vec;
 
 use alloy_consensus::Header;
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
 
 pub use errors::{AttributesError, BlockError, Exclusion};
 pub use executor::{BlockExecutor, Overwrite, open_header};
@@ -40,6 +40,10 @@ pub struct Block {
     pub diff: StateDiff,
     /// Output root.
     pub output_root: B256,
+    /// Who took part inside a transaction, by its index, where
+    /// [`BlockExecutor::record_participants`] asked for it: see
+    /// [`StateEvm::take_participants`](crate::evm::StateEvm::take_participants).
+    pub participants: Vec<(Address, u32)>,
 }
 
 /// A block, and by position the transactions that were left out of it with their reasons.
