@@ -7,9 +7,11 @@ from typing import Any
 import orjson
 import pytest
 from eth_account import Account
-from tests.chain.conftest import Client
+from tests.chain.conftest import Client, Start
 
 from trex.chain.dev.accounts import ACCOUNTS, MNEMONIC
+from trex.chain.limits import ServerLimits
+from trex.chain.rpc.messages import TIMED_OUT
 
 ALICE = ACCOUNTS[0].address.lower()
 STRANGER = "0x" + "55" * 20
@@ -79,6 +81,43 @@ async def test_mine_many_with_interval(dev: Client) -> None:
     assert dev.chain.head().number == number + 100
     assert before + 99 * 60 <= await latest(dev) <= time.time() + 99 * 60 + 2
     assert (await dev.error("hardhat_mine", 10**9))["code"] == -32602
+
+
+async def test_pending_block_has_slot_and_gas_limit_of_a_block_made_now(dev: Client) -> None:
+    await dev.call("evm_setAutomine", False)
+    slot, gas_limit = dev.chain.outlook()
+    assert dev.node.clock.slot() - 1 <= slot <= dev.node.clock.slot()
+    assert gas_limit is None
+    await dev.call("evm_setBlockGasLimit", 40_000_000)
+    at = await latest(dev) + 5000
+    await dev.call("evm_setNextBlockTimestamp", at)
+    slot, gas_limit = dev.chain.outlook()
+    assert dev.node.clock.timestamp(slot) == at
+    assert gas_limit == 40_000_000
+
+
+@pytest.mark.parametrize(
+    ("method", "params"), [("hardhat_mine", [50_000]), ("evm_mine", [{"blocks": 50_000}])]
+)
+async def test_mine_ends_at_the_time_limit_and_serves_others_meanwhile(
+    start: Start, method: str, params: list[Any]
+) -> None:
+    dev = await start(dev=True, limits=ServerLimits(call_timeout_s=1.0))
+    await dev.call("evm_setAutomine", False)
+    before = dev.chain.head().number
+    mining = asyncio.create_task(dev.error(method, *params))
+    slowest_s, asked = 0.0, 0
+    while not mining.done():
+        started = time.monotonic()
+        await dev.call("evm_mine")
+        slowest_s, asked = max(slowest_s, time.monotonic() - started), asked + 1
+    error = await mining
+    made = dev.chain.head().number - before - asked
+    assert error["code"] == TIMED_OUT
+    assert error["message"] == f"made {made} of 50000 blocks, which stay: limit call_timeout_s=1"
+    assert 0 < made < 50_000
+    assert asked >= 5
+    assert slowest_s < 0.5
 
 
 async def test_snapshot_and_revert(dev: Client) -> None:

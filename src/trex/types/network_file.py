@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from Crypto.Hash import keccak
+from eth_hash.auto import keccak
 
 from trex.types.network import Genesis, GenesisAccount, L1Origin, L1Settlement, Network, Parameters
 from trex.types.primitives import Address, Gas, Hash32, Wei
@@ -84,7 +84,7 @@ def network_hash(document: Mapping[str, Any]) -> Hash32:
 
 def keccak256(data: bytes) -> Hash32:
     """Ethereum's hash."""
-    return Hash32(keccak.new(digest_bits=256, data=data).digest())
+    return Hash32(keccak(data))
 
 
 def _parse(text: str | bytes) -> Any:

@@ -1,6 +1,8 @@
 """What dApp test suites call: the methods of anvil, Hardhat and Ganache, under each name they go by."""
 
+import asyncio
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,12 +24,12 @@ from trex.chain.dev.params import (
 from trex.chain.dev.signing import Signing
 from trex.chain.producer import Mining, Producer
 from trex.chain.rpc.dispatch import Handler, Session
-from trex.chain.rpc.messages import INVALID_PARAMS, SERVER_ERROR
+from trex.chain.rpc.messages import INVALID_PARAMS, SERVER_ERROR, TIMED_OUT
 from trex.chain.workers import Workers
 from trex.types.errors import RpcError
 
 MINE_MAX = 100_000
-"""Blocks that one request may ask for."""
+"""Blocks that one request may ask for; how many it gets, time decides as well."""
 FAUCET_WEI = 100 * 10**18
 """What the faucet gives when nobody says how much."""
 LEAST_GAS_LIMIT = 1_000_000
@@ -231,8 +233,7 @@ class DevMethods:
                 stamp = params[0]
             if stamp is not None:
                 self._next_timestamp(quantity(stamp, 0, bits=40))
-        for _i in range(blocks):
-            await self.producer.make()
+        await self._make(blocks)
         return b'"0x0"'
 
     @staticmethod
@@ -246,14 +247,31 @@ class DevMethods:
         """Make blocks: how many (1), seconds between them (1)."""
         blocks = self._blocks(params[0] if params and params[0] is not None else 1)
         interval_s = number_at(params, 1, 1, bits=40)
-        apart = max(1, -(-interval_s * 1000 // self.clock.block_time_ms))
-        for i in range(blocks):
-            slot = self.core.head().slot + apart if i else None
-            sealed = await self.producer.make(slot=slot)
-            assert sealed is not None
-        if blocks > 1 and self.clock.slot() < self.core.head().slot:
-            self.clock.set_now(self.core.head().timestamp)
+        try:
+            await self._make(blocks, max(1, -(-interval_s * 1000 // self.clock.block_time_ms)))
+        finally:
+            if blocks > 1 and self.clock.slot() < self.core.head().slot:
+                self.clock.set_now(self.core.head().timestamp)
         return JSON_TRUE
+
+    async def _make(self, blocks: int, apart: int = 1) -> None:
+        """Make blocks, `apart` slots between them, for no longer than a call may take.
+
+        Other requests get their turn after each block.
+
+        Raises:
+            RpcError: not all were made; those that were stay.
+        """
+        limit_s = self.workers.limits.call_timeout_s
+        deadline = time.monotonic() + limit_s
+        for made in range(blocks):
+            if self.producer.stopping or time.monotonic() > deadline:
+                why = (
+                    "the node is stopping" if self.producer.stopping else f"limit call_timeout_s={limit_s:g}"
+                )
+                raise RpcError(TIMED_OUT, f"made {made} of {blocks} blocks, which stay: {why}")
+            await self.producer.make(slot=self.core.head().slot + apart if made else None)
+            await asyncio.sleep(0)
 
     async def snapshot(self, _: Session, __: list[Any]) -> bytes:
         """Remember the chain as it is; answer a number to revert to."""
