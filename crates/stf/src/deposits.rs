@@ -15,7 +15,7 @@ use crate::{
 /// Selector of `setL1BlockValuesEcotone()`, whose arguments follow packed.
 const SET_L1_BLOCK_VALUES: [u8; 4] = [0x44, 0x0a, 0x5e, 0x20];
 /// Gas limit of the L1 attributes deposit.
-const ATTRIBUTES_GAS_LIMIT: u64 = 1_000_000;
+pub const ATTRIBUTES_GAS_LIMIT: u64 = 1_000_000;
 
 /// Storage slots of the L1Block predeploy (OP Stack layout).
 mod slot {

@@ -10,8 +10,10 @@
 extern crate alloc;
 
 pub mod attributes;
+pub mod batch;
 pub mod block;
 pub mod deposits;
+pub mod derive;
 pub mod evm;
 pub mod fees;
 pub mod header;

@@ -105,7 +105,7 @@ impl Transaction {
     }
 }
 
-fn decode_envelope(encoded: &[u8]) -> Result<OpTxEnvelope, DecodeError> {
+pub(crate) fn decode_envelope(encoded: &[u8]) -> Result<OpTxEnvelope, DecodeError> {
     match encoded.first() {
         None => return Err(DecodeError::Encoding("empty")),
         Some(&ty) if ty < 0xc0 && !matches!(ty, 1 | 2 | 4 | DEPOSIT_TYPE) => {
