@@ -146,10 +146,16 @@ impl Reader for Chain {
     }
 
     fn state_at(&self, number: u64) -> Result<ChainState, ReadError> {
-        if number == Chain::head(self).header.number {
-            return Ok(self.newest_state());
+        let newest = Chain::newest(self);
+        if number == newest.head.header.number {
+            return Ok(newest.state());
         }
         self.kept_state(number)
+    }
+
+    fn newest(&self) -> Result<(SealedHeader, ChainState), ReadError> {
+        let newest = Chain::newest(self);
+        Ok((newest.head.header.clone(), newest.state()))
     }
 
     fn kept_state(&self, number: u64) -> Result<ChainState, ReadError> {

@@ -126,9 +126,15 @@ impl<'a, R: Reader> Rpc<'a, R> {
                 pending: Some(pending),
             });
         }
-        let header = self.known_header(id)?;
+        let (header, state) = if id == BlockId::Latest {
+            self.reader.newest()?
+        } else {
+            let header = self.known_header(id)?;
+            let state = self.reader.state_at(header.number)?;
+            (header, state)
+        };
         Ok(Snapshot {
-            state: self.reader.state_at(header.number)?,
+            state,
             hash: Some(header.hash()),
             header: header.inner().clone(),
             pending: None,

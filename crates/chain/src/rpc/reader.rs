@@ -138,6 +138,13 @@ pub trait Reader: Send + Sync {
     /// State after a block that exists; the newest one with what a development network's users
     /// overwrote since.
     fn state_at(&self, number: u64) -> Result<Self::State, ReadError>;
+    /// The newest block and the state after it, with what a development network's users overwrote
+    /// since: both of one moment.
+    fn newest(&self) -> Result<(SealedHeader, Self::State), ReadError> {
+        let head = self.head()?;
+        let state = self.state_at(head.number)?;
+        Ok((head, state))
+    }
     /// State after a block that exists, as its state root has it.
     fn kept_state(&self, number: u64) -> Result<Self::State, ReadError>;
     /// What a development network's users overwrote at the opening of a block.
