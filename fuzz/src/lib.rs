@@ -16,7 +16,7 @@ use trex_stf::{
     program::{self, Input},
     state::State,
     transaction::Transaction,
-    trie::{NodeSource, Trie},
+    trie::{NodeSource, Trie, Update},
     witness::{Witness, WitnessState},
 };
 
@@ -53,17 +53,17 @@ pub fn trie_node(data: &[u8]) {
         let mut trie = Trie::new(keccak256(data));
         let _ = trie.get(key, &source);
         let _ = Trie::new(keccak256(data)).prove(key, &source);
-        for value in [None, Some(vec![1; 40])] {
+        for update in [Update::delete(*key), Update::put(*key, &U256::MAX)] {
             let mut trie = Trie::new(keccak256(data));
-            if trie.update(&mut [(*key, value)], &source, &mut Vec::new()).is_ok() {
-                trie.commit(&mut Vec::new());
+            if trie.update(None, &mut [update], &source, &mut Vec::new()).is_ok() {
+                let _ = trie.root();
             }
         }
     }
     let mut trie = Trie::new(keccak256(data));
-    let mut updates = keys.map(|key| (key, Some(vec![2; 40])));
-    if trie.update(&mut updates, &source, &mut Vec::new()).is_ok() {
-        trie.commit(&mut Vec::new());
+    let mut updates = keys.map(|key| Update::put(key, &U256::MAX));
+    if trie.update(None, &mut updates, &source, &mut Vec::new()).is_ok() {
+        let _ = trie.root();
     }
 }
 

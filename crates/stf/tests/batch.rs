@@ -117,8 +117,11 @@ fn data() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         Just(vec![]),
         prop::collection::vec(any::<u8>(), 0..200),
-        (0u8..3, prop::collection::vec(word(), 0..6))
-            .prop_map(|(selector, words)| [&[selector; 4][..], &words.concat()].concat()),
+        (0u8..3, prop::collection::vec(word(), 0..6)).prop_map(|(selector, words)| [
+            &[selector; 4][..],
+            &words.concat()
+        ]
+        .concat()),
     ]
 }
 
@@ -165,9 +168,8 @@ fn batches() -> impl Strategy<Value = Batch> {
         |(slot_delta, origin_delta, transactions)| BatchBlock { slot_delta, origin_delta, transactions },
     );
     let log_indices = prop::collection::vec(any::<u32>(), 0..4);
-    (any::<[u8; 32]>(), prop::collection::vec(block, 0..6), log_indices).prop_map(
-        |(parent, blocks, log_indices)| Batch { parent_output: parent.into(), blocks, log_indices },
-    )
+    (any::<[u8; 32]>(), prop::collection::vec(block, 0..6), log_indices)
+        .prop_map(|(parent, blocks, log_indices)| Batch { parent_output: parent.into(), blocks, log_indices })
 }
 
 fn slices(blobs: &[Box<Blob>]) -> Vec<&[u8]> {
@@ -236,7 +238,11 @@ fn sample_tx(nonce: u64, data: Vec<u8>, kind: usize) -> Tx {
         data,
         access_list: vec![],
         authorizations: vec![],
-        signature: Signature::new(digest.into(), U256::from_be_bytes(keccak256(digest).0) >> 1, nonce % 2 == 1),
+        signature: Signature::new(
+            digest.into(),
+            U256::from_be_bytes(keccak256(digest).0) >> 1,
+            nonce % 2 == 1,
+        ),
     }
 }
 
@@ -260,7 +266,8 @@ fn a_batch_above_the_most_bytes_is_refused() {
 fn sample() -> Batch {
     let tx = |nonce, data, kind| sample_tx(nonce, data, kind).encode();
     let transfer = [&hex!("a9059cbb")[..], &[0; 12], &[0xab; 20], &[0; 31], &[7]].concat();
-    let block = |slot_delta, origin_delta, transactions| BatchBlock { slot_delta, origin_delta, transactions };
+    let block =
+        |slot_delta, origin_delta, transactions| BatchBlock { slot_delta, origin_delta, transactions };
     Batch {
         parent_output: keccak256("parent"),
         blocks: vec![

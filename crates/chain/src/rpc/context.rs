@@ -133,12 +133,7 @@ impl<'a, R: Reader> Rpc<'a, R> {
             let state = self.reader.state_at(header.number)?;
             (header, state)
         };
-        Ok(Snapshot {
-            state,
-            hash: Some(header.hash()),
-            header: header.inner().clone(),
-            pending: None,
-        })
+        Ok(Snapshot { state, hash: Some(header.hash()), header: header.inner().clone(), pending: None })
     }
 
     /// Rules and facts of the block with this header.

@@ -63,7 +63,8 @@ impl Calls {
             _ if length % WORD == 4 => 1,
             _ => 2,
         };
-        let contexts = [context(&[CLASS, 1, to]), context(&[CLASS, 2, self.last_class]), context(&[CLASS, 3])];
+        let contexts =
+            [context(&[CLASS, 1, to]), context(&[CLASS, 2, self.last_class]), context(&[CLASS, 3])];
         let class = coder.symbol(class, 2, &contexts, CLASS as usize)?;
         self.last_class = class;
         match class {
@@ -107,7 +108,8 @@ impl Calls {
         let selector = context(&[selector]);
         let words = length.saturating_sub(4) / WORD;
         let words = number(coder, WORDS, [selector, context(&[to, selector])], words as u128)?;
-        let length = usize::try_from(words).ok().and_then(|words| words.checked_mul(WORD)).ok_or(Reason::Ratio)?;
+        let length =
+            usize::try_from(words).ok().and_then(|words| words.checked_mul(WORD)).ok_or(Reason::Ratio)?;
         self.history.begin(budget, length + 4)?;
         data.resize(4 + length, 0);
         let begin = self.history.bytes.len();
@@ -258,7 +260,8 @@ impl History {
         }
         let Some(last) = self.bytes.last_chunk::<REPEAT>() else { return };
         let [a, b, c, d, e] = *last;
-        let slot = (context(&[u32::from_le_bytes([a, b, c, d]), u32::from(e)]) >> (32 - REPEAT_BITS)) as usize;
+        let slot =
+            (context(&[u32::from_le_bytes([a, b, c, d]), u32::from(e)]) >> (32 - REPEAT_BITS)) as usize;
         if self.repeat == 0 {
             self.repeat = self.ends[slot] as usize;
         }
@@ -271,7 +274,11 @@ impl History {
 
     /// What a repetition foretells: the byte, and how long it has held.
     fn foretold(&self) -> (u32, u32) {
-        if self.repeat == 0 { (0, 0) } else { (u32::from(self.bytes[self.repeat]) + 1, self.repeated.min(15)) }
+        if self.repeat == 0 {
+            (0, 0)
+        } else {
+            (u32::from(self.bytes[self.repeat]) + 1, self.repeated.min(15))
+        }
     }
 
     /// A byte of a word.

@@ -215,7 +215,8 @@ pub(super) struct Decoder<'a> {
 
 impl<'a> Decoder<'a> {
     pub(super) fn new(coded: &'a [u8], raw: &'a [u8]) -> Self {
-        let mut decoder = Self { model: Model::new(), low: 0, high: u32::MAX, value: 0, coded, taken: 0, raw };
+        let mut decoder =
+            Self { model: Model::new(), low: 0, high: u32::MAX, value: 0, coded, taken: 0, raw };
         for _ in 0..4 {
             decoder.take();
         }

@@ -166,12 +166,7 @@ impl Transactions {
         Ok(())
     }
 
-    fn data<C: Coder>(
-        &mut self,
-        coder: &mut C,
-        txs: &mut [Fields],
-        keys: &mut [Keys],
-    ) -> Result<(), Reason> {
+    fn data<C: Coder>(&mut self, coder: &mut C, txs: &mut [Fields], keys: &mut [Keys]) -> Result<(), Reason> {
         for (tx, keys) in txs.iter_mut().zip(keys) {
             let to = if tx.to.is_some() { keys.to } else { u32::MAX };
             let selector = self.calls.code(coder, &mut self.addresses, to, &mut tx.data, &mut self.budget)?;
@@ -206,8 +201,7 @@ impl Transactions {
                 for slot in slots {
                     let at = context(&[column::KEYS, index]);
                     let addresses = &mut self.addresses;
-                    let token =
-                        self.calls.word(coder, addresses, index, at, None, tokens, &mut slot.0)?;
+                    let token = self.calls.word(coder, addresses, index, at, None, tokens, &mut slot.0)?;
                     tokens = [token, tokens[0]];
                 }
             }

@@ -267,7 +267,11 @@ pub fn decode_batch(bytes: &[u8], chain_id: u64) -> Result<Batch, Reason> {
     let blocks = columns.blocks.into_iter().map(|block| BatchBlock {
         slot_delta: block.slot_delta,
         origin_delta: block.origin_delta,
-        transactions: transactions.by_ref().take(block.count as usize).map(|tx| tx.encode(chain_id)).collect(),
+        transactions: transactions
+            .by_ref()
+            .take(block.count as usize)
+            .map(|tx| tx.encode(chain_id))
+            .collect(),
     });
     Ok(Batch {
         parent_output: B256::from(*parent_output),

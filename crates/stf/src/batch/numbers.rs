@@ -31,8 +31,7 @@ pub(super) fn number<C: Coder>(
     value: u128,
 ) -> Result<u128, Reason> {
     let set = column as usize;
-    let contexts =
-        [context(&[column, 1]), context(&[column, 2, keys[0]]), context(&[column, 3, keys[1]])];
+    let contexts = [context(&[column, 1]), context(&[column, 2, keys[0]]), context(&[column, 3, keys[1]])];
     let length = coder.symbol(128 - value.leading_zeros(), 8, &contexts, set)?;
     if length > 128 {
         return Err(Reason::Field);

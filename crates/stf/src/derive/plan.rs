@@ -196,10 +196,10 @@ pub fn plan(
     };
     match batch {
         Ok((attributes, batch)) => {
-            let blocks = attributes.into_iter().zip(batch.blocks).map(|(attributes, block)| PlannedBlock {
-                attributes,
-                transactions: block.transactions,
-            });
+            let blocks = attributes
+                .into_iter()
+                .zip(batch.blocks)
+                .map(|(attributes, block)| PlannedBlock { attributes, transactions: block.transactions });
             Ok(Plan { outcome: Outcome::Batch, blocks: blocks.collect() })
         }
         Err(reason) => Ok(Plan { outcome: Outcome::Empty(reason), blocks: planner.empty()? }),
@@ -245,8 +245,7 @@ impl<'a> Planner<'a> {
             return Err(DeriveError::GasLimit(derivation.gas_limit));
         }
         let (from, to) = (&parent.origin, header);
-        if to.origin_number < from.number
-            || (to.origin_number == from.number && to.origin_hash != from.hash)
+        if to.origin_number < from.number || (to.origin_number == from.number && to.origin_hash != from.hash)
         {
             return Err(DeriveError::Origin { parent: from.number, number: to.origin_number });
         }
@@ -365,9 +364,9 @@ impl<'a> Planner<'a> {
         }
         let pairs = self.deposits.iter().zip(indices);
         let next = pairs.clone().skip(1);
-        let falls = pairs.zip(next).any(|((deposit, index), (later, after))| {
-            deposit.l1_number == later.l1_number && after <= index
-        });
+        let falls = pairs
+            .zip(next)
+            .any(|((deposit, index), (later, after))| deposit.l1_number == later.l1_number && after <= index);
         if falls { Err(Reason::LogIndex) } else { Ok(()) }
     }
 
@@ -382,8 +381,8 @@ impl<'a> Planner<'a> {
         let gas_limit = self.derivation.gas_limit;
         let mut gas_left = gas_limit - if announces_origin { ATTRIBUTES_GAS_LIMIT } else { 0 };
         let mut deposits = Vec::new();
-        while let Some(deposit) =
-            pending.pop_front_if(|deposit| deposit.l1_number <= origin.number && deposit.gas_limit <= gas_left)
+        while let Some(deposit) = pending
+            .pop_front_if(|deposit| deposit.l1_number <= origin.number && deposit.gas_limit <= gas_left)
         {
             gas_left -= deposit.gas_limit;
             deposits.push(deposit.encoded);
@@ -450,5 +449,9 @@ fn deposits(
         queue = Queue { count: queue.count + 1, accumulator: accumulate(queue.accumulator, record) };
         out.push(deposit);
     }
-    if queue == header.queue { Ok(out) } else { Err(DeriveError::Queue { expected: header.queue, actual: queue }) }
+    if queue == header.queue {
+        Ok(out)
+    } else {
+        Err(DeriveError::Queue { expected: header.queue, actual: queue })
+    }
 }
