@@ -155,7 +155,7 @@ pub fn agree(chain: &Chain) -> usize {
             // Back by up to three blocks, now and then over a new opening, and forward again.
             let back = index.saturating_sub(index / every % 3);
             stored.unwind(chain, back as u64);
-            if index / every.is_multiple_of(2) {
+            if (index / every).is_multiple_of(2) {
                 stored.reopen();
             }
             stored.run(&inputs[..=index], back);
