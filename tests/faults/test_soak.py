@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.faults.child import COMMAND, Devnet, environment, transfer
+from tests.faults.child import COMMAND, Client, Devnet, environment, transfer
 
 from trex.chain.dev.accounts import ACCOUNTS
 
@@ -20,26 +20,34 @@ ALL_IN_S = 120
 @pytest.mark.long
 def test_soak_a_million_transactions_give_the_roots_of_an_uninterrupted_run(tmp_path: Path) -> None:
     count = int(os.environ.get("TREX_SOAK") or 1_000_000)
-    data, senders, most = tmp_path / "data", len(ACCOUNTS), 0
+    data = tmp_path / "data"
     with Devnet(data, tmp_path / "log", "--cache-mb", "256") as node:
         client = node.connect()
-        sent = 0
-        while sent < count:
-            nonce, sender = divmod(sent // BATCH, senders)
-            raws = [
-                transfer(sender, nonce * BATCH + index, f"0x{0x50AC000000 + sent + index:040x}", 1)
-                for index in range(BATCH)
-            ]
-            for answer in client.batch([("eth_sendRawTransaction", [raw]) for raw in raws]):
-                assert "error" not in answer, answer
-            sent += BATCH
-            if sent % (BATCH * 40) == 0:
-                most = max(most, node.memory_bytes())
-                assert most < MEMORY_BYTES, f"{most} bytes after {sent} transactions"
+        try:
+            send_all(node, client, count)
+        finally:
+            client.close()
         wait_for_empty(node)
         assert node.stop() == 0
-    print(f"{sent} transactions, {most >> 20} MiB at most")  # noqa: T201
     again(tmp_path, data)
+
+
+def send_all(node: Devnet, client: Client, count: int) -> None:
+    """Send transfers to new accounts, as fast as answers come."""
+    sent = most = 0
+    while sent < count:
+        nonce, sender = divmod(sent // BATCH, len(ACCOUNTS))
+        raws = [
+            transfer(sender, nonce * BATCH + index, f"0x{0x50AC000000 + sent + index:040x}", 1)
+            for index in range(BATCH)
+        ]
+        for answer in client.batch([("eth_sendRawTransaction", [raw]) for raw in raws]):
+            assert "error" not in answer, answer
+        sent += BATCH
+        if sent % (BATCH * 40) == 0:
+            most = max(most, node.memory_bytes())
+            assert most < MEMORY_BYTES, f"{most} bytes after {sent} transactions"
+    print(f"{sent} transactions, {most >> 20} MiB at most")  # noqa: T201
 
 
 def wait_for_empty(node: Devnet) -> None:
