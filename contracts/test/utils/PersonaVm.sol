@@ -25,7 +25,9 @@ interface PersonaVm is Vm {
         pure
         returns (bytes memory signature);
     function signP256(uint256 privateKey, bytes32 digest) external pure returns (bytes32 r, bytes32 s);
+    function prank(address sender, address origin) external;
     function startPrank(address sender) external;
+    function txGasPrice(uint256 price) external;
     function stopPrank() external;
     function verifyEd25519(
         bytes calldata signature,
