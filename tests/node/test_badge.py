@@ -1,11 +1,13 @@
 """`trex badge` as its users type it."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from tests.settlement.anvil_l1 import anvil
 
 from trex.node.cli import main
 
@@ -130,3 +132,27 @@ def test_dry_run_with_observations_decides(tmp_path: Path) -> None:
 def test_dry_run_evidence_that_is_none_is_refused(parts: dict[str, Any], tmp_path: Path) -> None:
     code, output = run("dry-run", POLICY, evidence(tmp_path, **parts))
     assert (code, "not an evidence file" in output) == (1, True)
+
+
+async def test_dry_run_asks_a_chain_about_wallets(tmp_path: Path) -> None:
+    """A node that runs is asked; one that does not leaves the check undecided."""
+    file = tmp_path / "policy.json"
+    check = {
+        "validator": "token.balance",
+        "parameters": {"chain": 31337, "token": "native"},
+        "is": {"atLeast": "20000"},
+    }
+    levels = [{"level": 1, "name": "Rich", "points": 1, "when": {"check": check}}]
+    file.write_text(json.dumps({"version": 1, "name": "x", "evidenceClass": "public", "levels": levels}))
+    alice, bob = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266", "0x70997970c51812dc3a010c7d01b50e0d17dc79c8"
+    async with anvil() as node:
+        asked = ("--rpc", f"31337={node.url}", "--confirmations", "0", "--json")
+        for wallets, word, code in (((alice, bob), "granted", 0), ((alice, alice), "refused", 1)):
+            options = [option for wallet in wallets for option in ("--wallet", wallet)]
+            found, output = await asyncio.to_thread(run, "dry-run", str(file), *options, *asked)
+            assert (found, json.loads(output)["outcome"]) == (code, word)
+    found, output = await asyncio.to_thread(run, "dry-run", str(file), "--wallet", alice, *asked)
+    assert (found, json.loads(output)["outcome"]) == (3, "undecided")
+    assert run("dry-run", str(file))[0] == 3
+    for wrong in (("--rpc", "x"), ("--rpc", "1=ftp://x"), ("--rpc", "1=http://x", "--wallet", "0x1")):
+        assert run("dry-run", str(file), *wrong)[0] == 2

@@ -1,10 +1,12 @@
 """`trex badge`: policies of badges, checked, explained and tried on evidence."""
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import click
 import orjson
 
@@ -16,8 +18,10 @@ from trex.badges.policy import MAX_POLICY_BYTES, Policy, PolicyError, read_polic
 from trex.node.times import now_or
 from trex.types.decision import Outcome
 from trex.types.evm import read_address
-from trex.types.primitives import Hash32
+from trex.types.primitives import Address, Hash32
 from trex.types.strict_json import StrictJsonError, parse_strict_json
+from trex.validators.onchain.observe import observe
+from trex.validators.onchain.source import EvmChain, EvmSource
 from trex.validators.zktls.observe import check_fault
 from trex.validators.zktls.observe import observations as claim_observations
 from trex.validators.zktls.provider import ProviderError, provider_by_id
@@ -90,14 +94,41 @@ def explain(policy_file: Path, as_json: bool) -> None:
 @badge.command("dry-run")
 @FILE
 @click.argument(
-    "evidence_file", metavar="EVIDENCE", type=click.Path(exists=True, dir_okay=False, path_type=Path)
+    "evidence_file",
+    metavar="[EVIDENCE]",
+    required=False,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)
+@click.option(
+    "--wallet",
+    "wallets",
+    multiple=True,
+    metavar="ADDRESS",
+    help="A linked wallet; may be given more than once.",
+)
+@click.option(
+    "--rpc",
+    multiple=True,
+    metavar="CHAIN=URL",
+    help="Ask this endpoint about the chain; given more than once, most must agree.",
+)
+@click.option(
+    "--confirmations", type=int, help="Blocks behind the newest; default is what the chain calls final."
 )
 @click.option(
     "--at", "now_s", type=int, metavar="SECONDS", help="Decide as of this Unix time; default is now."
 )
 @JSON
-def dry_run(policy_file: Path, evidence_file: Path, now_s: int | None, as_json: bool) -> None:
-    """Decide POLICY on the EVIDENCE of a file, and grant nothing.
+def dry_run(
+    policy_file: Path,
+    evidence_file: Path | None,
+    wallets: tuple[str, ...],
+    rpc: tuple[str, ...],
+    confirmations: int | None,
+    now_s: int | None,
+    as_json: bool,
+) -> None:
+    """Decide POLICY on the EVIDENCE of a file and on what chains say, and grant nothing.
 
     EVIDENCE is JSON: `observations`, a list of {validator, parameters, value, observedAtS, source, reason};
     `claims`, a list of {provider, proof, binding, account, issuedAtS}, judged as by `trex zktls verify`; and
@@ -105,7 +136,10 @@ def dry_run(policy_file: Path, evidence_file: Path, now_s: int | None, as_json: 
     3: undecided.
     """
     policy, now = _policy(policy_file), now_or(now_s)
-    decision = evaluate(policy, _evidence(_read(evidence_file, MAX_EVIDENCE_BYTES), now), now)
+    facts = _evidence(_read(evidence_file, MAX_EVIDENCE_BYTES), now) if evidence_file else {}
+    if rpc:
+        facts = {**facts, **asyncio.run(_ask(policy, _chains(rpc, confirmations), _wallets(wallets), now))}
+    decision = evaluate(policy, facts, now)
     if as_json:
         click.echo(_json(decision_json(policy, decision)))
     else:
@@ -117,6 +151,33 @@ def dry_run(policy_file: Path, evidence_file: Path, now_s: int | None, as_json: 
             for line in _tree(level.finding, 1):
                 click.echo(line)
     raise SystemExit(EXIT_CODES[decision.outcome])
+
+
+def _wallets(texts: tuple[str, ...]) -> list[Address]:
+    try:
+        return [read_address(text) for text in texts]
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--wallet") from error
+
+
+def _chains(texts: tuple[str, ...], confirmations: int | None) -> list[EvmChain]:
+    urls: dict[int, list[str]] = {}
+    for text in texts:
+        chain, equals, url = text.partition("=")
+        if not equals or not chain.isdecimal() or not url.startswith(("http://", "https://")):
+            raise click.BadParameter(f"{text!r} is not CHAIN=URL", param_hint="--rpc")
+        urls.setdefault(int(chain), []).append(url)
+    return [
+        EvmChain(chain, tuple(found), len(found) // 2 + 1, confirmations) for chain, found in urls.items()
+    ]
+
+
+async def _ask(
+    policy: Policy, chains: list[EvmChain], wallets: list[Address], now_s: int
+) -> Mapping[Hash32, Observation]:
+    async with aiohttp.ClientSession() as session:
+        sources = {chain.chain_id: EvmSource(chain, session) for chain in chains}
+        return await observe(policy.checks(), sources, wallets, now_s)
 
 
 def decision_json(policy: Policy, decision: PolicyDecision) -> dict[str, Any]:

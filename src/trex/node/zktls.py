@@ -27,8 +27,6 @@ EXIT_CODES = {
 MARKS = {Outcome.GRANTED: "ok", Outcome.REFUSED: "BROKEN", Outcome.UNDECIDED: "?"}
 """How a line of reasons begins."""
 
-_CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
-
 
 @click.group()
 def zktls() -> None:
@@ -183,7 +181,8 @@ def _print(verdict: Verdict) -> None:
 
 
 def _plain(text: str) -> str:
-    return text.translate(_CONTROL).encode("utf-8", "backslashreplace").decode()
+    """Text as it may be shown: nothing that moves the cursor or turns the direction of writing."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def _provider_json(provider: Provider) -> dict[str, Any]:

@@ -200,7 +200,7 @@ def _url(root: dict[str, Any]) -> str:
         host, port = parts.hostname, parts.port
     except ValueError as error:
         raise _wrong("parameters.url", f"cannot be read: {error}") from error
-    plain = url.isascii() and url.isprintable() and not set(url) & set(' \\\t"<>^`|')
+    plain = parts.netloc.isascii() and url.isprintable() and not set(url) & set(" \\")
     if parts.scheme != "https" or not url.startswith("https://") or not host or not plain:
         raise _wrong("parameters.url", "must be a plain https URL")
     if parts.username is not None or parts.password is not None or "@" in parts.netloc or parts.fragment:
