@@ -52,6 +52,9 @@ impl Table {
 /// One write: a table, a key, and its value or `None` to remove it.
 pub(crate) type Op = (Table, Vec<u8>, Option<lsm_tree::Slice>);
 
+/// Entries of one block from which on two threads write them.
+const SPLIT_OPS: usize = 1024;
+
 /// Level-0 runs above which a writer waits for compaction.
 const MAX_RUNS: usize = 20;
 
@@ -270,7 +273,20 @@ impl Trees {
     }
 
     /// Writes entries that no reader sees before [`Trees::publish`].
-    pub(crate) fn write(&self, seq: u64, mut ops: Vec<Op>) {
+    pub(crate) fn write(&self, seq: u64, ops: Vec<Op>) {
+        if ops.len() < SPLIT_OPS {
+            return self.insert(seq, ops);
+        }
+        // Tables share nothing: half of a block's entries go in on a thread of their own.
+        let (past, present): (Vec<Op>, Vec<Op>) =
+            ops.into_iter().partition(|op| matches!(op.0, Table::History | Table::Lookup));
+        std::thread::scope(|scope| {
+            scope.spawn(|| self.insert(seq, past));
+            self.insert(seq, present);
+        });
+    }
+
+    fn insert(&self, seq: u64, mut ops: Vec<Op>) {
         // Neighbours share their way down the memtable: sorting more than halves the cost.
         ops.sort_unstable_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
         for (table, key, value) in ops {

@@ -80,6 +80,27 @@ fn test_store_random_history_equals_model() {
     }
 }
 
+/// Blocks of so many entries that several threads write them.
+#[test]
+fn test_large_blocks_equal_model() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path(), History::Archive);
+    let mut chain = vec![next_block(None, 7, 1500)];
+    store.init_genesis(&chain[0].data()).unwrap();
+    for _ in 0..4 {
+        let block = next_block(chain.last(), 7, 1500);
+        store.commit(&block.data()).unwrap();
+        chain.push(block);
+    }
+    assert!(chain.iter().any(|block| block.diff.nodes.len() > 1000));
+    check_all(&store, &chain);
+    drop(store);
+    store = open(dir.path(), History::Archive);
+    check_all(&store, &chain);
+    let done = store.verify(None, &mut |_, _, _| {}).unwrap();
+    assert_eq!((done.blocks, done.unreachable_nodes), (5, 0));
+}
+
 #[test]
 fn test_view_stays_fixed_while_blocks_come_and_go() {
     let dir = tempfile::tempdir().unwrap();
