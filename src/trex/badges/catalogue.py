@@ -170,6 +170,12 @@ CATALOGUE: Mapping[str, Check] = {
     "web3.volume": _web3("sum of an argument, in its smallest unit", argument=NAME),
     "web3.since-first": _web3("seconds since the first such event"),
     "web3.since-last": _web3("seconds since the last such event"),
+    "solana.balance": Check(
+        ValueKind.NUMBER,
+        EvidenceClass.PUBLIC,
+        "whole tokens of all Solana wallets",
+        {"token": _text(r"[1-9A-HJ-NP-Za-km-z]{32,44}|native", "a mint's address, or native")},
+    ),
     "nft.owned": _nft("items in all wallets", ids=IDS, traits=TRAITS),
     "nft.held": _nft("seconds with at least one item", mode=MODE),
     "nft.minted": _nft("items minted to the wallets"),
