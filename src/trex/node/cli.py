@@ -10,9 +10,7 @@ COMMANDS = {
     "export": LazyCommand("trex.node.db:export", "Write blocks to FILE."),
     "import": LazyCommand("trex.node.db:import_", "Execute and store the blocks of FILE."),
     "db": LazyCommand("trex.node.db:db", "Look after a data directory."),
-    "l1": LazyCommand(
-        "trex.node.l1:l1", "Bring the contracts of a network to L1."
-    ),
+    "l1": LazyCommand("trex.node.l1:l1", "Bring the contracts of a network to L1."),
     "network": LazyCommand("trex.node.network:network", "Look at a network file."),
     "statetest": LazyCommand(
         "trex.node.statetest:statetest", "Run Ethereum's state tests in PATH; exit code 1 if one fails."
