@@ -164,6 +164,9 @@ contract BadgeAttacksTest is BadgesBase {
         pvm.assertFalse(holds(json, '"image":"javascript'));
         bytes memory picture = decoded(string(between(json, '"image":"', '"')), 26);
         pvm.assertFalse(holds(picture, "<script"));
+        // The guard removed: the name as it is would stand in the picture as an element.
+        bytes memory naive = abi.encodePacked("<text>", policies.policyOf(policy).name, "</text>");
+        pvm.assertTrue(holds(naive, "<script>alert(1)</script>"));
         pvm.assertTrue(holds(picture, "&lt;/text&gt;&lt;script"));
         pvm.assertTrue(holds(json, '\\"image\\":\\"javascript'));
     }

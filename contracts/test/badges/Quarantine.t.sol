@@ -122,6 +122,9 @@ contract QuarantineTest is BadgesBase {
         open(CASE_ATTESTOR, member(1), theft, type(uint64).max);
         pvm.assertEq(badges.stateOf(tokenId), STATE_SUSPENDED);
         pvm.assertEq(badges.stateOf(given[0].tokenId), STATE_GRANTED);
+        // The guard removed: by the time that the attestors wrote, the badge lies before the theft.
+        pvm.assertLt(badges.badgeOf(tokenId).attestedAt, theft);
+        pvm.assertGt(badges.badgeOf(tokenId).recordedAt, theft);
     }
 
     /// @dev The steward can suspend at once, and nothing else (BDG-030).
