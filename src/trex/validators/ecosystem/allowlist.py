@@ -1,16 +1,16 @@
-"""Eligibility in stages by allow-lists: Merkle trees as OpenZeppelin's contracts verify them (ECO-010)."""
+"""Eligibility in stages by allow-lists: Merkle trees as the contract verifies them (ECO-010)."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from trex.types.decision import Decision, Outcome, Reason
 from trex.types.network_file import keccak256
-from trex.types.primitives import Address, Hash32
+from trex.types.primitives import Hash32
 
 
-def leaf(wallet: Address, quota: int) -> Hash32:
-    """Hash keccak(keccak(abi.encode(wallet, quota))): twice, so that no inner node can pass for an entry."""
-    return keccak256(keccak256(bytes(12) + wallet + quota.to_bytes(32)))
+def leaf(passport: int, quota: int) -> Hash32:
+    """Hash keccak(keccak(abi.encode(passport, quota))): twice: no inner node passes for an entry."""
+    return keccak256(keccak256(passport.to_bytes(32) + quota.to_bytes(32)))
 
 
 def _pair(one: Hash32, other: Hash32) -> Hash32:
@@ -21,22 +21,22 @@ def _pair(one: Hash32, other: Hash32) -> Hash32:
 class AllowList:
     """Who may take how much, as a tree with a root."""
 
-    def __init__(self, entries: Iterable[tuple[Address, int]]) -> None:
+    def __init__(self, entries: Iterable[tuple[int, int]]) -> None:
         """Make a tree; the order of entries does not count.
 
         Raises:
-            ValueError: there is no entry, a wallet is there twice, or a quota is not 1 to 2^256 - 1.
+            ValueError: there is no entry, a passport is there twice, or a number is not 1 to 2^256 - 1.
         """
-        self.quotas = dict[Address, int]()
-        for wallet, quota in entries:
-            if wallet in self.quotas:
-                raise ValueError(f"0x{wallet.hex()} is there twice")
-            if not 0 < quota < 2**256:
-                raise ValueError(f"a quota of {quota}")
-            self.quotas[wallet] = quota
+        self.quotas = dict[int, int]()
+        for passport, quota in entries:
+            if passport in self.quotas:
+                raise ValueError(f"passport {passport} is there twice")
+            if not 0 < quota < 2**256 or not 0 < passport < 2**256:
+                raise ValueError(f"passport {passport} with a quota of {quota}")
+            self.quotas[passport] = quota
         if not self.quotas:
             raise ValueError("an empty list")
-        self._rows = [sorted(leaf(wallet, quota) for wallet, quota in self.quotas.items())]
+        self._rows = [sorted(leaf(passport, quota) for passport, quota in self.quotas.items())]
         while len(self._rows[-1]) > 1:
             row = self._rows[-1]
             above = [_pair(*row[at : at + 2]) for at in range(0, len(row) - 1, 2)]
@@ -47,13 +47,13 @@ class AllowList:
         """What a contract is told."""
         return self._rows[-1][0]
 
-    def proof(self, wallet: Address) -> tuple[Hash32, ...]:
-        """Return what shows that a wallet is on the list.
+    def proof(self, passport: int) -> tuple[Hash32, ...]:
+        """Return what shows that a passport is on the list.
 
         Raises:
             KeyError: it is not.
         """
-        at = self._rows[0].index(leaf(wallet, self.quotas[wallet]))
+        at = self._rows[0].index(leaf(passport, self.quotas[passport]))
         proof = []
         for row in self._rows[:-1]:
             if at ^ 1 < len(row):
@@ -62,9 +62,9 @@ class AllowList:
         return tuple(proof)
 
 
-def proves(root: Hash32, wallet: Address, quota: int, proof: Sequence[Hash32]) -> bool:
-    """Tell whether a proof shows that a wallet is on the list with that quota."""
-    node = leaf(wallet, quota)
+def proves(root: Hash32, passport: int, quota: int, proof: Sequence[Hash32]) -> bool:
+    """Tell whether a proof shows that a passport is on the list with that quota."""
+    node = leaf(passport, quota)
     for other in proof:
         node = _pair(node, other)
     return node == root
@@ -83,7 +83,7 @@ class Stage:
     closes_s: int
     """First second that is too late."""
     quota: int
-    """How much one person may take where there is no list."""
+    """The most that one person may take; a list may allow less."""
     supply: int
     """How much there is in this stage."""
 
@@ -100,14 +100,14 @@ class Taken:
 
 def judge_stage(
     stage: Stage,
-    wallet: Address,
+    passport: int,
     listed_quota: int,
     proof: Sequence[Hash32],
     taken: Taken,
     amount: int,
     now_s: int,
 ) -> Decision:
-    """Decide whether a wallet may take so much now (ECO-011)."""
+    """Decide whether a passport may take so much now (ECO-011)."""
     reasons = []
 
     def step(held: bool, name: str, message: str) -> None:
@@ -118,9 +118,9 @@ def judge_stage(
     )
     quota = stage.quota
     if stage.root is not None:
-        quota = listed_quota
+        quota = min(quota, listed_quota)
         step(
-            proves(stage.root, wallet, listed_quota, proof),
+            proves(stage.root, passport, listed_quota, proof),
             "list",
             f"on the list of {stage.name} with {quota}",
         )
