@@ -9,7 +9,9 @@ use alloy_rlp::Encodable;
 use alloy_trie::Nibbles;
 use trex_chain::{block_rlp, network::Network};
 use trex_stf::{
+    batch::{BLOB_BYTES, decode_batch, encode_batch, pack_blobs, unpack_blobs},
     deposits::announced_origin,
+    derive::{BatchHeader, BlobSchedule, Deposit, L1Header},
     evm::tx_env,
     fees::fastlz_length,
     header::{extra_data as encode_slot, slot},
@@ -116,5 +118,28 @@ pub fn block_stream(data: &[u8]) {
 pub fn network_file(data: &[u8]) {
     if let Ok(network) = Network::parse(data) {
         let _ = network.genesis();
+    }
+}
+
+/// A batch has one form and so have the blobs, headers and deposits around it; what is none is refused.
+pub fn batch(data: &[u8]) {
+    const CHAIN_ID: u64 = 1962;
+    if let Ok(batch) = decode_batch(data, CHAIN_ID) {
+        assert_eq!(encode_batch(&batch, CHAIN_ID).as_deref(), Ok(data), "a batch has one form");
+    }
+    let mut blob = data.to_vec();
+    blob.resize(BLOB_BYTES, 0);
+    if let Ok(content) = unpack_blobs(&[&blob]) {
+        assert!(pack_blobs(&content)[0][..] == blob[..], "a blob has one form");
+    }
+    if let Some(header) = BatchHeader::decode(data) {
+        assert_eq!(header.encode(), data, "a batch header has one form");
+    }
+    if let Some(deposit) = Deposit::decode(&Bytes::copy_from_slice(data)) {
+        assert_eq!(&deposit.encode()[..], data, "a deposit has one form");
+        assert!(Transaction::decode(deposit.transaction(B256::ZERO, 0)).is_ok());
+    }
+    if let Some(header) = L1Header::decode(data) {
+        let _ = header.origin(&BlobSchedule::of_l1(1));
     }
 }

@@ -7,9 +7,15 @@ mod common;
 
 use std::{fs, path::Path};
 
-use alloy_primitives::{B256, Bytes, U256, keccak256};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use common::{chain::Chain, scenarios};
-use trex_stf::{program::Input, transaction::Transaction, witness::Witness};
+use trex_stf::{
+    batch::{Batch, BatchBlock, encode_batch, pack_blobs},
+    derive::{BatchHeader, Deposit},
+    program::Input,
+    transaction::Transaction,
+    witness::Witness,
+};
 
 type Target = (&'static str, fn(&[u8]), Vec<Vec<u8>>);
 
@@ -109,7 +115,43 @@ fn targets(chains: &[Chain]) -> Vec<Target> {
         ("program", trex_fuzz::program, inputs.iter().map(alloy_rlp::encode).collect()),
         ("block_stream", trex_fuzz::block_stream, blocks.collect()),
         ("network_file", trex_fuzz::network_file, vec![fs::read(network).unwrap()]),
+        ("batch", trex_fuzz::batch, batches(&inputs)),
     ]
+}
+
+/// Batches of the scenarios' transactions, bare and in blobs, and what stands around a batch on L1.
+fn batches(inputs: &[Input]) -> Vec<Vec<u8>> {
+    let deposit = Deposit {
+        l1_number: 7,
+        from: Address::repeat_byte(1),
+        to: Address::repeat_byte(2),
+        mint_wei: 1,
+        value_wei: U256::from(1),
+        gas_limit: 21_000,
+        is_creation: false,
+        data: Bytes::from_static(b"data"),
+    };
+    let header = BatchHeader { blobs: vec![B256::repeat_byte(1)], ..BatchHeader::default() };
+    let mut out = vec![header.encode(), deposit.encode().to_vec()];
+    for input in inputs {
+        out.push(alloy_rlp::encode(&input.parent));
+        let is_ordinary = |tx: &&Bytes| {
+            Transaction::decode((*tx).clone()).is_ok_and(|tx| !tx.is_deposit())
+                && encode_batch(&span(vec![(*tx).clone()]), 1962).is_ok()
+        };
+        let transactions: Vec<Bytes> = input.transactions.iter().filter(is_ordinary).cloned().collect();
+        if !transactions.is_empty() {
+            let bytes = encode_batch(&span(transactions), 1962).unwrap();
+            out.push(pack_blobs(&bytes)[0][..4 * bytes.len().min(32_000)].to_vec());
+            out.push(bytes);
+        }
+    }
+    out
+}
+
+fn span(transactions: Vec<Bytes>) -> Batch {
+    let block = BatchBlock { slot_delta: 1, origin_delta: 0, transactions };
+    Batch { blocks: vec![block], log_indices: vec![1], ..Batch::default() }
 }
 
 fn cases(default: usize) -> usize {

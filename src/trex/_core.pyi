@@ -14,6 +14,27 @@ from trex.types.errors import RpcError
 __version__: Final[str]
 PROFILE: Final[Literal["debug", "release"]]
 
+def explain_batch(blobs: Sequence[bytes], chain_id: int) -> bytes:
+    """Say what blobs hold, as JSON: `{"batch": ...}`, or `{"reason": {"code", "name", "text"}}` (BAT-050)."""
+
+def encode_batch(
+    chain_id: int,
+    parent_output: bytes,
+    blocks: Sequence[tuple[int, int, Sequence[bytes]]],
+    log_indices: Sequence[int],
+) -> list[bytes]:
+    """Write a batch and pack it in blobs (specs/batch.md).
+
+    Args:
+        chain_id: of the network.
+        parent_output: output root of the block before the first, 32 bytes.
+        blocks: for each its slot delta, origin delta, and EIP-2718 bytes of its ordinary transactions.
+        log_indices: L1 log indices of the deposits in the span.
+
+    Raises:
+        CoreError: `bad_batch`, with the name of the reason.
+    """
+
 @final
 class Head:
     """A sealed block, as much of it as production needs."""
@@ -149,6 +170,48 @@ class Chain:
 
     def block_rlp(self, number: int) -> bytes:
         """Return a block as `insert` and `import_file` take it. Raises CoreError `bad_block` if unknown."""
+
+    def derive(
+        self,
+        parent: int,
+        *,
+        header: bytes,
+        queue: tuple[int, bytes],
+        blobs: Sequence[bytes],
+        l1_headers: Sequence[bytes],
+        deposits: Sequence[bytes],
+    ) -> bytes:
+        """Derive the blocks of a batch header on top of block `parent` (specs/derivation.md).
+
+        Blocks that the chain has already stay. At the first that differs the chain goes back and makes the
+        blocks that L1 says, each durable.
+
+        Args:
+            parent: number of the block that the header before this one ended with.
+            header: the batch header, as the inbox emits it.
+            queue: count and accumulator (32 bytes) of the deposit queue in the header before this one, zero
+                before the first.
+            blobs: the header's blobs in its order, checked against their versioned hashes.
+            l1_headers: RLP of L1 headers, from the header's origin down to the parent's, in any order.
+            deposits: records of the deposit queue after `queue` up to the header's.
+
+        Returns:
+            JSON: `{"outcome": {"code", "name", "text"}, "unwound_to": number or null, "blocks": [{"number",
+            "hash", "output_root", "kept", "excluded": [[position, reason], ...]}, ...]}`. Code 0 is a batch
+            that was read, any other why it read as empty (BAT-050).
+
+        Raises:
+            CoreError: `derivation` (a preimage is missing or belongs elsewhere), `bad_heads`, `bad_block`.
+        """
+
+    def batch(self, first: int, last: int, log_indices: Sequence[int]) -> list[bytes]:
+        """Write blocks `first` to `last` as a batch: its blobs (specs/batch.md).
+
+        `log_indices` are the L1 log indices of the deposits in these blocks, in order.
+
+        Raises:
+            CoreError: `bad_block` when they make no batch, such as one above nine blobs.
+        """
 
     def unwind(self, number: int) -> Head:
         """Go back to a block; those above it are forgotten, with their transactions.

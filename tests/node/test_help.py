@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from trex.node.cli import COMMANDS, main
 
-NAMES = ("devnet", "node", "export", "import", "db", "l1", "statetest", "badge", "zktls")
+NAMES = ("devnet", "node", "export", "import", "db", "l1", "batch", "statetest", "badge", "zktls")
 SNAPSHOT = Path(__file__).with_name("help.txt")
 
 

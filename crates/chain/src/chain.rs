@@ -51,6 +51,8 @@ pub enum ChainError {
     },
     /// The mempool's journal failed.
     Pool(String),
+    /// It cannot be told what a batch header means: something is missing or belongs elsewhere.
+    Derivation(String),
     /// A file could not be read or written.
     File(String),
     /// Heads that do not fit the chain.
@@ -67,6 +69,7 @@ impl ChainError {
             Self::Pool(_) => "pool_journal",
             Self::File(_) => "io",
             Self::Heads(_) => "bad_heads",
+            Self::Derivation(_) => "derivation",
         }
     }
 }
@@ -78,7 +81,7 @@ impl std::fmt::Display for ChainError {
             Self::Network(error) => error.fmt(f),
             Self::Block { number, reason } => write!(f, "block {number}: {reason}"),
             Self::Pool(reason) => write!(f, "mempool journal: {reason}"),
-            Self::File(reason) | Self::Heads(reason) => f.write_str(reason),
+            Self::File(reason) | Self::Heads(reason) | Self::Derivation(reason) => f.write_str(reason),
         }
     }
 }

@@ -5,6 +5,7 @@
 mod ahead;
 pub mod block_rlp;
 pub mod chain;
+pub mod derive;
 pub mod dev;
 pub mod import;
 pub mod network;

@@ -11,6 +11,7 @@ use pyo3::{exceptions::PyValueError, prelude::*, pybacked::PyBackedBytes, types:
 use serde::Deserialize;
 use trex_chain::{
     chain::{self, BuildOrder, ChainError},
+    derive::Sources,
     dev::{Patches, UnsignedRequest},
     network::Network,
     pending::NextBlock,
@@ -20,9 +21,13 @@ use trex_chain::{
     settle::{Forced, L1Heads},
     transfer::Progress,
 };
+use trex_stf::derive::Queue;
 use trex_store::{History, Options};
 
-use crate::errors;
+use crate::{
+    batch::{blobs_to_python, copied},
+    errors,
+};
 
 /// A sealed block, as much of it as production needs.
 #[pyclass(frozen, get_all)]
@@ -328,6 +333,45 @@ impl Chain {
     fn block_rlp<'py>(&self, py: Python<'py>, number: u64) -> PyResult<Bound<'py, PyBytes>> {
         let block = self.work(py, |chain| chain.block_rlp(number))?;
         Ok(PyBytes::new(py, &block))
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "a header and its preimages")]
+    #[pyo3(signature = (parent, *, header, queue, blobs, l1_headers, deposits))]
+    fn derive<'py>(
+        &self,
+        py: Python<'py>,
+        parent: u64,
+        header: &[u8],
+        queue: (u64, PyBackedBytes),
+        blobs: Vec<PyBackedBytes>,
+        l1_headers: Vec<PyBackedBytes>,
+        deposits: Vec<PyBackedBytes>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let (count, accumulator) = queue;
+        let accumulator = B256::try_from(&accumulator[..])
+            .map_err(|error| PyValueError::new_err(format!("queue: {error}")))?;
+        let sources = Sources {
+            header: Bytes::copy_from_slice(header),
+            queue: Queue { count, accumulator },
+            blobs: copied(&blobs),
+            l1_headers: copied(&l1_headers),
+            deposits: copied(&deposits),
+        };
+        let derivation = self.work(py, |chain| chain.derive(parent, &sources))?;
+        let text =
+            serde_json::to_vec(&derivation).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        Ok(PyBytes::new(py, &text))
+    }
+
+    fn batch<'py>(
+        &self,
+        py: Python<'py>,
+        first: u64,
+        last: u64,
+        log_indices: Vec<u32>,
+    ) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+        let blobs = self.work(py, |chain| chain.batch(first, last, log_indices))?;
+        Ok(blobs_to_python(py, &blobs))
     }
 
     fn unwind(&self, py: Python<'_>, number: u64) -> PyResult<Head> {

@@ -11,6 +11,11 @@ pub(crate) fn core(error: &ChainError) -> PyErr {
     CoreError::new_err((error.code(), error.to_string()))
 }
 
+/// Blocks that make no batch.
+pub(crate) fn batch(reason: &trex_stf::batch::Reason) -> PyErr {
+    CoreError::new_err(("bad_batch", format!("{}: {reason}", reason.name())))
+}
+
 /// A network file that is refused.
 pub(crate) fn network(error: &NetworkError) -> PyErr {
     CoreError::new_err(("bad_network", error.to_string()))

@@ -2,6 +2,7 @@
 //!
 //! It converts values, releases the GIL around work, and maps each error once. It holds no logic.
 
+mod batch;
 mod chain;
 mod errors;
 mod sign;
@@ -32,6 +33,8 @@ const PROFILE: &str = if cfg!(debug_assertions) { "debug" } else { "release" };
 mod _core {
     use super::*;
 
+    #[pymodule_export]
+    use super::batch::{encode_batch, explain_batch};
     #[pymodule_export]
     use super::chain::{Chain, Head};
     #[pymodule_export]

@@ -335,11 +335,11 @@ fn outcome(blobs: &[Box<Blob>]) -> Result<Batch, Reason> {
 
 fn document() -> Value {
     let cases = cases().into_iter().map(|(name, blobs)| {
-        let shown = |blob: &Blob| {
+        let shown = |blob: &[u8]| {
             let end = blob.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
             hex::encode_prefixed(&blob[..end])
         };
-        let shown: Vec<String> = blobs.iter().map(|blob| shown(blob)).collect();
+        let shown: Vec<String> = blobs.iter().map(|blob| shown(&blob[..])).collect();
         match outcome(&blobs) {
             Ok(batch) => {
                 let blocks = batch.blocks.iter().map(|block| {

@@ -11,6 +11,9 @@ COMMANDS = {
     "import": LazyCommand("trex.node.db:import_", "Execute and store the blocks of FILE."),
     "db": LazyCommand("trex.node.db:db", "Look after a data directory."),
     "l1": LazyCommand("trex.node.l1:l1", "Bring the contracts of a network to L1."),
+    "batch": LazyCommand(
+        "trex.node.batch:batch", "Batches of blocks: what they hold, or why they read as empty."
+    ),
     "network": LazyCommand("trex.node.network:network", "Look at a network file."),
     "statetest": LazyCommand(
         "trex.node.statetest:statetest", "Run Ethereum's state tests in PATH; exit code 1 if one fails."

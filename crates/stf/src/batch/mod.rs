@@ -24,6 +24,7 @@ use fields::Fields;
 
 /// Version byte of a batch (BAT-010).
 pub const VERSION: u8 = 0;
+
 /// What a batch may hold at most (BAT-040 to BAT-042).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -97,6 +97,25 @@ impl L1Header {
 pub struct BlobSchedule(pub Vec<(u64, u64)>);
 
 impl BlobSchedule {
+    /// Ethereum's own (EIP-4844, EIP-7691, the blob-parameter-only forks of EIP-7892), or for any other
+    /// L1 Prague's fraction for all time.
+    pub fn of_l1(chain_id: u64) -> Self {
+        const CANCUN: u64 = 3_338_477;
+        const PRAGUE: u64 = 5_007_716;
+        const BPO_1: u64 = 8_346_193;
+        const BPO_2: u64 = 11_684_671;
+        Self(match chain_id {
+            1 => [
+                (1_710_338_135, CANCUN),
+                (1_746_612_311, PRAGUE),
+                (1_765_290_071, BPO_1),
+                (1_767_747_671, BPO_2),
+            ]
+            .into(),
+            _ => [(0, PRAGUE)].into(),
+        })
+    }
+
     /// The fraction that holds at an L1 timestamp; 0 before the first.
     pub fn update_fraction(&self, timestamp: u64) -> u64 {
         self.0.iter().rev().find(|(from, _)| *from <= timestamp).map_or(0, |(_, fraction)| *fraction)

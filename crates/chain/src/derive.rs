@@ -1,0 +1,312 @@
+//! Blocks from L1's inbox, and batches of blocks for it.
+
+use std::collections::BTreeMap;
+
+use alloy_primitives::{B256, Bytes};
+use serde::Serialize;
+use trex_stf::{
+    attributes::L1Origin,
+    batch::{Batch, BatchBlock, Blob, Reason, decode_batch, encode_batch, pack_blobs, unpack_blobs},
+    deposits::{announced_origin, attributes_deposit, stored_origin},
+    derive::{
+        BatchHeader, BlobSchedule, DerivationParams, Outcome, Parent, Plan, PlannedBlock, Preimages, Queue,
+        plan,
+    },
+    header::{output_root, slot},
+    program::{decode_reason, exclusion_reason},
+    transaction::Transaction,
+};
+
+use crate::{
+    block_rlp::RawBlock,
+    chain::{Chain, ChainError, fault},
+    dev::Taken,
+    network::Network,
+    settle::origin_of,
+};
+
+/// Seconds that a block may lie after its origin, where the network file does not say.
+const MAX_DRIFT_S: u64 = 1800;
+/// The sequencing window, seconds, where the network file does not say.
+const SEQUENCING_WINDOW_S: u64 = 43_200;
+
+/// What a batch header is derived from, besides the chain.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// The header, packed.
+    pub header: Bytes,
+    /// The deposit queue exactly after the parent's origin.
+    pub queue: Queue,
+    /// The header's blobs, in its order; whoever brings them has checked them against their hashes.
+    pub blobs: Vec<Bytes>,
+    /// RLP of L1 headers from the header's origin downwards, in any order.
+    pub l1_headers: Vec<Bytes>,
+    /// Records of the deposit queue after the parent's.
+    pub deposits: Vec<Bytes>,
+}
+
+/// What became of a batch header.
+#[derive(Clone, Debug, Serialize)]
+pub struct Derivation {
+    /// Whether it was read by its batch; else why not.
+    pub outcome: OutcomeShape,
+    /// Block that the chain went back to, because its own next one was another.
+    pub unwound_to: Option<u64>,
+    /// The header's blocks.
+    pub blocks: Vec<DerivedBlock>,
+}
+
+/// An outcome by its stable code and name (BAT-050).
+#[derive(Clone, Debug, Serialize)]
+pub struct OutcomeShape {
+    /// 0 for a batch.
+    pub code: u8,
+    /// `batch`, or the reason's name.
+    pub name: &'static str,
+    /// For people.
+    pub text: String,
+}
+
+impl From<Outcome> for OutcomeShape {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Batch => Self { code: 0, name: "batch", text: "read by its batch".into() },
+            Outcome::Empty(reason) => reason.into(),
+        }
+    }
+}
+
+impl From<Reason> for OutcomeShape {
+    fn from(reason: Reason) -> Self {
+        Self { code: reason.code(), name: reason.name(), text: reason.to_string() }
+    }
+}
+
+/// A block that follows from L1.
+#[derive(Clone, Debug, Serialize)]
+pub struct DerivedBlock {
+    /// Its number.
+    pub number: u64,
+    /// Its hash.
+    pub hash: B256,
+    /// Its output root.
+    pub output_root: B256,
+    /// Whether the chain had it already.
+    pub kept: bool,
+    /// Transactions of the batch that were left out: position and reason (PRG-002).
+    pub excluded: Vec<(usize, u8)>,
+}
+
+/// Parameters of derivation that a network file gives: `maxDriftS`, `sequencingWindowS` and, on an L1
+/// whose forks are not known here, `blobUpdateFraction`.
+pub fn derivation_params(network: &Network) -> DerivationParams {
+    let l1 = network.l1.as_ref();
+    let named = |name: &str| l1.and_then(|l1| l1.parameters.get(name).copied());
+    DerivationParams {
+        gas_limit: network.gas_limit,
+        max_drift_s: named("maxDriftS").unwrap_or(MAX_DRIFT_S),
+        sequencing_window_s: named("sequencingWindowS").unwrap_or(SEQUENCING_WINDOW_S),
+        blob_schedule: match named("blobUpdateFraction") {
+            Some(fraction) => BlobSchedule(vec![(0, fraction)]),
+            None => BlobSchedule::of_l1(l1.map_or(0, |l1| l1.chain_id)),
+        },
+    }
+}
+
+impl Chain {
+    /// Derives the blocks of a batch header on top of block `parent`. Blocks that the chain has
+    /// already stay; at the first that differs it goes back and makes what L1 says.
+    pub fn derive(&self, parent: u64, sources: &Sources) -> Result<Derivation, ChainError> {
+        let plan = self.plan(parent, sources)?;
+        let mut announced = stored_origin(&self.store().state_at(parent)?)?.hash;
+        let mut out = Derivation { outcome: plan.outcome.into(), unwound_to: None, blocks: Vec::new() };
+        for (index, planned) in plan.blocks.iter().enumerate() {
+            let number = parent + 1 + index as u64;
+            let announces = planned.attributes.origin.hash != announced;
+            announced = planned.attributes.origin.hash;
+            if number <= self.head().header.number {
+                let own = self.raw_block(number)?;
+                if self.is_planned(&own, planned, announces) {
+                    let hash = own.header.hash_slow();
+                    let output_root = output_root(&own.header, hash);
+                    out.blocks.push(DerivedBlock {
+                        number,
+                        hash,
+                        output_root,
+                        kept: true,
+                        excluded: Vec::new(),
+                    });
+                    continue;
+                }
+                out.unwound_to = Some(self.unwind(number - 1)?.header.number);
+            }
+            out.blocks.push(self.make(planned)?);
+        }
+        Ok(out)
+    }
+
+    /// What a batch header means on top of block `parent`.
+    pub fn plan(&self, parent: u64, sources: &Sources) -> Result<Plan, ChainError> {
+        let malformed = ChainError::Derivation;
+        let header =
+            BatchHeader::decode(&sources.header).ok_or_else(|| malformed("not a batch header".into()))?;
+        if header.blobs.len() != sources.blobs.len() {
+            let (named, given) = (header.blobs.len(), sources.blobs.len());
+            return Err(malformed(format!("the batch header names {named} blobs, there are {given}")));
+        }
+        let blobs: BTreeMap<B256, Bytes> =
+            header.blobs.iter().copied().zip(sources.blobs.iter().cloned()).collect();
+        let preimages = Preimages::new(&sources.l1_headers, sources.deposits.clone(), blobs);
+        let block = self.raw_block(parent)?;
+        let parent = Parent {
+            hash: block.header.hash_slow(),
+            origin: self.block_origin(parent)?,
+            queue: sources.queue,
+            header: &block.header,
+        };
+        plan(self.params(), &derivation_params(self.network()), &parent, &header, &preimages)
+            .map_err(|error| malformed(error.to_string()))
+    }
+
+    fn block_origin(&self, number: u64) -> Result<L1Origin, ChainError> {
+        let header = self.raw_block(number)?.header;
+        Ok(origin_of(self.network(), &header, &self.store().state_at(number)?)?)
+    }
+
+    /// Whether a block of ours is the one planned: then nothing else about it can differ.
+    fn is_planned(&self, own: &RawBlock, planned: &PlannedBlock, announces_origin: bool) -> bool {
+        let PlannedBlock { attributes, transactions } = planned;
+        let announcement =
+            announces_origin.then(|| attributes_deposit(self.params(), &attributes.origin).encoded().clone());
+        let expected = announcement.iter().chain(&attributes.deposits).chain(transactions);
+        slot(&own.header) == Some(attributes.slot)
+            && own.header.gas_limit == attributes.gas_limit
+            && own.header.mix_hash == attributes.origin.prev_randao
+            && own.header.parent_beacon_block_root == Some(attributes.origin.parent_beacon_block_root)
+            && own.transactions.iter().eq(expected)
+    }
+
+    /// Makes the next block as planned, durable.
+    fn make(&self, planned: &PlannedBlock) -> Result<DerivedBlock, ChainError> {
+        let mut trie = self.write();
+        let head = self.head();
+        let number = head.header.number + 1;
+        let state = head.state.clone();
+        let mut executor = self.open_block(head.parent(), &planned.attributes, &[], &state)?;
+        let mut excluded = Vec::new();
+        for (index, encoded) in planned.transactions.iter().enumerate() {
+            let reason = match Transaction::decode(encoded.clone()) {
+                Ok(tx) => {
+                    let exclusion = executor.transact(tx).map_err(|error| fault(number, error))?;
+                    exclusion.map(|exclusion| exclusion_reason(&exclusion))
+                }
+                Err(error) => Some(decode_reason(&error)),
+            };
+            excluded.extend(reason.map(|reason| (index, reason)));
+        }
+        let block = self.finish(executor, &mut trie, head.header.state_root)?;
+        self.commit(&block, &Taken::default(), &mut trie)?;
+        Ok(DerivedBlock { number, hash: block.hash, output_root: block.output_root, kept: false, excluded })
+    }
+
+    /// The batch of blocks `first..=last` in blobs. `log_indices` are those of their deposits on L1.
+    pub fn batch(&self, first: u64, last: u64, log_indices: Vec<u32>) -> Result<Vec<Box<Blob>>, ChainError> {
+        let refuse = |number: u64, reason: &str| ChainError::Block { number, reason: reason.into() };
+        let parent = first.checked_sub(1).ok_or_else(|| refuse(0, "genesis is in no batch"))?;
+        let header = self.raw_block(parent)?.header;
+        let parent_output = output_root(&header, header.hash_slow());
+        let (mut last_slot, mut origin) =
+            (slot(&header).unwrap_or_default(), self.block_origin(parent)?.number);
+        let mut batch = Batch { parent_output, blocks: Vec::new(), log_indices };
+        for number in first..=last {
+            let RawBlock { header, transactions } = self.raw_block(number)?;
+            let slot = slot(&header).ok_or_else(|| refuse(number, "names no slot"))?;
+            let mut ordinary = Vec::with_capacity(transactions.len());
+            let mut origin_delta = 0;
+            for encoded in transactions {
+                if encoded.first() != Some(&op_deposit::TYPE) {
+                    ordinary.push(encoded);
+                } else if ordinary.is_empty() && origin_delta == 0 {
+                    origin_delta =
+                        op_deposit::origin(&encoded).map_or(0, |number| number.saturating_sub(origin));
+                }
+            }
+            batch.blocks.push(BatchBlock {
+                slot_delta: slot - last_slot,
+                origin_delta,
+                transactions: ordinary,
+            });
+            (last_slot, origin) = (slot, origin + origin_delta);
+        }
+        let bytes = encode_batch(&batch, self.params().chain_id)
+            .map_err(|reason| refuse(last, &format!("blocks from {first} on make no batch: {reason}")))?;
+        Ok(pack_blobs(&bytes))
+    }
+}
+
+mod op_deposit {
+    use super::*;
+
+    /// Type byte of deposits.
+    pub(super) const TYPE: u8 = 0x7e;
+
+    /// Number of the origin that an L1 attributes deposit announces.
+    pub(super) fn origin(encoded: &Bytes) -> Option<u64> {
+        announced_origin(&Transaction::decode(encoded.clone()).ok()?).map(|origin| origin.number)
+    }
+}
+
+/// What blobs hold, for people and programs; `Err` is why they read as empty.
+pub fn explain(blobs: &[Bytes], chain_id: u64) -> Result<Explained, OutcomeShape> {
+    if blobs.is_empty() {
+        return Err(Reason::NoData.into());
+    }
+    let bytes = unpack_blobs(blobs)?;
+    let batch = decode_batch(&bytes, chain_id)?;
+    let count: usize = batch.blocks.iter().map(|block| block.transactions.len()).sum();
+    let plain: usize = batch.blocks.iter().flat_map(|block| &block.transactions).map(|tx| tx.len()).sum();
+    Ok(Explained {
+        bytes: bytes.len(),
+        transactions: count,
+        transaction_bytes: plain,
+        parent_output: batch.parent_output,
+        log_indices: batch.log_indices,
+        blocks: batch
+            .blocks
+            .into_iter()
+            .map(|block| ExplainedBlock {
+                slot_delta: block.slot_delta,
+                origin_delta: block.origin_delta,
+                transactions: block.transactions,
+            })
+            .collect(),
+    })
+}
+
+/// The content of a batch.
+#[derive(Clone, Debug, Serialize)]
+pub struct Explained {
+    /// Bytes of the batch.
+    pub bytes: usize,
+    /// How many transactions.
+    pub transactions: usize,
+    /// Bytes that they have in EIP-2718 form.
+    pub transaction_bytes: usize,
+    /// Output root that it builds on.
+    pub parent_output: B256,
+    /// L1 log index of each deposit.
+    pub log_indices: Vec<u32>,
+    /// Its blocks.
+    pub blocks: Vec<ExplainedBlock>,
+}
+
+/// A block of a batch.
+#[derive(Clone, Debug, Serialize)]
+pub struct ExplainedBlock {
+    /// Slots after the block before it.
+    pub slot_delta: u64,
+    /// L1 blocks that its origin is after the one before.
+    pub origin_delta: u64,
+    /// EIP-2718 bytes.
+    pub transactions: Vec<Bytes>,
+}
