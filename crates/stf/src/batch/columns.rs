@@ -239,7 +239,7 @@ impl Transactions {
         let set = column::AUTHORIZATIONS as usize;
         let scope = match item.chain_id {
             None => 0,
-            Some(U256::ZERO) => 1,
+            Some(chain_id) if chain_id.is_zero() => 1,
             Some(_) => OTHER,
         };
         let s: [u8; 32] = item.s.to_be_bytes();

@@ -398,10 +398,7 @@ impl<'a, S: State, I> BlockExecutor<'a, S, I> {
             trie.apply(updates, state).map(|diff| StateDiff { codes, ..diff })
         };
         let body_part = || body_roots(&transactions, &receipts);
-        #[cfg(feature = "std")]
-        let (diff, (transactions_root, receipts_root, logs_bloom)) = rayon::join(state_part, body_part);
-        #[cfg(not(feature = "std"))]
-        let (diff, (transactions_root, receipts_root, logs_bloom)) = (state_part(), body_part());
+        let (diff, (transactions_root, receipts_root, logs_bloom)) = both(state_part, body_part);
         let diff = diff?;
 
         let withdrawals_root =
@@ -453,4 +450,16 @@ fn created_address(
     result
         .and_then(ExecutionResult::created_address)
         .or_else(|| Some(tx.sender().create(deposit_nonce.unwrap_or_else(|| tx.envelope().nonce()))))
+}
+
+/// Two answers, side by side where there are threads.
+#[cfg(feature = "std")]
+fn both<A: Send, B: Send>(first: impl FnOnce() -> A + Send, second: impl FnOnce() -> B + Send) -> (A, B) {
+    rayon::join(first, second)
+}
+
+/// Two answers, one after the other.
+#[cfg(not(feature = "std"))]
+fn both<A, B>(first: impl FnOnce() -> A, second: impl FnOnce() -> B) -> (A, B) {
+    (first(), second())
 }
