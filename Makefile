@@ -39,6 +39,7 @@ bench: ## T-Rex beside its peers, tables into bench/ (LONG=1: a million transact
 	@PYTHONPATH=src python bench/growth/run.py $(if $(LONG),--long) --out bench/growth/results.md
 
 check: ## formatting, lints, types, import rules; edits nothing
+	@$(PYTHON) scripts/setup test
 	ruff format --check
 	ruff check
 	mypy src tests
@@ -50,6 +51,7 @@ check: ## formatting, lints, types, import rules; edits nothing
 	$(PYTHON) scripts/contract-snapshots --check
 
 fmt: ## bring every file into the form that check wants
+	@$(PYTHON) scripts/setup test
 	ruff check --fix --exit-zero
 	ruff format
 	cargo fmt --all
@@ -59,6 +61,7 @@ guest: ## the provable programs for RISC-V, with their sizes and hashes
 	@$(PYTHON) scripts/guest
 
 docs: ## API pages from docstrings, into site/
+	@$(PYTHON) scripts/setup test
 	rm -rf site
 	pdoc --output-directory site/python trex
 	cargo doc --locked --no-deps

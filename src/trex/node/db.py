@@ -13,10 +13,12 @@ import click
 import orjson
 
 from trex.chain.opening import open_chain
+from trex.node.devnet import prepare
 from trex.node.files import data_home, network_file
 from trex.node.options import FILE, PATH, option
 from trex.node.serving import explain
 from trex.types.errors import CoreError
+from trex.types.network_file import NetworkFileError, read_network
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -31,7 +33,7 @@ def store_options(command: F) -> F:
     for add in reversed(
         (
             option("--network", type=FILE, help="The network file; by default the devnet's."),
-            option("--datadir", type=PATH, help="Data directory; by default the devnet's."),
+            option("--datadir", type=PATH, help="Data directory; by default the network's, as of a node."),
             option(
                 "--cache-mb",
                 type=click.IntRange(8),
@@ -52,15 +54,23 @@ def opened(network: Path | None, datadir: Path | None, cache_mb: int, make: bool
 
     Args:
         network: the network file, None for the devnet's.
-        datadir: data directory, None for the devnet's.
+        datadir: data directory, None for where a node of that network keeps its own.
         cache_mb: memory for the store's cache.
         make: make it if there is none.
     """
-    path = datadir or data_home() / "devnet"
-    if not make and not path.exists():
-        raise click.ClickException(f"{path}: there is no such data directory")
+    file = network or network_file("devnet")
+    text = file.read_bytes()
     try:
-        chain = open_chain(path, (network or network_file("devnet")).read_bytes(), cache_bytes=cache_mb << 20)
+        path = datadir or data_home() / read_network(text).name
+    except NetworkFileError as error:
+        raise click.ClickException(f"{file}: {error}") from error
+    if not path.exists():
+        if not make:
+            raise click.ClickException(f"{path}: there is no such data directory")
+        if network is None and datadir is None:
+            prepare(path, fresh=False)
+    try:
+        chain = open_chain(path, text, cache_bytes=cache_mb << 20)
     except CoreError as error:
         raise explain(error) from error
     try:
