@@ -90,6 +90,56 @@ def test_other_heads_are_left_to_aiohttp(text: str) -> None:
     assert read_head(text.encode("latin-1"), ACCESS) is None
 
 
+@pytest.mark.parametrize("value", [" " * 30_000 + "\x01", "a" + " " * 30_000 + "b", " \t" * 15_000])
+def test_head_of_blanks_is_read_once(value: str) -> None:
+    """A pattern that tries each split of the blanks would not end here."""
+    text = f"{PLAIN}\r\nX:{value}"
+    assert (read_head(text.encode(), ACCESS) is None) == ("\x01" in value)
+
+
+async def test_bodies_that_are_only_announced_take_no_room(start: Start) -> None:
+    limits = ServerLimits(body_bytes=1 << 20, inflight_bytes=2 << 20)
+    client = await start(limits=limits)
+    idle = []
+    for _ in range(16):
+        _, writer = await connect(client)
+        writer.write((PLAIN.replace("12", str(1 << 20)) + "\r\n\r\n").encode())
+        idle.append(writer)
+    await asyncio.sleep(0.2)
+    reader, writer = await connect(client)
+    writer.write(post(ask("eth_chainId")))
+    assert (await answer(reader))[0] == "HTTP/1.1 200 OK"
+    # What has arrived counts: the third whole body finds no room.
+    for one in idle[:8]:
+        one.write(b" " * ((1 << 20) - 1))
+    await asyncio.sleep(0.5)
+    assert client.node.server.body_bytes <= limits.inflight_bytes
+    for one in [*idle, writer]:
+        one.close()
+
+
+async def test_single_transactions_are_not_starved_by_batches(start: Start) -> None:
+    client = await start()
+    transactions = client.node.transactions
+    order: list[str] = []
+
+    async def batches() -> None:
+        for _ in range(20):
+            await transactions.submit_batch(b"[" + ask("eth_sendRawTransaction", "0x01") + b"]")
+            order.append("batch")
+
+    async def one() -> None:
+        await transactions.submit(["0x02"])
+        order.append("single")
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(6):
+            group.create_task(batches())
+        await asyncio.sleep(0)
+        group.create_task(one())
+    assert order.index("single") < 40, "in turn with the batches, not after them"
+
+
 async def test_requests_sent_ahead_are_answered_in_order(start: Start) -> None:
     client = await start()
     reader, writer = await connect(client)

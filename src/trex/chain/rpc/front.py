@@ -122,7 +122,7 @@ class Front(asyncio.Protocol):
                 self._loop.call_soon(self._go_on)
                 return
             left -= 1
-            end = self._buffer.find(_END)
+            end = self._buffer.find(_END, 0, HEAD_MAX_BYTES + len(_END))
             if end < 0:
                 if len(self._buffer) > HEAD_MAX_BYTES:
                     self._refuse(b"431 Request Header Fields Too Large", b"request header too large\n")
@@ -130,15 +130,15 @@ class Front(asyncio.Protocol):
                     self._wait(BODY_S)
                 return
             head = self._head(bytes(self._buffer[:end]))
-            if head is None or not self._has_room(head):
+            start = end + len(_END)
+            if head is None or not self._has_room(head, len(self._buffer) - start):
                 self._hand_over()
                 return
-            start = end + len(_END)
             stop = start + head.length
             if len(self._buffer) < stop:
                 if not self._body_bytes:
-                    self._count(head.length)
                     self._wait(BODY_S)
+                self._count(max(len(self._buffer) - start, 1))
                 return
             self._count(0)
             body = bytes(self._buffer[start:stop])
@@ -167,13 +167,13 @@ class Front(asyncio.Protocol):
                 known[text] = head
         return head
 
-    def _has_room(self, head: Head) -> bool:
-        """Whether no limit refuses the request."""
+    def _has_room(self, head: Head, arrived: int) -> bool:
+        """Whether no limit refuses the request; what is only announced takes no room."""
         server, limits = self.server, self.server.limits
         return (
             head.length <= limits.body_bytes
             and server.requests < limits.http_requests
-            and server.body_bytes - self._body_bytes + head.length <= limits.inflight_bytes
+            and server.body_bytes - self._body_bytes + min(arrived, head.length) <= limits.inflight_bytes
         )
 
     def _count(self, body_bytes: int) -> None:

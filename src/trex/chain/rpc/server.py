@@ -35,6 +35,10 @@ Health = Callable[[], tuple[bool, dict[str, Any]]]
 Respond = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+class BusyError(Exception):
+    """More bytes of requests are in memory than the limit allows."""
+
+
 class Server(Service):
     """Serves one dispatcher."""
 
@@ -209,24 +213,21 @@ class Server(Service):
         if self.requests >= limits.http_requests:
             busy = over_limit("too many requests at once", "http_requests", limits.http_requests)
             return self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, busy)
-        # A body of unknown length, or a packed one, may turn out as long as the limit allows.
-        length = request.content_length
-        if length is None or "Content-Encoding" in request.headers:
-            length = limits.body_bytes
-        if length > limits.body_bytes:
+        if (request.content_length or 0) > limits.body_bytes:
             return self._too_large()
-        if self.body_bytes + length > limits.inflight_bytes:
-            busy = over_limit("too many request bytes at once", "inflight_bytes", limits.inflight_bytes)
-            return self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, busy)
         self.requests += 1
-        self.body_bytes += length
         self.metrics.http_requests.inc()
+        held: list[int] = []
         try:
             async with asyncio.timeout(BODY_S):
-                body = await request.read()
+                body = await self._body(request, held)
             if coding := request.headers.get("Content-Encoding"):
+                self._hold(limits.body_bytes, held)  # a packed body may turn out as long
                 body = await asyncio.to_thread(unpack, body, coding, limits.body_bytes)
             answer = await self.dispatcher.answer(body, Session(None, admin))
+        except BusyError:
+            busy = over_limit("too many request bytes at once", "inflight_bytes", limits.inflight_bytes)
+            return self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, busy)
         except TimeoutError:
             return web.Response(status=HTTPStatus.REQUEST_TIMEOUT, text="request body came too slowly\n")
         except (web.HTTPRequestEntityTooLarge, OverflowError):
@@ -235,7 +236,7 @@ class Server(Service):
             return self._refuse(HTTPStatus.BAD_REQUEST, RpcError(INVALID_REQUEST, str(error)))
         finally:
             self.requests -= 1
-            self.body_bytes -= length
+            self.body_bytes -= sum(held)
             self.metrics.http_requests.dec()
         response = self._json(answer or b"")
         if answer is not None and len(answer) >= PACK_FROM_BYTES:
@@ -245,6 +246,28 @@ class Server(Service):
             if len(answer) >= LONG_BYTES:
                 return await self._send_long(request, response, len(answer))
         return response
+
+    async def _body(self, request: web.Request, held: list[int]) -> bytes:
+        """Read a body; what has arrived counts, not what was announced."""
+        parts, size = [], 0
+        async for part in request.content.iter_any():
+            size += len(part)
+            if size > self.limits.body_bytes:
+                raise OverflowError
+            self._hold(len(part), held)
+            parts.append(part)
+        return b"".join(parts)
+
+    def _hold(self, size: int, held: list[int]) -> None:
+        """Count bytes of a body.
+
+        Raises:
+            BusyError: there are too many.
+        """
+        if self.body_bytes + size > self.limits.inflight_bytes:
+            raise BusyError
+        self.body_bytes += size
+        held.append(size)
 
     async def _send_long(self, request: web.Request, response: web.Response, size: int) -> web.StreamResponse:
         """Send a long answer here, where what slow readers leave in memory is counted and timed."""

@@ -55,6 +55,8 @@ class Transactions:
         """Called when the core could not take transactions in."""
         self._queue: list[tuple[list[str], asyncio.Future[list[str | RpcError]]]] = []
         self._batches: list[tuple[bytes, asyncio.Future[Answered | None]]] = []
+        self._turn = True
+        """Whether whole batches go next, where both wait."""
         self._jobs: set[asyncio.Task[None]] = set()
         self._waiting: dict[str, list[asyncio.Future[bytes]]] = {}
         self._waiters = 0
@@ -83,7 +85,10 @@ class Transactions:
 
     def _start(self) -> None:
         if (self._queue or self._batches) and len(self._jobs) < IN_FLIGHT:
-            work = self._run_batches() if self._batches else self._run()
+            # In turn: neither may keep the other waiting for more than one call.
+            batches = self._batches and (self._turn or not self._queue)
+            self._turn = not batches
+            work = self._run_batches() if batches else self._run()
             job = asyncio.create_task(work, name="submit")
             self._jobs.add(job)
             job.add_done_callback(self._ended)
