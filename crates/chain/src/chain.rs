@@ -195,13 +195,16 @@ impl Chain {
         let trie = StateTrie::new(head.header.state_root);
         let waiting = Waiting::load(&store)?;
         let journal = directory.join("mempool.journal");
-        let (pool, restored) = Pool::open(pool, Some(&journal), &*head.state, pool_head(&network, &head))
+        let newest = Newest { head: Arc::new(head), waiting: Arc::new(waiting) };
+        // By the state that the transactions were accepted in: with what is overwritten but in no block yet.
+        let head = pool_head(&network, &newest.head);
+        let (pool, restored) = Pool::open(pool, Some(&journal), &newest.state(), head)
             .map_err(|error| ChainError::Pool(error.to_string()))?;
         Ok(Self {
             network,
             genesis_hash,
             store,
-            newest: RwLock::new(Newest { head: Arc::new(head), waiting: Arc::new(waiting) }),
+            newest: RwLock::new(newest),
             writer: Mutex::new(trie),
             pool,
             restored,

@@ -53,6 +53,13 @@ impl Chain {
             .open(path)
             .map_err(|error| io("open", path, &error))?;
         let (held, end) = self.exported(&mut file, path, first)?;
+        let length = file.metadata().map_err(|error| io("read", path, &error))?.len();
+        if held == 0 && length > 0 {
+            return Err(ChainError::File(format!(
+                "{} is not empty and holds no whole block of this chain: it is left as it is",
+                path.display()
+            )));
+        }
         file.set_len(end).map_err(|error| io("truncate", path, &error))?;
         file.seek(SeekFrom::Start(end)).map_err(|error| io("write", path, &error))?;
         let (mut done, of) = (held, last - first + 1);

@@ -5,6 +5,7 @@ use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    time::{Duration, Instant},
 };
 
 use alloy_primitives::B256;
@@ -60,6 +61,10 @@ pub(crate) fn malformed(place: &str) -> impl Fn(codec::Malformed) -> StoreError 
     move |_| StoreError::corrupt(place, "bytes cannot be decoded")
 }
 
+/// How long opening waits for the lock: a process that has just ended, or a child that one was about to
+/// start, holds it a moment longer.
+const LOCK_PATIENCE: Duration = Duration::from_millis(500);
+
 impl Store {
     /// Opens or creates the store in `dir`.
     ///
@@ -74,12 +79,18 @@ impl Store {
         fs::create_dir_all(&dir).map_err(io)?;
         let lock =
             File::options().create(true).truncate(false).write(true).open(dir.join("lock")).map_err(io)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => {
-                return Err(StoreError::Locked { path: dir.display().to_string() });
+        let patience = Instant::now() + LOCK_PATIENCE;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                Err(fs::TryLockError::WouldBlock) if Instant::now() < patience => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                Err(fs::TryLockError::WouldBlock) => {
+                    return Err(StoreError::Locked { path: dir.display().to_string() });
+                }
+                Err(fs::TryLockError::Error(e)) => return Err(io(e)),
             }
-            Err(fs::TryLockError::Error(e)) => return Err(io(e)),
         }
         check_format(&dir, &options)?;
         let (mut trees, start) = Trees::open(&dir.join("tables"), options.cache_bytes)?;

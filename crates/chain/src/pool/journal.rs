@@ -1,7 +1,8 @@
 //! The pool's memory across a kill: every accepted transaction, appended before its hash is answered.
 //!
-//! A file is a header (magic, version, chain id) and records. A record is a marker, a kind, the length
-//! of its payload, the payload and a checksum. Removals are not written: what a block included or the
+//! A file is a header (magic, version, chain id, salt) and records. A record is a marker, a kind, the length
+//! of its payload, the payload and a checksum. The salt is random and goes into each checksum: a
+//! transaction whose bytes look like records cannot pass for them where a write was cut short. Removals are not written: what a block included or the
 //! state forbids shows itself when the journal is read. Only [`KIND_DISCARD`] is, for what was found
 //! invalid or was taken back on purpose.
 
@@ -16,8 +17,10 @@ use rayon::prelude::*;
 use trex_stf::transaction::Transaction;
 
 const MAGIC: &[u8; 8] = b"TREXPOOL";
-const VERSION: u32 = 1;
-const HEADER_LEN: usize = 20;
+const VERSION: u32 = 2;
+const HEADER_LEN: usize = 36;
+/// What nobody outside knows of a file.
+type Salt = [u8; 16];
 const MARKER: [u8; 3] = [0xf5, b'T', b'X'];
 const KIND_TRANSACTION: u8 = 1;
 const KIND_DISCARD: u8 = 2;
@@ -77,10 +80,13 @@ pub(super) struct Contents {
 pub(super) struct Journal {
     path: PathBuf,
     file: File,
+    salt: Salt,
     chain_id: u64,
     len: u64,
     /// The file may end in part of a record, and cutting it off failed.
     dirty: bool,
+    /// Another file has taken its place: nothing written here would be found again.
+    is_orphan: bool,
     sync: bool,
 }
 
@@ -95,8 +101,8 @@ impl Journal {
         };
         let mut contents = Contents::default();
         match check_header(&bytes, chain_id)? {
-            true => contents = parse(&bytes),
-            false => contents.damaged_bytes = bytes.len() as u64,
+            Some(salt) => contents = parse(&salt, &bytes),
+            None => contents.damaged_bytes = bytes.len() as u64,
         }
         if contents.damaged_bytes > 0 {
             let kept = path.with_extension("damaged");
@@ -117,6 +123,9 @@ impl Journal {
         let mut buffer = Vec::from(*MAGIC);
         buffer.extend_from_slice(&VERSION.to_le_bytes());
         buffer.extend_from_slice(&chain_id.to_le_bytes());
+        let mut salt = Salt::default();
+        getrandom::fill(&mut salt).map_err(|error| fault(io::Error::other(error)))?;
+        buffer.extend_from_slice(&salt);
         let fresh = path.with_extension("new");
         let mut file =
             OpenOptions::new().write(true).create(true).truncate(true).open(&fresh).map_err(fault)?;
@@ -128,7 +137,7 @@ impl Journal {
             Ok(())
         };
         for tx in transactions {
-            push_transaction(&mut buffer, tx);
+            push_transaction(&salt, &mut buffer, tx);
             if buffer.len() > 1 << 20 {
                 flush(&mut buffer).map_err(fault)?;
             }
@@ -141,27 +150,32 @@ impl Journal {
         if sync && let Some(folder) = path.parent() {
             File::open(folder).and_then(|folder| folder.sync_all()).map_err(fault)?;
         }
-        Ok(Self { path: path.to_owned(), file, chain_id, len, dirty: false, sync })
+        Ok(Self { path: path.to_owned(), file, salt, chain_id, len, dirty: false, is_orphan: false, sync })
     }
 
     /// Appends transactions by one write. After an error none of them is in the journal.
     pub fn append<'a>(&mut self, transactions: impl Iterator<Item = &'a Transaction>) -> io::Result<()> {
         let mut buffer = Vec::with_capacity(16 << 10);
-        transactions.for_each(|tx| push_transaction(&mut buffer, tx));
+        transactions.for_each(|tx| push_transaction(&self.salt, &mut buffer, tx));
         self.write(&buffer)
     }
 
     /// Appends that transactions were taken back.
     pub fn discard(&mut self, hashes: impl Iterator<Item = B256>) -> io::Result<()> {
         let mut buffer = Vec::new();
-        hashes
-            .for_each(|hash| push_record(&mut buffer, KIND_DISCARD, &[hash.as_slice()], Address::ZERO, hash));
+        hashes.for_each(|hash| {
+            let check = check(&self.salt, KIND_DISCARD, Address::ZERO, hash);
+            push_record(&mut buffer, KIND_DISCARD, &[hash.as_slice()], check);
+        });
         self.write(&buffer)
     }
 
     fn write(&mut self, buffer: &[u8]) -> io::Result<()> {
         if buffer.is_empty() {
             return Ok(());
+        }
+        if self.is_orphan {
+            return Err(io::Error::other("the journal's file was replaced and could not be made durable"));
         }
         if self.dirty {
             self.cut()?;
@@ -202,8 +216,24 @@ impl Journal {
         &mut self,
         transactions: impl Iterator<Item = &'a Transaction>,
     ) -> Result<(), JournalError> {
-        *self = Self::create(&self.path, self.chain_id, self.sync, transactions)?;
+        let created = Self::create(&self.path, self.chain_id, self.sync, transactions);
+        match created {
+            Ok(fresh) => *self = fresh,
+            Err(error) => {
+                // The new file may have taken the place of this one: what is appended here would be lost.
+                self.is_orphan = !self.is_in_place();
+                return Err(error);
+            }
+        }
         Ok(())
+    }
+
+    /// Whether the path still names the open file.
+    fn is_in_place(&self) -> bool {
+        use std::os::unix::fs::MetadataExt as _;
+        let here = self.file.metadata().map(|here| (here.dev(), here.ino()));
+        let there = fs::metadata(&self.path).map(|there| (there.dev(), there.ino()));
+        matches!((here, there), (Ok(here), Ok(there)) if here == there)
     }
 
     /// Length of the file, bytes.
@@ -217,23 +247,25 @@ pub(super) fn record_len(tx: &Transaction) -> usize {
     PREFIX_LEN + 20 + tx.encoded().len() + CHECK_LEN
 }
 
-fn push_transaction(buffer: &mut Vec<u8>, tx: &Transaction) {
+fn push_transaction(salt: &Salt, buffer: &mut Vec<u8>, tx: &Transaction) {
     let sender = tx.sender();
-    push_record(buffer, KIND_TRANSACTION, &[sender.as_slice(), tx.encoded()], sender, tx.hash());
+    let check = check(salt, KIND_TRANSACTION, sender, tx.hash());
+    push_record(buffer, KIND_TRANSACTION, &[sender.as_slice(), tx.encoded()], check);
 }
 
-fn push_record(buffer: &mut Vec<u8>, kind: u8, payload: &[&[u8]], sender: Address, hash: B256) {
+fn push_record(buffer: &mut Vec<u8>, kind: u8, payload: &[&[u8]], check: [u8; CHECK_LEN]) {
     let length: usize = payload.iter().map(|part| part.len()).sum();
     buffer.extend_from_slice(&MARKER);
     buffer.push(kind);
     buffer.extend_from_slice(&(length as u32).to_le_bytes());
     payload.iter().for_each(|part| buffer.extend_from_slice(part));
-    buffer.extend_from_slice(&check(kind, sender, hash));
+    buffer.extend_from_slice(&check);
 }
 
 /// Covers the whole payload: a transaction's bytes through their hash.
-fn check(kind: u8, sender: Address, hash: B256) -> [u8; CHECK_LEN] {
+fn check(salt: &Salt, kind: u8, sender: Address, hash: B256) -> [u8; CHECK_LEN] {
     let mut hasher = Keccak256::new();
+    hasher.update(salt);
     hasher.update([kind]);
     hasher.update(sender);
     hasher.update(hash);
@@ -242,19 +274,21 @@ fn check(kind: u8, sender: Address, hash: B256) -> [u8; CHECK_LEN] {
     check
 }
 
-/// Whether the header is whole and ours.
-fn check_header(bytes: &[u8], chain_id: u64) -> Result<bool, JournalError> {
+/// The salt, if the header is whole and ours.
+fn check_header(bytes: &[u8], chain_id: u64) -> Result<Option<Salt>, JournalError> {
     let Some(header) = bytes.get(..HEADER_LEN).filter(|header| header.starts_with(MAGIC)) else {
-        return Ok(false);
+        return Ok(None);
     };
     let version = u32::from_le_bytes([header[8], header[9], header[10], header[11]]);
     if version != VERSION {
         return Err(JournalError::Version(version));
     }
     let mut have = [0; 8];
-    have.copy_from_slice(&header[12..HEADER_LEN]);
+    have.copy_from_slice(&header[12..20]);
+    let mut salt = Salt::default();
+    salt.copy_from_slice(&header[20..]);
     match u64::from_le_bytes(have) {
-        have if have == chain_id => Ok(true),
+        have if have == chain_id => Ok(Some(salt)),
         have => Err(JournalError::WrongChain { have, want: chain_id }),
     }
 }
@@ -264,11 +298,11 @@ enum Record {
     Discard(B256),
 }
 
-fn parse(bytes: &[u8]) -> Contents {
+fn parse(salt: &Salt, bytes: &[u8]) -> Contents {
     let mut contents = Contents::default();
     let (mut records, mut at, mut gap) = (Vec::new(), HEADER_LEN, 0u64);
     while at < bytes.len() {
-        match record_at(&bytes[at..]) {
+        match record_at(salt, &bytes[at..]) {
             Some((record, length)) => {
                 contents.damaged_bytes += std::mem::take(&mut gap);
                 records.push(record);
@@ -307,7 +341,7 @@ fn parse(bytes: &[u8]) -> Contents {
 }
 
 /// The record that starts here, and its whole length.
-fn record_at(bytes: &[u8]) -> Option<(Record, usize)> {
+fn record_at(salt: &Salt, bytes: &[u8]) -> Option<(Record, usize)> {
     let prefix = bytes.get(..PREFIX_LEN).filter(|prefix| prefix.starts_with(&MARKER))?;
     let kind = prefix[3];
     let length = u32::from_le_bytes([prefix[4], prefix[5], prefix[6], prefix[7]]) as usize;
@@ -326,5 +360,65 @@ fn record_at(bytes: &[u8]) -> Option<(Record, usize)> {
         }
         _ => return None,
     };
-    (check(kind, sender, hash) == stored).then_some((record, whole))
+    (check(salt, kind, sender, hash) == stored).then_some((record, whole))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use alloy_consensus::{SignableTransaction as _, TxEip1559};
+    use alloy_primitives::{Signature, U256};
+    use op_alloy_consensus::OpTxEnvelope;
+
+    use super::*;
+
+    fn transaction(sender: Address, input: Vec<u8>) -> Transaction {
+        let tx = TxEip1559 { chain_id: 1, value: U256::from(7), input: input.into(), ..TxEip1559::default() };
+        let envelope = OpTxEnvelope::from(tx.into_signed(Signature::test_signature()));
+        let encoded: Bytes = alloy_eips::Encodable2718::encoded_2718(&envelope).into();
+        let hash = keccak256(&encoded);
+        Transaction::with_sender(encoded, hash, sender).unwrap()
+    }
+
+    /// Calldata that holds a record naming a victim as sender, which a torn write would lay open.
+    fn nested(salt: &Salt) -> Transaction {
+        let mut input = Vec::new();
+        push_transaction(salt, &mut input, &transaction(Address::repeat_byte(0x55), Vec::new()));
+        input.resize(input.len() + 1000, 0);
+        transaction(Address::repeat_byte(0x66), input)
+    }
+
+    fn torn(forged_with: Option<Salt>) -> Contents {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let mut journal = Journal::create(&path, 1, false, std::iter::empty()).unwrap();
+        let outer = nested(&forged_with.unwrap_or(journal.salt));
+        journal.append([&transaction(Address::ZERO, Vec::new()), &outer].into_iter()).unwrap();
+        let file = OpenOptions::new().write(true).open(&path).unwrap();
+        file.set_len(journal.len() - 500).unwrap();
+        Journal::read(&path, 1).unwrap()
+    }
+
+    #[test]
+    fn records_inside_a_torn_transaction_are_not_believed() {
+        let contents = torn(Some(Salt::default()));
+        assert_eq!(contents.transactions.len(), 1, "the whole one alone");
+        assert!(contents.torn_bytes > 0);
+        // With the file's salt it would have worked: the salt is what stands against it.
+        assert_eq!(torn(None).transactions.len(), 2);
+    }
+
+    #[test]
+    fn journal_whose_file_was_replaced_takes_nothing_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let mut journal = Journal::create(&path, 1, false, std::iter::empty()).unwrap();
+        assert!(journal.is_in_place());
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(path.with_extension("new")).unwrap();
+        assert!(journal.compact(std::iter::empty()).is_err());
+        let tx = transaction(Address::ZERO, Vec::new());
+        assert!(journal.append(std::iter::once(&tx)).is_err());
+    }
 }

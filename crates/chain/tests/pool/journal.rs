@@ -12,6 +12,8 @@ use trex_chain::pool::{JournalError, Pool, PoolError, Restored};
 
 use super::*;
 
+/// Bytes before the first record.
+const HEADER: usize = 36;
 const CHILD: &str = "TREX_TEST_POOL_JOURNAL";
 
 fn open(path: &Path) -> (Pool, Restored) {
@@ -121,7 +123,7 @@ fn torn_end_is_cut_off() {
     let folder = tempfile::tempdir().unwrap();
     let (path, hashes) = filled(folder.path(), 3);
     let whole = fs::read(&path).unwrap();
-    let record = (whole.len() - 20) / 3;
+    let record = (whole.len() - HEADER) / 3;
     for cut in 1..record {
         fs::write(&path, &whole[..whole.len() - cut]).unwrap();
         let (pool, restored) = open(&path);
@@ -136,11 +138,11 @@ fn damage_is_skipped_and_kept_aside() {
     let folder = tempfile::tempdir().unwrap();
     let (path, hashes) = filled(folder.path(), 5);
     let whole = fs::read(&path).unwrap();
-    let record = (whole.len() - 20) / 5;
+    let record = (whole.len() - HEADER) / 5;
     // Any byte of the second record: marker, length, payload, checksum.
     for at in (0..record).step_by(3) {
         let mut bytes = whole.clone();
-        bytes[20 + record + at] ^= 0x55;
+        bytes[HEADER + record + at] ^= 0x55;
         fs::write(&path, &bytes).unwrap();
         let (pool, restored) = open(&path);
         assert_eq!((restored.transactions, restored.damaged_bytes), (4, record as u64), "byte {at}");
