@@ -219,13 +219,14 @@ async def verify(reader: L1Reader, network: Network, text: bytes) -> list[Findin
     settlement = network.l1
     assert settlement is not None
     await reader.check_chain()
+    block = (await reader.heads()).latest
     origin = await reader.block(network.genesis.l1_origin.number)
     found = [_compare("genesis.l1Origin.hash", network.genesis.l1_origin.hash, origin.hash)]
     planned = [("deployer", deployment.deployer, contract("Deployer"))]
     planned += [(one.name, one.address, one.contract) for one in deployment.planned()]
     for name, address, kind in planned:
         found.append(_compare(f"{name} address", address, settlement.contracts.get(name, Address(b""))))
-        code = await code_of(reader, address)
+        code = await reader.code(address, block)
         found.append(
             _compare(f"{name} code hash", settlement.code_hashes.get(name, b""), bytes(keccak(code)))
         )
@@ -233,20 +234,20 @@ async def verify(reader: L1Reader, network: Network, text: bytes) -> list[Findin
         found.append(Finding(f"{name} code", kind.name, kind.name if same else "another contract", same))
     if not all(finding.ok for finding in found):
         return found  # what else is there to ask, when the contracts are others
-    found.append(await _read(reader, "deployer", "OPERATOR", deployment, _hex(deployment.accounts.operator)))
+    operator = _hex(deployment.accounts.operator)
+    found.append(await _read(reader, block, "deployer", "OPERATOR", deployment, operator))
     for name, answers in deployment.getters().items():
         for function, expected in answers.items():
-            found.append(await _read(reader, name, function, deployment, expected))
-    return found + await _changeable(reader, deployment)
+            found.append(await _read(reader, block, name, function, deployment, expected))
+    return found + await _changeable(reader, block, deployment)
 
 
 async def code_of(reader: L1Reader, address: Address) -> bytes:
-    """Return the code at an address at the newest block, as the endpoint in use has it."""
-    answer = await reader.endpoints[0].call("eth_getCode", _hex(address), "latest")
-    return bytes.fromhex(str(answer)[2:])
+    """Return the code at an address at the newest block."""
+    return await reader.code(address, (await reader.heads()).latest)
 
 
-async def _changeable(reader: L1Reader, deployment: Deployment) -> list[Finding]:
+async def _changeable(reader: L1Reader, block: L1Block, deployment: Deployment) -> list[Finding]:
     """What the timelock, or the sequencer, may have changed since: told, never wrong."""
     at = {name: _hex(deployment.address(name)) for name in ("sequencerSet", "outputClaims")}
     told = []
@@ -257,27 +258,31 @@ async def _changeable(reader: L1Reader, deployment: Deployment) -> list[Finding]
         ("disputeGameFactory", "gameImpls", (GAME_TYPE,), at["outputClaims"]),
         ("timelock", "getMinDelay", (), deployment.timing.timelock_delay_s),
     ):
-        one = await _read(reader, name, function, deployment, first, *arguments)
+        one = await _read(reader, block, name, function, deployment, first, *arguments)
         told.append(Finding(f"{one.what} (may change)", one.expected, one.actual, True))
     return told
 
 
 async def _read(
-    reader: L1Reader, name: str, function: str, deployment: Deployment, expected: object, *arguments: object
+    reader: L1Reader,
+    block: L1Block,
+    name: str,
+    function: str,
+    deployment: Deployment,
+    expected: object,
+    *arguments: object,
 ) -> Finding:
     kind = {one.name: one.contract for one in deployment.planned()} | {"deployer": contract("Deployer")}
     address = deployment.deployer if name == "deployer" else deployment.address(name)
-    request = {"to": _hex(address), "data": _hex(kind[name].call(function, *arguments))}
-    answer = await reader.endpoints[0].call("eth_call", request, "latest")
-    (value,) = kind[name].result(function, bytes.fromhex(str(answer)[2:]))
+    answer = await reader.call(address, kind[name].call(function, *arguments), block)
+    (value,) = kind[name].result(function, answer)
     return _compare(f"{name}.{function}", expected, value)
 
 
 async def _next_place(reader: L1Reader, deployer: Address) -> int:
     kind = contract("Deployer")
-    request = {"to": _hex(deployer), "data": _hex(kind.call("next"))}
-    answer = await reader.endpoints[0].call("eth_call", request, "latest")
-    (place,) = kind.result("next", bytes.fromhex(str(answer)[2:]))
+    answer = await reader.call(deployer, kind.call("next"), (await reader.heads()).latest)
+    (place,) = kind.result("next", answer)
     return int(place)
 
 

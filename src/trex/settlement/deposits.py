@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from eth_abi.abi import decode
+from eth_abi.exceptions import DecodingError
 from eth_hash.auto import keccak
 
 from trex.settlement.l1.errors import L1UnavailableError
@@ -62,11 +64,13 @@ def accumulate(deposits: Sequence[Deposit], accumulator: Hash32) -> Hash32:
 
 
 def _read(log: Log) -> Deposit:
-    if len(log.topics) != 4 or log.topics[3] != VERSION or len(log.data) < 64:
+    if len(log.topics) != 4 or log.topics[3] != VERSION:
         raise L1UnavailableError("bad_answer", "a deposit event of another form")
-    size = int.from_bytes(log.data[32:64], "big")
-    opaque = log.data[64 : 64 + size]
-    if len(opaque) != size or size < LEAST_OPAQUE_BYTES:
+    try:
+        (opaque,) = decode(["bytes"], log.data)
+    except DecodingError as error:
+        raise L1UnavailableError("bad_answer", f"a deposit event that cannot be read: {error}") from error
+    if len(opaque) < LEAST_OPAQUE_BYTES:
         raise L1UnavailableError("bad_answer", "a deposit event that is cut off")
     return Deposit(
         sender=Address(log.topics[1][12:]),

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from eth_abi.abi import decode
+from eth_abi.exceptions import DecodingError
 from eth_hash.auto import keccak
 
 from trex.settlement.l1.errors import L1UnavailableError
@@ -97,8 +99,9 @@ def read_batches(logs: Sequence[Log], count: int, accumulator: Hash32) -> list[P
     batches = []
     for log in logs:
         try:
-            header = decode_header(_bytes_argument(log.data))
-        except ValueError as error:
+            (encoded,) = decode(["bytes"], log.data)
+            header = decode_header(encoded)
+        except (DecodingError, ValueError) as error:
             raise L1UnavailableError("bad_answer", f"no batch header: {error}") from error
         accumulator = chain(accumulator, header.encoded)
         if header.index != count or len(log.topics) != 3 or log.topics[2] != accumulator:
@@ -106,13 +109,3 @@ def read_batches(logs: Sequence[Log], count: int, accumulator: Hash32) -> list[P
         batches.append(PostedBatch(header, accumulator, log.block_number, log.block_hash))
         count += 1
     return batches
-
-
-def _bytes_argument(data: bytes) -> bytes:
-    """Return the only argument of an event, of type `bytes`."""
-    if len(data) < 64 or int.from_bytes(data[:32], "big") != 32:
-        raise ValueError("not an event with one bytes argument")
-    size = int.from_bytes(data[32:64], "big")
-    if len(data) < 64 + size:
-        raise ValueError("an event that is cut off")
-    return data[64 : 64 + size]

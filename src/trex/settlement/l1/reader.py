@@ -136,7 +136,7 @@ class L1Reader:
                 raise L1UnavailableError("bad_answer", f"{endpoint.url}: another block than was asked for")
             return block
 
-        return await self.retries.run(lambda: self._first(ask))
+        return await self.retries.run(lambda: self.first(ask))
 
     async def heads(self) -> Heads:
         """Return latest, safe and finalized.
@@ -155,7 +155,7 @@ class L1Reader:
             return latest, safe, finalized
 
         async def once() -> Heads:
-            answers = await self._majority_answers(ask)
+            answers = await self.majority(ask)
             numbers = [self._reached(column) for column in zip(*answers, strict=True)]
             latest, safe, finalized = [await self._agreed_once(hex(number)) for number in numbers]
             return Heads(latest, safe, finalized)
@@ -196,7 +196,7 @@ class L1Reader:
             return parents
 
         try:
-            return await self.retries.run(lambda: self._first(ask))
+            return await self.retries.run(lambda: self.first(ask))
         except L1UnavailableError:
             # The branch may live on only by its hashes.
             return [await self.block(block.parent_hash)]
@@ -244,7 +244,7 @@ class L1Reader:
         async def ask(endpoint: Endpoint) -> T:
             return check(await fetch(endpoint, blocks[0].number, blocks[-1].number) if blocks else [])
 
-        return await self.retries.run(lambda: self._first(ask))
+        return await self.retries.run(lambda: self.first(ask))
 
     async def call(self, to: Address, data: bytes, block: L1Block) -> bytes:
         """Return what a contract answers at a block, as a majority says.
@@ -272,7 +272,7 @@ class L1Reader:
 
     # How answers become one.
 
-    async def _first(self, ask: Callable[[Endpoint], Awaitable[T]]) -> T:
+    async def first(self, ask: Callable[[Endpoint], Awaitable[T]]) -> T:
         """Return the first good answer; the endpoint that gave it is asked first next time."""
         failure: L1Error | None = None
         for offset in range(len(self.endpoints)):
@@ -286,7 +286,7 @@ class L1Reader:
             return answer
         raise failure or L1UnavailableError("unreachable", "no L1 endpoint")
 
-    async def _majority_answers(self, ask: Callable[[Endpoint], Awaitable[T]]) -> list[T]:
+    async def majority(self, ask: Callable[[Endpoint], Awaitable[T]]) -> list[T]:
         """Return every endpoint's answer, when a majority has one; stragglers are not waited for long."""
         tasks = [asyncio.ensure_future(ask(endpoint)) for endpoint in self.endpoints]
         answers: list[T] = []
@@ -319,7 +319,7 @@ class L1Reader:
 
     async def _agreed(self, ask: Callable[[Endpoint], Awaitable[H]]) -> H:
         """Return the answer that a majority of all endpoints gives."""
-        answers = await self._majority_answers(ask)
+        answers = await self.majority(ask)
         answer, votes = Counter(answers).most_common(1)[0]
         if votes < len(answers):
             self.disagreements += 1

@@ -133,7 +133,7 @@ class Sender:
             return int(str(await endpoint.call("eth_getTransactionCount", address, "latest")), 16)
 
         # The highest that any endpoint knows: one that lags must not make us send twice.
-        answers = await self.reader.retries.run(lambda: self.reader._majority_answers(ask))
+        answers = await self.reader.retries.run(lambda: self.reader.majority(ask))
         return max(answers)
 
     async def _market(self, blobs: bool) -> Fees:
@@ -148,7 +148,7 @@ class Sender:
             blob = int(str(await endpoint.call("eth_blobBaseFee")), 16) if blobs else 0
             return int(block["baseFeePerGas"], 16), tip, blob
 
-        base, tip, blob = await self.reader.retries.run(lambda: self.reader._first(ask))
+        base, tip, blob = await self.reader.retries.run(lambda: self.reader.first(ask))
         priority = Wei(max(tip, self.pricing.least_priority_wei))
         return Fees(Wei(2 * base + priority), priority, Wei(2 * blob) if blobs else Wei(0))
 
@@ -208,7 +208,7 @@ class Sender:
                 return await endpoint.call("eth_getTransactionReceipt", "0x" + signed.hash.hex())
 
             try:
-                receipt = await self.reader._first(ask)
+                receipt = await self.reader.first(ask)
             except L1Error:
                 continue
             if receipt is not None:
