@@ -1,0 +1,199 @@
+"""Reads the persona contracts: passports, keys, nullifiers, the validator set."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from eth_abi.abi import decode
+
+from trex.passport import contracts as abi
+from trex.passport.contracts import Contracts, Method
+from trex.passport.keys import Key, KeyKind, Role
+from trex.passport.proofs import Proof
+from trex.passport.rpc import Rpc
+from trex.types.errors import RpcError
+from trex.types.primitives import Address, Hash32
+
+Question = tuple[Address, Method, tuple[Any, ...]]
+"""Whom to ask, what, with which arguments."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldKey:
+    """A key in a passport."""
+
+    key: Key
+    """Which."""
+    role: Role
+    """What it is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class PassportState:
+    """What the chain knows of a passport at one block."""
+
+    passport: int
+    """Its number."""
+    generation: int
+    """Raised by each recovery."""
+    nonce: int
+    """What its next act signs."""
+    acting_count: int
+    """Acting keys."""
+    payout: Address | None
+    """Where rewards go; None for nowhere."""
+    guardian_ids: tuple[Hash32, ...]
+    """Keys that may recover it."""
+    quorum: int
+    """Guardians needed to open a recovery; 0 without guardians."""
+    override_quorum: int
+    """Guardians needed to confirm one that was stopped."""
+    recovery_key_id: Hash32 | None
+    """New key of an open recovery; None if none is open."""
+    recovery_ready_at_s: int
+    """When it can execute, Unix time; 0 while stopped."""
+    removal_key_id: Hash32 | None
+    """Key whose removal waits; None if none does."""
+    removal_ready_at_s: int
+    """When that can be carried out, Unix time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attestors:
+    """A validator set."""
+
+    epoch: int
+    """Which."""
+    members: tuple[Address, ...]
+    """Ascending."""
+    threshold: int
+    """Signatures needed."""
+
+
+class PersonaClient:
+    """Asks one chain about personas."""
+
+    def __init__(self, rpc: Rpc, contracts: Contracts) -> None:
+        """Name chain and contracts; nothing is sent yet."""
+        self.rpc, self.contracts = rpc, contracts
+
+    async def ask(self, *questions: Question, block: str = "latest") -> list[Any]:
+        """Ask contracts, all at one block; one that reverts answers None.
+
+        Raises:
+            RpcUnavailableError: the endpoint does not answer.
+            RpcError: it cannot answer for that block.
+        """
+        requests = [
+            ("eth_call", ({"to": f"0x{to.hex()}", "data": f"0x{method.call(*values).hex()}"}, block))
+            for to, method, values in questions
+        ]
+        found: list[Any] = []
+        for (_, method, _), answer in zip(questions, await self.rpc.batch(requests), strict=True):
+            if isinstance(answer, RpcError):
+                if answer.code != 3:
+                    raise answer
+                found.append(None)
+            else:
+                found.append(method.read(bytes.fromhex(answer[2:])))
+        return found
+
+    async def latest(self) -> tuple[str, int]:
+        """Number of the newest block, as JSON-RPC writes it, and its time in Unix seconds."""
+        block = await self.rpc.call("eth_getBlockByNumber", "latest", False)
+        return block["number"], int(block["timestamp"], 16)
+
+    async def passport_of(self, key: Key) -> tuple[int, Role]:
+        """Where a key is; (0, NONE) if nowhere."""
+        ((passport, role),) = await self.ask((self.contracts.passport, abi.PASSPORT_OF, (key.id,)))
+        return passport, Role(role)
+
+    async def key_nonce(self, key: Key) -> int:
+        """What the key's next entry signs."""
+        (found,) = await self.ask((self.contracts.passport, abi.KEY_NONCE_OF, (key.id,)))
+        return int(found)
+
+    async def state(self, passport: int, block: str = "latest") -> PassportState | None:
+        """All of a passport; None if there is none of that number."""
+        at = self.contracts.passport
+        methods = (
+            *(abi.GENERATION_OF, abi.NONCE_OF, abi.KEY_COUNT_OF, abi.PAYOUT_OF),
+            *(abi.GUARDIANS_OF, abi.RECOVERY_OF, abi.PENDING_REMOVAL_OF),
+        )
+        found = await self.ask(*((at, method, (passport,)) for method in methods), block=block)
+        generation, nonce, count, payout, guardians, (recovery, _), (removal, removal_at) = found
+        if not generation:
+            return None
+        return PassportState(
+            passport=passport,
+            generation=generation,
+            nonce=nonce,
+            acting_count=count,
+            payout=Address(bytes.fromhex(payout[2:])) if int(payout, 16) else None,
+            guardian_ids=tuple(Hash32(one) for one in guardians[0]),
+            quorum=guardians[1],
+            override_quorum=guardians[2],
+            recovery_key_id=Hash32(recovery[0]) if any(recovery[0]) else None,
+            recovery_ready_at_s=recovery[1],
+            removal_key_id=Hash32(removal) if removal_at else None,
+            removal_ready_at_s=removal_at,
+        )
+
+    async def keys(self, passport: int, block: str = "latest") -> list[HeldKey]:
+        """Every living key of a passport, in the order in which they came.
+
+        Events tell which keys ever came in; the contract tells which of them are there still.
+        """
+        query = {
+            "address": f"0x{self.contracts.passport.hex()}",
+            "topics": [
+                [f"0x{abi.PASSPORT_CREATED.hex()}", f"0x{abi.KEY_ADDED.hex()}"],
+                f"0x{passport:064x}",
+            ],
+            "fromBlock": "0x0",
+            "toBlock": block,
+        }
+        seen: dict[Hash32, Key] = {}
+        for log in await self.rpc.call("eth_getLogs", query):
+            kinds = ["uint8", "bytes"] if log["topics"][0][2:] == abi.PASSPORT_CREATED.hex() else _ADDED
+            kind, data = decode(kinds, bytes.fromhex(log["data"][2:]))[-2:]
+            key = Key(KeyKind(kind), data)
+            seen[key.id] = key
+        asked = [(self.contracts.passport, abi.PASSPORT_OF, (id_,)) for id_ in seen]
+        found = await self.ask(*asked, block=block) if asked else []
+        return [
+            HeldKey(key, Role(role))
+            for key, (there, role) in zip(seen.values(), found, strict=True)
+            if there == passport
+        ]
+
+    async def sign_in_place(self) -> tuple[str, str]:
+        """Domain and URI that the chain's sign-in texts name."""
+        at = self.contracts.key_verifier
+        domain, uri = await self.ask((at, abi.DOMAIN, ()), (at, abi.URI, ()))
+        return domain, uri
+
+    async def has_signed(self, key: Key, digest: Hash32, statement: str, proof: Proof) -> bool:
+        """Whether a key has signed, as the chain judges it: contract wallets and those not deployed too."""
+        question = (self.contracts.key_verifier, abi.VERIFY, (key.tuple, digest, statement, proof.tuple))
+        (found,) = await self.ask(question)
+        return bool(found)
+
+    async def attestors(self) -> Attestors:
+        """The validator set in force."""
+        at = self.contracts.validator_set
+        (epoch,) = await self.ask((at, abi.EPOCH, ()))
+        members, threshold = await self.ask((at, abi.MEMBERS_OF, (epoch,)), (at, abi.THRESHOLD_OF, (epoch,)))
+        return Attestors(epoch, tuple(Address(bytes.fromhex(one[2:])) for one in members), threshold)
+
+    async def holder_of(self, nullifier: Hash32) -> int:
+        """Passport that holds a nullifier; 0 if none does."""
+        (found,) = await self.ask((self.contracts.nullifiers, abi.HOLDER_OF, (nullifier,)))
+        return int(found)
+
+    async def key_epoch(self) -> int:
+        """Epoch of k in force (PAS-044)."""
+        (found,) = await self.ask((self.contracts.nullifiers, abi.KEY_EPOCH, ()))
+        return int(found)
+
+
+_ADDED = ["uint8", "uint8", "bytes"]
