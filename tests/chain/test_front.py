@@ -7,10 +7,10 @@ from typing import Any
 
 import orjson
 import pytest
-from tests.chain.conftest import Client
+from tests.chain.conftest import Client, until
 
 from trex.chain.limits import ServerLimits
-from trex.chain.rpc import front
+from trex.chain.rpc import front, server
 from trex.chain.rpc.access import Access
 from trex.chain.rpc.head import Head, read_head
 
@@ -252,6 +252,91 @@ async def test_reader_that_does_not_read_is_cut_off(start: Start, monkeypatch: p
         while client.node.metrics.registry.get_sample_value("trex_slow_readers_total") != 1:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     assert client.node.server.answer_bytes == 0
+    writer.close()
+
+
+async def stalled(client: Client) -> tuple[asyncio.Transport, asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection whose client reads nothing more: a part of its last answer is unsent."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", client.node.server.port, limit=1024)
+    writer.write(post(ask("eth_chainId")))
+    await answer(reader)
+    (found,) = client.node.server.fronts
+    transport = found._transport
+    assert transport is not None
+    transport.set_write_buffer_limits(high=1 << 20)
+    sent = 0
+    while not transport.get_write_buffer_size():
+        sent += 1
+        writer.write(post(ask("big", 60_000)))
+        await until(lambda: client.chain.asked.count("big") == sent and found.busy is None, 20)  # noqa: B023
+    return transport, reader, writer
+
+
+@pytest.mark.parametrize("begun", [b"", b"POST / HTTP/1.1\r\n"])
+async def test_closing_ends_where_the_client_takes_nothing(
+    begun: bytes, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Silence, or a request that does not end, closes; what is unsent has a time to go, and no more."""
+    client = await start()
+    monkeypatch.setattr(front, "KEEP_ALIVE_S", 0.5)
+    monkeypatch.setattr(front, "BODY_S", 0.5)
+    monkeypatch.setattr(front, "CLOSE_S", 0.2)
+    _, _, writer = await stalled(client)
+    writer.write(begun)
+    await until(lambda: not client.node.server.fronts, 20)
+    writer.close()
+
+
+async def test_connection_goes_over_while_writing_is_paused(start: Start) -> None:
+    """Answers that the client has not taken yet pause aiohttp too, and it goes on when they are gone."""
+    client = await start()
+    faults: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, fault: faults.append(fault))
+    transport, reader, writer = await stalled(client)
+    transport.set_write_buffer_limits(high=transport.get_write_buffer_size())  # the next answer is too much
+    writer.write(post(ask("eth_chainId")) + b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    await until(lambda: not client.node.server.fronts, 20)
+    body = b""
+    while b'"status"' not in body:
+        _, _, body = await answer(reader)
+    assert not faults
+    writer.close()
+
+
+async def test_client_of_aiohttp_that_does_not_read_is_cut_off(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "BODY_S", 0.3)
+    client = await start()
+    transport, _, writer = await stalled(client)
+    transport.set_write_buffer_limits(high=0)
+    for _ in range(2):
+        writer.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    await until(transport.is_closing, 20)
+    writer.close()
+
+
+async def test_many_requests_sent_ahead_are_read_once_and_held_in_bounds(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits is neither moved for each request nor read without bound."""
+    client = await start()
+    held = 0
+    cut = front.Front._cut
+
+    def watched(self: front.Front, stop: int) -> None:
+        nonlocal held
+        held = max(held, len(self._buffer))
+        cut(self, stop)
+
+    monkeypatch.setattr(front.Front, "_cut", watched)
+    count = 20_000
+    reader, writer = await connect(client)
+    writer.write(b"".join(post(ask("eth_chainId", call_id=index)) for index in range(count)))
+    for index in range(count):
+        _, _, body = await answer(reader)
+        assert orjson.loads(body)["id"] == index
+    assert held <= 3 * front.AHEAD_MAX_BYTES
     writer.close()
 
 

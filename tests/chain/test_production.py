@@ -131,6 +131,37 @@ async def test_passing_error_does_not_stop_production(start: Start) -> None:
     assert (await client.call("eth_sendRawTransactionSync", "0x02"))["status"] == "0x1"
 
 
+@pytest.mark.parametrize("error", [RuntimeError("deaf"), CoreError("internal", "deaf")])
+async def test_fault_of_who_is_told_is_not_the_senders(
+    dev: Client, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    """The transaction is in and in a block: its sender gets the hash, others are told, and it is logged."""
+
+    def deaf(*_: object) -> None:
+        raise error
+
+    told: list[int] = []
+    transactions, producer = dev.node.transactions, dev.node.producer
+    transactions.after.insert(0, deaf)
+    producer.listeners.insert(0, deaf)
+    producer.listeners.append(lambda sealed: told.append(sealed.number))
+    await dev.call("evm_setAutomine", True)
+    assert await dev.call("eth_sendRawTransaction", "0x01") == sha(b"\x01")
+    batch = [{"jsonrpc": "2.0", "id": 1, "method": "eth_sendRawTransaction", "params": ["0x02"]}]
+    assert (await dev.send(batch))[0]["result"] == sha(b"\x02")
+    head = dev.chain.head().number
+    assert told[-1] == head
+    logged = {record.getMessage() for record in caplog.records if record.exc_info}
+    assert {"telling of new transactions failed", f"telling of block {head} failed"} <= logged
+
+
+async def test_block_that_fails_at_once_is_not_the_senders_fault(dev: Client) -> None:
+    await dev.call("evm_setAutomine", True)
+    dev.chain.build_error = CoreError("store_io", "no space left on device")
+    assert await dev.call("eth_sendRawTransaction", "0x01") == sha(b"\x01")
+    assert dev.node.producer.fault is not None
+
+
 async def test_many_wait_for_one_block(dev: Client) -> None:
     await dev.call("evm_setAutomine", False)
     waiting = [

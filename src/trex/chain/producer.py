@@ -163,7 +163,10 @@ class Producer(Service):
             },
         )
         for listener in self.listeners:
-            listener(sealed)
+            try:
+                listener(sealed)
+            except Exception:
+                log.exception("telling of block %d failed", sealed.number)
         return sealed
 
     def failed(self, error: CoreError) -> None:

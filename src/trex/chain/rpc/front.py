@@ -42,6 +42,8 @@ BODY_S = 30.0
 """A request that has begun, and the reading of a long answer, may each take so long."""
 KEEP_ALIVE_S = 75.0
 """A connection may be silent so long between requests."""
+CLOSE_S = 5.0
+"""What is unsent when a connection is closed may take so long."""
 
 _END = b"\r\n\r\n"
 _OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n%bContent-Length: %d\r\n\r\n%b"
@@ -62,7 +64,11 @@ class Front(asyncio.Protocol):
         self._buffer: bytes | bytearray = b""
         self._body_bytes = 0
         self._is_paused = False
+        """Nothing more is read for now."""
         self._drained: asyncio.Future[None] | None = None
+        """Done when the client has read; None while it keeps up."""
+        self._turn: asyncio.Handle | None = None
+        """The next turn, where what came in one piece takes several."""
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -75,8 +81,7 @@ class Front(asyncio.Protocol):
         """Forget it. What is being answered goes on: it may have changed the chain."""
         self._transport = None
         self._leave()
-        if self._drained is not None and not self._drained.done():
-            self._drained.set_exception(ConnectionResetError())
+        self.resume_writing()
 
     def pause_writing(self) -> None:
         """The client does not read: wait."""
@@ -96,7 +101,7 @@ class Front(asyncio.Protocol):
             if type(self._buffer) is bytes:
                 self._buffer = bytearray(self._buffer)
             self._buffer += data
-        if self.busy is None:
+        if self.busy is None and self._turn is None:
             self._go_on()
         elif len(self._buffer) > AHEAD_MAX_BYTES and not self._is_paused and self._transport is not None:
             self._is_paused = True
@@ -104,8 +109,10 @@ class Front(asyncio.Protocol):
 
     def close(self) -> None:
         """Close it, behind an answer that is under way."""
+        if self._turn is not None:
+            self._turn.cancel()
         if self.busy is None and self._transport is not None:
-            self._transport.close()
+            close(self._transport)
 
     def abort(self) -> None:
         """End it at once."""
@@ -114,46 +121,67 @@ class Front(asyncio.Protocol):
 
     def _go_on(self) -> None:
         """Answer what has come whole; others get a turn after some."""
-        if self.busy is not None:
+        self._turn = None
+        for _ in range(AT_ONCE_MAX):
+            if not self._buffer or self._transport is None or not self._next():
+                break
+        else:
+            self._turn = self._loop.call_soon(self._go_on)
             return
-        left = AT_ONCE_MAX
-        while self._buffer and self._transport is not None:
-            if left == 0:
-                self._loop.call_soon(self._go_on)
-                return
-            left -= 1
-            end = self._buffer.find(_END, 0, HEAD_MAX_BYTES + len(_END))
-            if end < 0:
-                if len(self._buffer) > HEAD_MAX_BYTES:
-                    self._refuse(b"431 Request Header Fields Too Large", b"request header too large\n")
-                elif self._timer is None or self._deadline > self._loop.time() + BODY_S:
-                    self._wait(BODY_S)
-                return
-            head = self._head(bytes(self._buffer[:end]))
-            start = end + len(_END)
-            if head is None or not self._has_room(head, len(self._buffer) - start):
-                self._hand_over()
-                return
-            stop = start + head.length
-            if len(self._buffer) < stop:
-                if not self._body_bytes:
-                    self._wait(BODY_S)
-                self._count(max(len(self._buffer) - start, 1))
-                return
-            self._count(0)
-            body = bytes(self._buffer[start:stop])
-            self._buffer = bytes(self._buffer[stop:]) if len(self._buffer) > stop else b""
-            answer = self.server.dispatcher.at_once(body)
-            if (
-                answer is None
-                or self._drained is not None
-                or len(answer) >= LONG_BYTES
-                or (head.packs and len(answer) >= PACK_FROM_BYTES)
-            ):
-                self._begin(head, body, answer)
-                return
+        if self.busy is None:
+            self._read_on()
+
+    def _next(self) -> bool:
+        """Take the next request; whether it is answered, and the one after it may be taken."""
+        end = self._buffer.find(_END, 0, HEAD_MAX_BYTES + len(_END))
+        if end < 0:
+            if len(self._buffer) > HEAD_MAX_BYTES:
+                self._refuse(b"431 Request Header Fields Too Large", b"request header too large\n")
+            elif self._timer is None or self._deadline > self._loop.time() + BODY_S:
+                self._wait(BODY_S)
+            return False
+        head = self._head(bytes(self._buffer[:end]))
+        start = end + len(_END)
+        if head is None or not self._has_room(head, len(self._buffer) - start):
+            self._hand_over()
+            return False
+        stop = start + head.length
+        if len(self._buffer) < stop:
+            if not self._body_bytes:
+                self._wait(BODY_S)
+            self._count(max(len(self._buffer) - start, 1))
+            return False
+        self._count(0)
+        body = bytes(self._buffer[start:stop])
+        self._cut(stop)
+        answer = self.server.dispatcher.at_once(body)
+        if (
+            answer is None
+            or self._drained is not None
+            or len(answer) >= LONG_BYTES
+            or (head.packs and len(answer) >= PACK_FROM_BYTES)
+        ):
+            self._begin(head, body, answer)
+            return False
+        if self._transport is not None:
             self._transport.write(_OK % (head.fields, len(answer), answer))
-            self._wait(KEEP_ALIVE_S)
+        self._wait(KEEP_ALIVE_S)
+        return True
+
+    def _cut(self, stop: int) -> None:
+        """Drop what has been read; the front of a bytearray goes without moving the rest."""
+        if len(self._buffer) == stop:
+            self._buffer = b""
+            return
+        rest = self._buffer if isinstance(self._buffer, bytearray) else bytearray(self._buffer)
+        del rest[:stop]
+        self._buffer = rest
+
+    def _read_on(self) -> None:
+        """Take from the client again, where that was stopped."""
+        if self._is_paused and self._transport is not None:
+            self._is_paused = False
+            self._transport.resume_reading()
 
     def _head(self, text: bytes) -> Head | None:
         """Read a head, or know it again."""
@@ -208,11 +236,8 @@ class Front(asyncio.Protocol):
         if self._transport is None:
             return
         if server.stopping:
-            self._transport.close()
+            close(self._transport)
             return
-        if self._is_paused:
-            self._is_paused = False
-            self._transport.resume_reading()
         self._wait(KEEP_ALIVE_S)
         self._go_on()
 
@@ -245,7 +270,7 @@ class Front(asyncio.Protocol):
         """Say why not, and close."""
         if self._transport is not None:
             self._transport.write(_REFUSED % (status, content_type, len(body), body))
-            self._transport.close()
+            close(self._transport)
             self._transport = None
 
     def _wait(self, seconds: float) -> None:
@@ -268,7 +293,7 @@ class Front(asyncio.Protocol):
         elif self._buffer:
             self._refuse(b"408 Request Timeout", b"request body came too slowly\n")
         else:
-            self._transport.close()
+            close(self._transport)
 
     def _leave(self) -> None:
         """Count no more."""
@@ -281,14 +306,24 @@ class Front(asyncio.Protocol):
 
     def _hand_over(self) -> None:
         """Let aiohttp have the connection, from the request on that has come."""
+        self._read_on()
         transport, data = self._transport, bytes(self._buffer)
         self._transport, self._buffer = None, b""
         self._leave()
         if transport is not None:
             handler = self.server.handler()
             handler.connection_made(transport)
+            if self._drained is not None:
+                handler.pause_writing()
             transport.set_protocol(handler)
             handler.data_received(data)
+
+
+def close(transport: asyncio.Transport) -> None:
+    """Close a connection; a client that does not take what is unsent loses it."""
+    transport.close()
+    if transport.get_write_buffer_size():
+        asyncio.get_running_loop().call_later(CLOSE_S, transport.abort)
 
 
 def pack(body: bytes) -> bytes:

@@ -16,7 +16,15 @@ from trex.chain.limits import ServerLimits
 from trex.chain.metrics import Metrics
 from trex.chain.rpc.access import Access
 from trex.chain.rpc.dispatch import Dispatcher, Session
-from trex.chain.rpc.front import BODY_S, KEEP_ALIVE_S, LONG_BYTES, PACK_ASIDE_BYTES, PACK_FROM_BYTES, Front
+from trex.chain.rpc.front import (
+    BODY_S,
+    KEEP_ALIVE_S,
+    LONG_BYTES,
+    PACK_ASIDE_BYTES,
+    PACK_FROM_BYTES,
+    Front,
+    close,
+)
 from trex.chain.rpc.head import CONTENT_TYPES, Head
 from trex.chain.rpc.messages import INVALID_REQUEST, NULL, encode_error, over_limit
 from trex.chain.rpc.subscriptions import Subscriptions
@@ -166,7 +174,7 @@ class Server(Service):
             raise
         except Exception as error:
             response = self._json(encode_error(NULL, as_rpc_error(error, f"{request.method} {request.path}")))
-        return response
+        return await self._send(request, response) if isinstance(response, web.Response) else response
 
     async def _allow_origin(self, request: web.Request, response: web.StreamResponse) -> None:
         """Say to a browser that the page may read the answer, if it may."""
@@ -243,8 +251,6 @@ class Server(Service):
             accepted = request.headers.get("Accept-Encoding", "")
             if "gzip" in accepted.lower():
                 response.enable_compression(web.ContentCoding.gzip)
-            if len(answer) >= LONG_BYTES:
-                return await self._send_long(request, response, len(answer))
         return response
 
     async def _body(self, request: web.Request, held: list[int]) -> bytes:
@@ -269,12 +275,14 @@ class Server(Service):
         self.body_bytes += size
         held.append(size)
 
-    async def _send_long(self, request: web.Request, response: web.Response, size: int) -> web.StreamResponse:
-        """Send a long answer here, where what slow readers leave in memory is counted and timed."""
+    async def _send(self, request: web.Request, response: web.Response) -> web.Response:
+        """Send an answer here, where what slow readers leave in memory is counted and timed."""
+        length = len(response.body) if isinstance(response.body, bytes) else 0
+        size = length if length >= LONG_BYTES else 0
         limit = self.limits.inflight_bytes
         if self.answer_bytes + size > limit:
             busy = over_limit("too many answer bytes at once", "inflight_bytes", limit)
-            return self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, busy)
+            response, size = self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, busy), 0
         self.answer_bytes += size
         try:
             async with asyncio.timeout(BODY_S):
@@ -282,6 +290,8 @@ class Server(Service):
                 await response.write_eof()
         except TimeoutError:
             self.slow_reader(request.transport)
+        except ConnectionError:
+            log.debug("connection closed before its answer")
         finally:
             self.answer_bytes -= size
         return response
@@ -349,7 +359,7 @@ class Refusal(asyncio.Protocol):
             b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
             b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(self.body), self.body)
         )
-        transport.close()
+        close(transport)
 
 
 def unpack(body: bytes, coding: str, limit_bytes: int) -> bytes:

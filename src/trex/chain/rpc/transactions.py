@@ -1,6 +1,7 @@
 """Transactions on their way in: into the mempool in groups, and waiting for their receipt (EIP-7966)."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -15,6 +16,8 @@ from trex.types.errors import CoreError, RpcError
 
 if TYPE_CHECKING:
     from trex.chain.rpc.dispatch import Session
+
+log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -142,9 +145,6 @@ class Transactions:
         """Call the core on a thread and tell who listens; None after a fault, which the futures get."""
         try:
             outcomes = await self.workers.quick(submit, *args, **kwargs)
-            for told in self.after:
-                if (wait := told()) is not None:
-                    await wait
         except BaseException as error:
             if isinstance(error, CoreError):
                 self.failed(error)
@@ -154,6 +154,13 @@ class Transactions:
             if not isinstance(error, Exception):
                 raise
             return None
+        for told in self.after:
+            try:
+                if (wait := told()) is not None:
+                    await wait
+            except Exception:
+                # The transactions are in, and their senders hear that.
+                log.exception("telling of new transactions failed")
         return outcomes
 
     async def send_sync(self, _: "Session", params: list[Any]) -> bytes:
