@@ -1,91 +1,37 @@
 """Batches and deposits read off a real L1, whatever an endpoint leaves out or makes up."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 import pytest
-from tests.settlement.anvil_l1 import CHAIN_ID, KEYS, Anvil, anvil, proxy
-from tests.settlement.test_deploy import ACCOUNTS, DEVNET, TIMING
+from tests.settlement.anvil_l1 import CHAIN_ID, proxy
+from tests.settlement.rollup import QUICK, Rollup, rollup
 
 from trex.settlement.contracts import contract
-from trex.settlement.deploy import deploy, plan, with_origin
 from trex.settlement.inbox import Carrier
 from trex.settlement.kzg import make_sidecar
 from trex.settlement.l1.endpoint import Endpoint
 from trex.settlement.l1.errors import L1ReorgedError, L1UnavailableError
-from trex.settlement.l1.reader import L1Reader, Retries
-from trex.settlement.l1.sender import Included, Pricing, Sender
-from trex.settlement.l1.transaction import Intent, account_of
-from trex.settlement.watch import Contracts, Mark, Span, read_span
-from trex.types.primitives import Gas, Wei
-
-QUICK = Retries(budget_s=1.0, first_wait_s=0.02)
-
-
-@dataclass(slots=True)
-class System:
-    """The contracts of a network on a real L1, and its two users."""
-
-    node: Anvil
-    reader: L1Reader
-    contracts: Contracts
-    sequencer: Sender
-    user: Sender
-    start: Mark
-
-    async def append(self, sequence: int) -> Included:
-        blob = bytes([0, sequence + 1]) * 65_536
-        origin = int(await self.node.call("eth_blockNumber"), 16)
-        call = contract("Inbox").call("appendBatch", sequence, origin)
-        return await self.sent(
-            self.sequencer, Intent(self.contracts.inbox, call, Gas(200_000), sidecars=[make_sidecar(blob)])
-        )
-
-    async def deposit(self, wei: int) -> Included:
-        call = contract("Portal").call("depositTransaction", b"\x42" * 20, wei, 100_000, False, b"")
-        return await self.sent(self.user, Intent(self.contracts.portal, call, Gas(500_000), Wei(wei)))
-
-    async def force(self) -> Included:
-        origin = int(await self.node.call("eth_blockNumber"), 16)
-        call = contract("Inbox").call("forceInclude", origin)
-        return await self.sent(self.user, Intent(self.contracts.inbox, call, Gas(200_000)))
-
-    async def sent(self, sender: Sender, intent: Intent) -> Included:
-        included = await sender.send(intent)
-        assert included is not None
-        assert included.succeeded
-        return included
-
-    async def span(self, mark: Mark | None = None, reader: L1Reader | None = None) -> Span:
-        reader, mark = reader or self.reader, mark or self.start
-        blocks = await reader.chain_between(mark.block, (await reader.heads()).latest)
-        return await read_span(reader, self.contracts, mark, blocks)
+from trex.settlement.l1.reader import L1Reader
+from trex.settlement.l1.transaction import Intent
+from trex.settlement.watch import read_span
+from trex.types.primitives import Gas
 
 
 @pytest.fixture
-async def system() -> AsyncIterator[System]:
-    async with anvil() as node, aiohttp.ClientSession() as session:
-        await node.mine(3)
-        reader = L1Reader([Endpoint(node.url, session, timeout_s=60)], CHAIN_ID, retries=QUICK)
-        pricing = Pricing(poll_s=0.02)
-        operator, sequencer = (Sender(reader, account_of(key), pricing=pricing) for key in KEYS[:2])
-        document = await with_origin(reader, DEVNET, 2)
-        made = await deploy(operator, plan(document, ACCOUNTS, TIMING))
-        contracts = Contracts(made.contracts["inbox"], made.contracts["portal"])
-        start = Mark(await reader.block(2))
-        yield System(node, reader, contracts, sequencer, operator, start)
+async def system() -> AsyncIterator[Rollup]:
+    async with rollup() as one:
+        yield one
 
 
-async def test_batches_and_deposits_are_read_whole_and_in_order(system: System) -> None:
+async def test_batches_and_deposits_are_read_whole_and_in_order(system: Rollup) -> None:
     await system.deposit(1)
     first = await system.append(0)
     await system.deposit(2)
     await system.deposit(3)
     await system.append(1)
-    await system.node.call("evm_increaseTime", TIMING.silence_s)
-    await system.node.mine()
+    await system.silence()
     await system.force()
     span = await system.span()
     assert [batch.header.index for batch in span.batches] == [0, 1, 2]
@@ -106,7 +52,7 @@ async def test_batches_and_deposits_are_read_whole_and_in_order(system: System) 
 
 
 @pytest.mark.parametrize("topic", [0, 1])
-async def test_endpoint_that_hides_or_invents_events_is_not_believed(system: System, topic: int) -> None:
+async def test_endpoint_that_hides_or_invents_events_is_not_believed(system: Rollup, topic: int) -> None:
     await system.deposit(1)
     await system.append(0)
     await system.deposit(2)
@@ -129,7 +75,7 @@ async def test_endpoint_that_hides_or_invents_events_is_not_believed(system: Sys
         assert await system.span(reader=both) == truth
 
 
-async def test_batch_that_a_reorg_removed_is_gone_and_can_be_sent_again(system: System) -> None:
+async def test_batch_that_a_reorg_removed_is_gone_and_can_be_sent_again(system: Rollup) -> None:
     await system.node.mine(2)
     before = (await system.span()).mark
     await system.append(0)
@@ -145,7 +91,7 @@ async def test_batch_that_a_reorg_removed_is_gone_and_can_be_sent_again(system: 
     assert [batch.header.index for batch in again.batches] == [0]
 
 
-async def test_batch_sent_twice_has_effect_once(system: System) -> None:
+async def test_batch_sent_twice_has_effect_once(system: Rollup) -> None:
     """INB-006."""
     await system.append(0)
     sidecar = make_sidecar(bytes(131_072))

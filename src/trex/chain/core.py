@@ -62,6 +62,26 @@ class Core(Protocol):
     def counters(self) -> dict[str, int]: ...  # noqa: D102
 
 
+class SettledCore(Core, Protocol):
+    """A chain above an L1: what settlement asks of it."""
+
+    def insert(self, block: bytes) -> Sealed: ...  # noqa: D102
+    def block_rlp(self, number: int) -> bytes: ...  # noqa: D102
+    def derive(  # noqa: D102
+        self,
+        parent: int,
+        *,
+        header: bytes,
+        queue: tuple[int, bytes],
+        blobs: Sequence[bytes],
+        l1_headers: Sequence[bytes],
+        deposits: Sequence[bytes],
+    ) -> bytes: ...
+    def unwind(self, number: int) -> Sealed: ...  # noqa: D102
+    def l1_heads(self) -> tuple[int, int]: ...  # noqa: D102
+    def set_l1_heads(self, safe: int, finalized: int) -> None: ...  # noqa: D102
+
+
 class DevCore(Core, Protocol):
     """A chain whose state may be rewritten: development networks only."""
 

@@ -89,6 +89,36 @@ def read_block(answer: Mapping[str, Any]) -> L1Block:
     )
 
 
+def decode_block(encoded: bytes) -> L1Block:
+    """Read a header from the bytes that its hash is taken of, such as `L1Block.rlp`.
+
+    Raises:
+        ValueError: not a header.
+    """
+    try:
+        fields = rlp.decode(encoded)
+    except rlp.exceptions.DecodingError as error:
+        raise ValueError(f"not a header: {error}") from error
+    if not isinstance(fields, list) or len(fields) < len(WORDS):
+        raise ValueError("not a header")
+    by_name = dict(zip((name for name, _ in WORDS + LATER), fields, strict=False))
+
+    def number(name: str) -> int:
+        return int.from_bytes(by_name.get(name, b""), "big")
+
+    return L1Block(
+        number=number("number"),
+        hash=Hash32(keccak(encoded)),
+        parent_hash=Hash32(by_name["parentHash"]),
+        timestamp=number("timestamp"),
+        base_fee_wei=Wei(number("baseFeePerGas")),
+        excess_blob_gas=number("excessBlobGas"),
+        state_root=Hash32(by_name["stateRoot"]),
+        receipts_root=Hash32(by_name["receiptsRoot"]),
+        rlp=encoded,
+    )
+
+
 def _field(text: str, size: int) -> bytes:
     if not text.startswith("0x"):
         raise ValueError(f"no 0x before {text[:20]!r}")

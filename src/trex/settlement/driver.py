@@ -1,0 +1,542 @@
+"""The derivation driver: follows L1, makes the chain what L1 says, and says how far L1 carries it.
+
+The same in a sequencer, whose own blocks become safe, and in a verifier, which has no others (DRV-050..056).
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+import orjson
+
+from trex.chain.core import FAULTS, Sealed, SettledCore
+from trex.chain.service import Service
+from trex.chain.workers import guarded
+from trex.settlement.ahead import Ahead, Reading, Step
+from trex.settlement.deposits import Deposit
+from trex.settlement.inbox import ZERO, PostedBatch
+from trex.settlement.l1.blobs import Blobs
+from trex.settlement.l1.errors import L1Error, L1RefusedError, L1ReorgedError, L1UnavailableError
+from trex.settlement.l1.header import L1Block
+from trex.settlement.l1.reader import Heads, L1Reader
+from trex.settlement.origins import OriginAt, holds, origin_of
+from trex.settlement.positions import Place, Position, Positions, PositionsError, ReadBatch
+from trex.settlement.progress import DriverMetrics, Progress
+from trex.settlement.watch import Contracts, Mark
+from trex.types.errors import CoreError, RpcError
+from trex.types.network import L1Settlement, Network
+from trex.types.primitives import Hash32
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+FILE = "derivation.sqlite"
+"""Name of the positions' file in a data directory."""
+WRITE_TOGETHER = 256
+"""Positions without batches that are written at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """How L1 is followed."""
+
+    poll_s: float = 2.0
+    """How often L1 is asked for its heads."""
+    longest_wait_s: float = 30.0
+    """Between tries while L1 does not answer."""
+    confirmations: int = 0
+    """L1 blocks above one before it is read: fewer rollbacks, a safe head that is later."""
+    reading: Reading = field(default_factory=Reading)
+    """How far to read ahead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """Blocks that this node had and L1 did not confirm."""
+
+    l1_number: int
+    """L1 block of the batch that said otherwise."""
+    first_block: int
+    """First L2 block that was replaced."""
+    last_block: int
+    """The newest block then: all up to it were given up."""
+    derived: Hash32
+    """Hash of the block that L1 says is in the first one's place."""
+
+
+class Host(Protocol):
+    """Who serves the chain that derivation changes."""
+
+    def paused(self) -> AbstractAsyncContextManager[None]:
+        """Keep everyone else from changing the chain."""
+        ...
+
+    def advanced(self, head: Sealed) -> None:
+        """Take note of new blocks."""
+        ...
+
+    def rewound(self, head: Sealed) -> None:
+        """Take note that the chain went back to this block."""
+        ...
+
+
+class Alone:
+    """A host for a chain that nobody serves."""
+
+    def __init__(self) -> None:
+        """Nothing is paused."""
+        self._one = asyncio.Lock()
+
+    @asynccontextmanager
+    async def paused(self) -> Any:
+        """Keep everyone else from changing the chain."""
+        async with self._one:
+            yield
+
+    def advanced(self, head: Sealed) -> None:
+        """Nobody wants to know."""
+
+    def rewound(self, head: Sealed) -> None:
+        """Nobody wants to know."""
+
+
+def settlement_of(network: Network) -> tuple[L1Settlement, Contracts]:
+    """Return where a network settles.
+
+    Raises:
+        ValueError: its file names no L1, or not the contracts that derivation reads.
+    """
+    if network.l1 is None:
+        raise ValueError("the network file has no section l1: `trex l1 deploy` writes one")
+    try:
+        return network.l1, Contracts(network.l1.contracts["inbox"], network.l1.contracts["portal"])
+    except KeyError as missing:
+        raise ValueError(f"the network file names no contract {missing} in l1.contracts") from None
+
+
+class Driver(Service):
+    """Derives the chain from L1, for as long as it runs."""
+
+    name = "derivation"
+
+    def __init__(
+        self,
+        core: SettledCore,
+        network: Network,
+        reader: L1Reader,
+        blobs: Blobs,
+        datadir: Path,
+        *,
+        following: Following | None = None,
+        host: Host | None = None,
+        metrics: DriverMetrics | None = None,
+    ) -> None:
+        """Put a driver together; nothing is asked or written yet.
+
+        Args:
+            core: the chain.
+            network: what the chain is, and where it settles.
+            reader: L1, as several endpoints tell it.
+            blobs: where batches' data is.
+            datadir: where positions are kept, beside the chain.
+            following: how L1 is followed.
+            host: who serves the chain.
+            metrics: where to count.
+
+        Raises:
+            ValueError: the network file names no L1.
+        """
+        super().__init__()
+        self.core = core
+        self.network = network
+        self.settlement, self.contracts = settlement_of(network)
+        self.reader = reader
+        self.path = datadir / FILE
+        self.following = following or Following()
+        self.host: Host = host or Alone()
+        self.metrics = metrics or DriverMetrics()
+        self.progress = Progress()
+        self.ahead = Ahead(reader, blobs, self.contracts, self.following.reading)
+        self.l1_heads: Heads | None = None
+        """Heads of L1 as last seen; None before the first answer."""
+        self.position: Position | None = None
+        """How far derivation is; None until L1 has answered for the first time."""
+        self.final: Position | None = None
+        """The same for finalized L1 blocks."""
+        self.settled: L1Block | None = None
+        """L1 block up to which everything was done, heads and all, in the last turn."""
+        self.mismatch: Mismatch | None = None
+        """The last time that L1 said otherwise than this node."""
+        self.trouble: str | None = None
+        """Why it does not go on at the moment; None while all is well."""
+        self.listeners: list[Callable[[Position], None]] = []
+        """Called on the loop when the position has moved, either way."""
+        self._positions: Positions | None = None
+        self._thread = ThreadPoolExecutor(1, "derivation")
+
+    @property
+    def synced(self) -> bool:
+        """Whether everything that L1 was last seen to have is derived."""
+        if self.settled is None or self.l1_heads is None:
+            return False
+        return self.settled.number + self.following.confirmations >= self.l1_heads.latest.number
+
+    def batches(self, most: int = 100) -> list[ReadBatch]:
+        """Return the newest batches that were read, newest first."""
+        positions = self._positions
+        return [] if positions is None else self._thread.submit(positions.batches, most).result()
+
+    async def work(self) -> None:
+        """Follow L1 until asked to stop."""
+        following = asyncio.create_task(self._follow(), name="l1-following")
+        stopping = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (following, stopping):
+                task.cancel()
+            outcomes = await asyncio.gather(following, stopping, return_exceptions=True)
+            await asyncio.to_thread(self._thread.shutdown, wait=True)
+            if self._positions is not None:
+                self._positions.close()
+        if isinstance(outcomes[0], Exception):
+            raise outcomes[0]
+
+    async def _follow(self) -> None:
+        wait_s = self.following.poll_s
+        while self.fault is None:
+            try:
+                await self.turn()
+            except (L1Error, CoreError, RpcError, PositionsError) as error:
+                self._report(error)
+                wait_s = min(2 * wait_s, self.following.longest_wait_s)
+            else:
+                self.trouble, wait_s = None, self.following.poll_s
+            await asyncio.sleep(wait_s)
+
+    def _report(self, error: Exception) -> None:
+        """Say once what is wrong; stop at what asking again does not mend."""
+        code = error.code if isinstance(error, (L1Error, CoreError)) else ""
+        if isinstance(error, PositionsError) or code == "wrong_chain" or code in FAULTS:
+            self.fault = str(error)
+        if self.fault is not None:
+            log.critical("derivation has stopped: %s", self.fault)
+        elif str(error) != self.trouble:
+            log.warning("derivation waits: %s", error)
+        self.trouble = str(error)
+        self.metrics.troubles.inc()
+
+    async def turn(self) -> None:
+        """Do all that there is to do now: go back if L1 did, derive what it has, move the heads.
+
+        Raises:
+            L1Error, CoreError: it cannot be done now.
+        """
+        try:
+            await self._forward()
+        except L1ReorgedError as error:
+            log.warning("L1 has changed: %s", error.message)
+            await self._roll_back()
+            await self._forward()
+
+    async def _forward(self) -> None:
+        heads = self.l1_heads = await self.reader.heads()
+        self.metrics.l1_head.set(heads.latest.number)
+        position = self.position or await self._open()
+        target = heads.latest
+        if self.following.confirmations:
+            target = await self.reader.block(max(target.number - self.following.confirmations, 0))
+        if target.number > position.mark.block.number:
+            await self._advance(position, target)
+        else:
+            known = await self._job(self._opened.at, target.number)
+            if known is not None and known.mark.block.hash != target.hash:
+                raise L1ReorgedError("reorged", f"block {target.number} is 0x{target.hash.hex()} now")
+        await self._drop_orphans()
+        await self._finalize(heads)
+        self.settled = target
+
+    # Starting.
+
+    @property
+    def _opened(self) -> Positions:
+        if self._positions is None:
+            raise PositionsError("derivation has not begun")
+        return self._positions
+
+    async def _open(self) -> Position:
+        """Find out where derivation stands."""
+        await self.reader.check_chain()
+        origin = self.network.genesis.l1_origin
+        block = await self.reader.block(origin.number)
+        if block.hash != origin.hash:
+            raise L1RefusedError(
+                "wrong_chain",
+                f"this L1 is not the network's: its block {origin.number} is 0x{block.hash.hex()}, "
+                f"the network file says 0x{origin.hash.hex()}",
+            )
+        position = self.position = await self._job(self._load, block)
+        self._moved(position)
+        return position
+
+    def _load(self, block: L1Block) -> Position:
+        """Read the newest position that the chain agrees with (on the thread)."""
+        genesis = Place(0, _hash(self.core.rpc("eth_getHeaderByNumber", b'["0x0"]')))
+        start = Position(
+            mark=Mark(block), safe=genesis, origin=block.number, queue_count=0, queue_accumulator=ZERO
+        )
+        if self._positions is None:
+            self._positions = Positions(self.path, self.network.hash, start)
+        position = self._positions.believed(lambda place: holds(self.core, place))
+        safe, finalized = self.core.l1_heads()
+        if position.safe.number < safe:
+            self.core.set_l1_heads(max(position.safe.number, finalized), finalized)
+        return position
+
+    # Going forward.
+
+    async def _advance(self, position: Position, target: L1Block) -> None:
+        """Derive what the L1 blocks after a position up to another hold."""
+        behind = target.number - position.mark.block.number
+        self.progress.begin(position.mark.block.number, target.number, position.safe.number)
+        quiet: list[Position] = []
+        deposits: list[tuple[int, Deposit]] = []
+
+        async def write() -> None:
+            if quiet:
+                await self._job(self._opened.append, list(quiet), list(deposits))
+                self._moved(quiet[-1])
+                quiet.clear()
+                deposits.clear()
+
+        async with self.ahead.steps(position.mark, target) as steps:
+            async for step in steps:
+                if step.batches:
+                    await write()
+                    position = await self._derive(position, step)
+                    self._moved(position)
+                else:
+                    deposits += _placed(step, position)
+                    position = replace(position, mark=step.mark)
+                    quiet.append(position)
+                    if len(quiet) >= WRITE_TOGETHER:
+                        await write()
+                self.progress.at(step.block.number, position.safe.number)
+            await write()
+        if behind > 1:
+            log.debug("L1 block %d, block %d is safe", target.number, position.safe.number)
+
+    async def _derive(self, position: Position, step: Step) -> Position:
+        """Derive the batches of one L1 block."""
+        before, read = position, []
+        for batch, fetch in zip(step.batches, step.blobs, strict=True):
+            blobs = await fetch
+            async with self.host.paused():
+                head = self.core.head()
+                result, position, mismatch = await self._job(
+                    self._derive_one, position, batch, blobs, head.number
+                )
+                self._tell(head, result, mismatch)
+            outcome, blocks = result["outcome"]["name"], result["blocks"]
+            first = before.safe.number + 1 if not blocks else blocks[0]["number"]
+            read.append(
+                ReadBatch(batch.header.index, step.block.number, outcome, first, position.safe.number)
+            )
+            self.metrics.batches.labels(outcome).inc()
+            self.progress.read(sum(map(len, blobs)), len(blocks))
+            log.info(
+                "batch %d: %s",
+                batch.header.index,
+                result["outcome"]["text"],
+                extra={"l1": step.block.number, "blocks": len(blocks), "safe": position.safe.number},
+            )
+        position = replace(position, mark=step.mark)
+        await self._job(self._opened.append, [position], _placed(step, before), read)
+        return position
+
+    def _derive_one(
+        self, position: Position, batch: PostedBatch, blobs: list[bytes], newest: int
+    ) -> tuple[dict[str, Any], Position, Mismatch | None]:
+        """Derive one batch (on the thread); the chain is durable when this returns."""
+        header, positions = batch.header, self._opened
+        result = orjson.loads(
+            guarded(
+                self.core.derive,
+                position.safe.number,
+                header=header.encoded,
+                queue=(position.queue_count, position.queue_accumulator),
+                blobs=blobs,
+                l1_headers=positions.headers(position.origin, header.origin_number),
+                deposits=[
+                    deposit.record
+                    for deposit in positions.deposits(position.queue_count, header.deposit_count)
+                ],
+            )
+        )
+        safe, mismatch = position.safe, None
+        if blocks := result["blocks"]:
+            safe = Place(blocks[-1]["number"], _bytes32(blocks[-1]["hash"]))
+        if (unwound := result["unwound_to"]) is not None:
+            derived = next(block["hash"] for block in blocks if block["number"] == unwound + 1)
+            mismatch = Mismatch(batch.l1_number, unwound + 1, newest, _bytes32(derived))
+        finalized = self.core.l1_heads()[1]
+        self.core.set_l1_heads(max(safe.number, finalized), finalized)
+        return (
+            result,
+            replace(
+                position,
+                safe=safe,
+                origin=header.origin_number,
+                queue_count=header.deposit_count,
+                queue_accumulator=header.deposit_accumulator,
+            ),
+            mismatch,
+        )
+
+    def _tell(self, before: Sealed, result: dict[str, Any], mismatch: Mismatch | None) -> None:
+        """Tell whoever serves the chain what became of it (DRV-055)."""
+        head = self.core.head()
+        if mismatch is not None:
+            self.mismatch = mismatch
+            self.metrics.mismatches.inc()
+            self.metrics.replaced.inc(mismatch.last_block - mismatch.first_block + 1)
+            log.error(
+                "blocks %d to %d were not what L1 says (block %d there): L1 wins",
+                mismatch.first_block,
+                mismatch.last_block,
+                mismatch.l1_number,
+            )
+            self.host.rewound(head)
+        if head.hash != before.hash:
+            self.host.advanced(head)
+
+    # Going back.
+
+    async def _roll_back(self) -> None:
+        """Return to the last L1 block that L1 still has (DRV-053)."""
+        positions = self._opened
+        heads = self.l1_heads = await self.reader.heads()
+        low = (await self._job(positions.first)).mark.block.number
+        newest = (await self._job(positions.last)).mark.block.number
+        high = min(newest, heads.latest.number)
+        if high < low:
+            raise L1UnavailableError("not_found", f"L1 is at block {heads.latest.number}, below {low}")
+        while low < high:
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if await self._still(middle) else (low, middle - 1)
+        ancestor = await self._job(positions.at, low)
+        _, finalized = self.core.l1_heads()
+        if ancestor is None or not await self._still(low) or ancestor.safe.number < finalized:
+            raise L1UnavailableError(
+                "bad_answer", f"L1 has other blocks from {low} on, but block {finalized} is final here"
+            )
+        depth = newest - low
+        async with self.host.paused():
+            await self._job(self._cut, ancestor)
+        self.metrics.reorgs.inc()
+        log.warning("went back %d L1 blocks to %d: block %d is safe", depth, low, ancestor.safe.number)
+        self._moved(ancestor)
+
+    async def _still(self, number: int) -> bool:
+        """Tell whether L1 has the block that was read under a number."""
+        known = await self._job(self._opened.at, number)
+        return known is not None and (await self.reader.block(number)).hash == known.mark.block.hash
+
+    def _cut(self, ancestor: Position) -> None:
+        """Forget what came after a position (on the thread); the head first: a kill may come between."""
+        self.core.set_l1_heads(ancestor.safe.number, self.core.l1_heads()[1])
+        self._opened.cut(ancestor.mark.block.number)
+
+    async def _drop_orphans(self) -> None:
+        """Give up blocks above the safe head that refer to L1 blocks which are gone (DRV-054)."""
+        position = self.position
+        if position is None or self.core.head().number <= position.safe.number:
+            return
+        async with self.host.paused():
+            newest = self.core.head()
+            sound = await self._job(self._newest_sound, position)
+            if sound == newest.number:
+                return
+            head = await self._job(self.core.unwind, sound)
+            self.metrics.replaced.inc(newest.number - sound)
+            log.warning("blocks %d to %d refer to L1 blocks that are gone", sound + 1, newest.number)
+            self.host.rewound(head)
+
+    def _newest_sound(self, position: Position) -> int:
+        """Return the newest block whose origin L1 has, as far as that is known (on the thread)."""
+
+        def is_sound(origin: OriginAt) -> bool:
+            known = self._opened.at(origin.number)
+            return known is None or known.mark.block.hash == origin.hash
+
+        low, high = position.safe.number, self.core.head().number
+        if is_sound(origin_of(self.core, high)):
+            return high
+        while low < high:  # origins never decrease: what is above an orphan is one
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if is_sound(origin_of(self.core, middle)) else (low, middle - 1)
+        return low
+
+    # Heads.
+
+    async def _finalize(self, heads: Heads) -> None:
+        """Move the safe and the finalized head (DRV-052)."""
+        position = self.position
+        if position is None:
+            return
+        number = min(heads.finalized.number, position.mark.block.number)
+        final = await self._job(self._settle, position, number, heads.finalized)
+        if final is not None:
+            self.final = final
+        self.metrics.finalized.set(self.core.l1_heads()[1])
+
+    def _settle(self, position: Position, number: int, finalized: L1Block) -> Position | None:
+        """Record the heads (on the thread); return the position after the newest final L1 block."""
+        final = self._opened.at(number)
+        old_safe, old_final = self.core.l1_heads()
+        if final is not None and number == finalized.number and final.mark.block.hash != finalized.hash:
+            log.warning("L1 calls block 0x%s final, which is not on its chain", finalized.hash.hex())
+            final = None
+        new_final = old_final if final is None else max(old_final, final.safe.number)
+        new_safe = max(position.safe.number, new_final)
+        if (new_safe, new_final) != (old_safe, old_final):
+            self.core.set_l1_heads(new_safe, new_final)
+        if final is not None:
+            self._opened.prune(final)
+        return final
+
+    def _moved(self, position: Position) -> None:
+        self.position = position
+        self.metrics.position.set(position.mark.block.number)
+        self.metrics.safe.set(position.safe.number)
+        for listener in self.listeners:
+            listener(position)
+
+    async def _job(self, act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run what reads or writes the store on the thread, to its end even if nobody waits any more."""
+        job = asyncio.get_running_loop().run_in_executor(self._thread, lambda: guarded(act, *args, **kwargs))
+        try:
+            return await asyncio.shield(job)
+        except asyncio.CancelledError:
+            await asyncio.wait({job})
+            raise
+
+
+def _placed(step: Step, before: Position) -> list[tuple[int, Deposit]]:
+    """Return a step's deposits with their places in the queue."""
+    return list(enumerate(step.deposits, before.mark.deposit_count))
+
+
+def _hash(header: bytes) -> Hash32:
+    return _bytes32(orjson.loads(header)["hash"])
+
+
+def _bytes32(text: str) -> Hash32:
+    return Hash32(bytes.fromhex(text[2:]))

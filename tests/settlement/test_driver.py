@@ -1,0 +1,190 @@
+"""The derivation driver over a real L1 (specs/derivation.md, DRV-050 to DRV-056)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from tests.settlement.rollup import Rollup, build, output_at, rollup, rpc
+
+from trex.settlement.driver import FILE, Driver
+from trex.settlement.kzg import make_sidecar
+
+PATIENCE_S = 120.0
+
+
+@pytest.fixture
+async def system() -> AsyncIterator[Rollup]:
+    async with rollup() as one:
+        yield one
+
+
+@asynccontextmanager
+async def running(driver: Driver) -> AsyncIterator[Driver]:
+    """Run a driver; it ends with the block."""
+    task = asyncio.create_task(driver.run())
+    try:
+        yield driver
+    finally:
+        driver.stop()
+        await task
+
+
+async def synced(driver: Driver, l1_number: int) -> None:
+    """Wait until an L1 block is derived and the heads follow it."""
+    async with asyncio.timeout(PATIENCE_S):
+        while driver.settled is None or driver.settled.number < l1_number:
+            assert driver.fault is None, driver.fault
+            await asyncio.sleep(0.02)
+
+
+async def test_verifier_rebuilds_batches_and_deposits_from_l1_alone(system: Rollup, tmp_path: Path) -> None:
+    """DRV-050."""
+    sequencer, verifier = system.open(tmp_path / "s"), system.open(tmp_path / "v")
+    build(sequencer, 3)
+    await system.append(0, sequencer.batch(1, 3, []), origin=2)
+    await system.deposit(10**18)
+    await system.silence()
+    await system.force()
+    async with running(system.driver(verifier, tmp_path / "v")) as driver:
+        await synced(driver, await system.head())
+        assert driver.synced
+        assert [(one.index, one.outcome) for one in driver.batches()] == [(1, "no_data"), (0, "batch")]
+    assert output_at(verifier, 3) == output_at(sequencer, 3)
+    assert verifier.head().number > 3
+    assert rpc(verifier, "eth_getBalance", "0x" + "42" * 20, "latest") == hex(10**18)
+    # The sequencer's own process: its blocks become safe, and what L1 forced is made on top of them.
+    async with running(system.driver(sequencer, tmp_path / "s")) as driver:
+        await synced(driver, await system.head())
+        assert driver.mismatch is None
+    assert output_at(sequencer, sequencer.head().number) == output_at(verifier, verifier.head().number)
+    assert sequencer.l1_heads() == verifier.l1_heads() == (verifier.head().number, 0)
+    for chain in (sequencer, verifier):
+        chain.close()
+
+
+async def test_blocks_that_l1_does_not_confirm_are_replaced_and_reported(
+    system: Rollup, tmp_path: Path
+) -> None:
+    """DRV-055: whoever built other blocks than those on L1 has them replaced."""
+    poster, other = system.open(tmp_path / "p"), system.open(tmp_path / "o")
+    build(poster, 3)
+    build(other, 1)
+    build(other, 4, gap=2)
+    first, second = output_at(other, 1), output_at(other, 2)
+    assert output_at(poster, 1) == first
+    await system.append(0, poster.batch(1, 3, []), origin=2)
+    async with running(system.driver(other, tmp_path / "o")) as driver:
+        await synced(driver, await system.head())
+        assert driver.mismatch is not None
+        assert (driver.mismatch.first_block, driver.mismatch.last_block) == (2, 5)
+        assert "0x" + driver.mismatch.derived.hex() == output_at(poster, 2)[0] != second[0]
+        count = driver.metrics.replaced._value.get()
+        assert count == 4
+    assert [output_at(other, number) for number in range(4)] == [output_at(poster, n) for n in range(4)]
+    assert other.l1_heads()[0] == 3
+    for chain in (poster, other):
+        chain.close()
+
+
+@pytest.mark.parametrize("depth", [1, 7, 40])
+async def test_reorg_takes_batch_and_deposit_back_and_what_comes_after_counts(
+    system: Rollup, tmp_path: Path, depth: int
+) -> None:
+    """DRV-053, DRV-054: the safe head goes back with L1, and on with what L1 then has."""
+    sequencer, verifier = system.open(tmp_path / "s"), system.open(tmp_path / "v")
+    build(sequencer, 2)
+    sidecars = [make_sidecar(blob) for blob in sequencer.batch(1, 2, [])]
+    await system.node.mine(45)
+    async with running(system.driver(verifier, tmp_path / "v")) as driver:
+        await system.append(0, sidecars, origin=2)
+        await system.deposit(5)
+        await system.silence()
+        await system.force()
+        await synced(driver, await system.head())
+        assert verifier.l1_heads()[0] > 2
+        gone = output_at(verifier, verifier.head().number)
+        await system.node.reorg(depth)
+        await system.node.mine()
+        await synced(driver, await system.head())
+        if depth == 1:  # the forced header alone is gone, and its blocks' origin is still there
+            assert verifier.l1_heads()[0] == 2
+        elif depth == 40:
+            assert verifier.l1_heads()[0] == 0
+            assert driver.position is not None
+            assert driver.position.mark.deposit_count == 0
+            assert verifier.head().number <= 2, "what was derived from lost origins is no block any more"
+            await system.append(0, sidecars, origin=2)
+        await system.deposit(7)
+        await system.silence()
+        await system.force()
+        await synced(driver, await system.head())
+    fresh = system.open(tmp_path / "f")
+    async with running(system.driver(fresh, tmp_path / "f")) as driver:
+        await synced(driver, await system.head())
+    newest = fresh.head().number
+    assert output_at(verifier, newest) == output_at(fresh, newest) != gone
+    assert verifier.l1_heads()[0] == newest
+    for chain in (sequencer, verifier, fresh):
+        chain.close()
+
+
+async def test_positions_that_the_chain_or_l1_contradicts_are_not_believed(
+    system: Rollup, tmp_path: Path
+) -> None:
+    """DRV-051: chain and positions may come from different moments, or positions be lost or damaged."""
+    sequencer, verifier = system.open(tmp_path / "s"), system.open(tmp_path / "v")
+    build(sequencer, 2)
+    await system.append(0, sequencer.batch(1, 2, []), origin=2)
+    build(sequencer, 2)
+    await system.append(1, sequencer.batch(3, 4, []), origin=2)
+    async with running(system.driver(verifier, tmp_path / "v")) as driver:
+        await synced(driver, await system.head())
+    truth = output_at(verifier, 4)
+    verifier.unwind(2)  # as if the chain came from an older copy
+    async with running(system.driver(verifier, tmp_path / "v")) as driver:
+        await synced(driver, await system.head())
+        assert output_at(verifier, 4) == truth
+    (tmp_path / "v" / FILE).write_bytes(b"no database" * 1000)
+    async with running(system.driver(verifier, tmp_path / "v")) as driver:
+        await synced(driver, await system.head())
+        assert driver.mismatch is None, "blocks that are right stay"
+    fresh = system.open(tmp_path / "f")
+    (tmp_path / "f" / FILE).write_bytes((tmp_path / "v" / FILE).read_bytes())
+    async with running(system.driver(fresh, tmp_path / "f")) as driver:
+        await synced(driver, await system.head())
+    assert output_at(fresh, 4) == truth
+    assert fresh.l1_heads()[0] == 4
+    for chain in (sequencer, verifier, fresh):
+        chain.close()
+
+
+async def test_finalized_head_follows_finalized_l1_blocks_only(system: Rollup, tmp_path: Path) -> None:
+    """DRV-052."""
+    sequencer = system.open(tmp_path / "s")
+    build(sequencer, 2)
+    included = await system.append(0, sequencer.batch(1, 2, []), origin=2)
+    async with running(system.driver(sequencer, tmp_path / "s")) as driver:
+        await synced(driver, await system.head())
+        assert sequencer.l1_heads() == (2, 0)
+        assert rpc(sequencer, "eth_getHeaderByNumber", "safe")["number"] == "0x2"
+        await system.node.mine(70)
+        await synced(driver, await system.head())
+        assert sequencer.l1_heads() == (2, 2)
+        assert driver.final is not None
+        assert driver.final.mark.block.number >= included.block_number
+        assert driver.final.mark.accumulator == (await system.span()).mark.accumulator
+    assert rpc(sequencer, "eth_getHeaderByNumber", "finalized")["number"] == "0x2"
+    sequencer.close()
+
+
+async def test_driver_of_another_l1_stops_and_says_so(system: Rollup, tmp_path: Path) -> None:
+    chain = system.open(tmp_path / "c")
+    async with rollup() as other:
+        driver = system.driver(chain, tmp_path / "c", [other.node.url])
+        async with asyncio.timeout(PATIENCE_S):
+            await driver.run()
+    assert driver.fault is not None
+    assert "this L1 is not the network's: its block 2 is 0x" in driver.fault
+    chain.close()
