@@ -135,18 +135,37 @@ class Chain:
         """
 
     def build(
-        self, slot: int, *, allow_empty: bool, budget_ms: int, gas_limit: int | None = None
+        self,
+        slot: int,
+        *,
+        allow_empty: bool,
+        budget_ms: int,
+        gas_limit: int | None = None,
+        l1_headers: Sequence[bytes] = (),
+        deposits: Sequence[tuple[bytes, int, bytes]] = (),
     ) -> Head | None:
         """Build, execute and durably store the next block; None when there is nothing to build of.
+
+        On a network that settles on an L1 the block's origin is the newest of `l1_headers` that is not later
+        than the slot, else the head's; it takes the deposits due up to that origin, as many as fit, and is
+        made when there are any (specs/derivation.md, DRV-050 to DRV-054).
 
         Args:
             slot: above the head's slot.
             allow_empty: make a block even when no transaction goes in.
             budget_ms: after this long no further transaction is begun.
-            gas_limit: of this block; None is the network's.
+            gas_limit: of this block; None is the network's, and the only choice above an L1.
+            l1_headers: RLP of L1 headers, each the parent of the next; they begin at or before the L1 block
+                after the head's origin. How deep below L1's head they end is the caller's choice.
+            deposits: record, log index and L1 block hash of deposits in the queue's order, beginning with
+                or before the first that the chain has not; those it has are passed over, those of L1
+                blocks above the origin wait.
 
         Raises:
             CoreError: `store_corrupt`, `store_disk_full`, `store_io`: nothing became visible; reads go on.
+                `l1_reorg`: the head's origin is not on that L1: go back to a block whose origin is.
+                `origin_time`: no header at hand may be the origin of a block in that slot (DRV-022).
+                `derivation`: headers or deposits are malformed, or a header is missing.
         """
 
     def set_outlook(self, outlook: Callable[[], tuple[int, int | None]]) -> None:
@@ -211,6 +230,13 @@ class Chain:
 
         Raises:
             CoreError: `bad_block` when they make no batch, such as one above nine blobs.
+        """
+
+    def origin(self, number: int) -> tuple[int, bytes]:
+        """Return number and hash of the L1 block that is the origin of a block.
+
+        Raises:
+            CoreError: `bad_block` if unknown, `store_pruned` where its state is not kept.
         """
 
     def unwind(self, number: int) -> Head:

@@ -26,10 +26,11 @@ use trex_store::{BlockData, StateView, Store, StoreError};
 
 use crate::{
     dev::{Dev, Patched, Taken, Waiting},
+    l1_view::{FromL1, L1View},
     network::{Network, NetworkError},
     pending::Pending,
     pool::{self, Pool, PoolConfig, PoolError},
-    settle::{Forced, L1Heads, load_heads, origin_of},
+    settle::{L1Heads, load_heads, origin_of},
 };
 
 /// Trie nodes kept in memory between blocks; some 200 bytes each.
@@ -57,6 +58,10 @@ pub enum ChainError {
     File(String),
     /// Heads that do not fit the chain.
     Heads(String),
+    /// The head's L1 origin is not on the L1 given any more.
+    L1Reorg(String),
+    /// No L1 block at hand may be the origin of a block in that slot.
+    OriginTime(String),
 }
 
 impl ChainError {
@@ -70,6 +75,8 @@ impl ChainError {
             Self::File(_) => "io",
             Self::Heads(_) => "bad_heads",
             Self::Derivation(_) => "derivation",
+            Self::L1Reorg(_) => "l1_reorg",
+            Self::OriginTime(_) => "origin_time",
         }
     }
 }
@@ -81,7 +88,11 @@ impl std::fmt::Display for ChainError {
             Self::Network(error) => error.fmt(f),
             Self::Block { number, reason } => write!(f, "block {number}: {reason}"),
             Self::Pool(reason) => write!(f, "mempool journal: {reason}"),
-            Self::File(reason) | Self::Heads(reason) | Self::Derivation(reason) => f.write_str(reason),
+            Self::File(reason)
+            | Self::Heads(reason)
+            | Self::Derivation(reason)
+            | Self::L1Reorg(reason)
+            | Self::OriginTime(reason) => f.write_str(reason),
         }
     }
 }
@@ -129,7 +140,7 @@ pub(crate) struct Newest {
 }
 
 /// What to build.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct BuildOrder {
     /// Slot of the block, above the head's.
     pub slot: u64,
@@ -139,8 +150,8 @@ pub struct BuildOrder {
     pub allow_empty: bool,
     /// No transaction is begun after this moment.
     pub deadline: Option<Instant>,
-    /// What L1 wants in it.
-    pub forced: Forced,
+    /// What is known of L1, which gives it its origin and deposits.
+    pub l1: L1View,
 }
 
 /// A node's chain.
@@ -291,14 +302,15 @@ impl Chain {
         let mut trie = self.write();
         let Newest { head, waiting } = self.newest();
         let taken = waiting.look(order.gas_limit.unwrap_or(self.network.gas_limit));
-        let allow_empty = order.allow_empty || !order.forced.deposits.is_empty();
+        let FromL1 { origin, deposits } = self.l1_part(&head, order)?;
+        let allow_empty = order.allow_empty || !deposits.is_empty();
         if !allow_empty && self.pool.status().pending == 0 && taken.deposits.is_empty() {
             return Ok(None);
         }
         let number = head.header.number + 1;
         let mut attributes = self.attributes(order.slot, order.gas_limit);
-        attributes.origin = order.forced.origin.unwrap_or(head.origin);
-        attributes.deposits.clone_from(&order.forced.deposits);
+        attributes.origin = origin;
+        attributes.deposits = deposits;
         attributes.deposits.extend_from_slice(&taken.deposits);
         let mut executor = self.open_block(head.parent(), &attributes, &taken.overwrites, &head.state)?;
         let rejected = self.fill(&mut executor, order.deadline).map_err(|error| fault(number, error))?;

@@ -168,7 +168,8 @@ impl Chain {
             .map_err(|error| malformed(error.to_string()))
     }
 
-    fn block_origin(&self, number: u64) -> Result<L1Origin, ChainError> {
+    /// The L1 origin of a block.
+    pub fn block_origin(&self, number: u64) -> Result<L1Origin, ChainError> {
         let header = self.raw_block(number)?.header;
         Ok(origin_of(self.network(), &header, &self.store().state_at(number)?)?)
     }

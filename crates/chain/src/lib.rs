@@ -8,6 +8,7 @@ pub mod chain;
 pub mod derive;
 pub mod dev;
 pub mod import;
+pub mod l1_view;
 pub mod network;
 pub mod operate;
 pub mod pending;

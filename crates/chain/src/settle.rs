@@ -1,7 +1,6 @@
 //! The chain above an L1: its safe and finalized heads, and blocks that others have built.
 
 use alloy_consensus::Header;
-use alloy_primitives::Bytes;
 use serde::{Deserialize, Serialize};
 use trex_stf::{attributes::L1Origin, deposits::stored_origin, state::State, transaction::Transaction};
 use trex_store::{Store, StoreError};
@@ -115,13 +114,4 @@ pub(crate) fn origin_of<S: State>(
         // Before the first L1 attributes deposit, state holds none: genesis names its origin.
         ..if stored.hash.is_zero() { network.origin } else { stored }
     })
-}
-
-/// What L1 wants a block to hold.
-#[derive(Clone, Debug, Default)]
-pub struct Forced {
-    /// The block's origin; `None` keeps the parent's.
-    pub origin: Option<L1Origin>,
-    /// Deposits, each an EIP-2718 encoded `0x7E` transaction.
-    pub deposits: Vec<Bytes>,
 }

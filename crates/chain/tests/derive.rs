@@ -2,17 +2,17 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 use alloy_consensus::Header;
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use trex_chain::{
     chain::{BuildOrder, Chain},
-    derive::{Sources, derivation_params, explain},
+    derive::{Sources, explain},
+    l1_view::{L1Deposit, L1View},
     network::Network,
     pool::PoolConfig,
-    settle::Forced,
 };
-use trex_stf::derive::{BatchHeader, Carrier, Deposit, L1Header, Queue, accumulate};
+use trex_stf::derive::{BatchHeader, Carrier, Deposit, Queue, accumulate};
 use trex_store::Options;
 
 /// The devnet, settling on an L1 whose block 7 is genesis's origin.
@@ -31,14 +31,21 @@ fn open(directory: &TempDir, network: &Network) -> Chain {
     Chain::open(directory.path(), network.clone(), Options::new(network.hash), pool).unwrap()
 }
 
-/// RLP of L1 blocks 8 and 9, a second apart.
-fn l1(network: &Network) -> Vec<Bytes> {
-    let mut parent_hash = B256::repeat_byte(7);
-    (8..10)
-        .map(|number| {
+/// An L1 from block 8 on, a block a second, and the deposits made on it.
+struct L1 {
+    headers: Vec<Bytes>,
+    deposits: Vec<L1Deposit>,
+}
+
+impl L1 {
+    /// `fork` tells one L1 from another.
+    fn new(network: &Network, blocks: u64, fork: u64) -> Self {
+        let mut parent_hash = B256::repeat_byte(7);
+        let header = |number: u64| {
             let header = Header {
                 parent_hash,
                 number,
+                gas_limit: fork,
                 timestamp: network.params.genesis_timestamp + number - 8,
                 base_fee_per_gas: Some(7),
                 withdrawals_root: Some(B256::ZERO),
@@ -49,24 +56,71 @@ fn l1(network: &Network) -> Vec<Bytes> {
             };
             parent_hash = header.hash_slow();
             alloy_rlp::encode(header).into()
-        })
-        .collect()
+        };
+        Self { headers: (8..8 + blocks).map(header).collect(), deposits: vec![] }
+    }
+
+    fn hash(&self, number: u64) -> B256 {
+        keccak256(&self.headers[number as usize - 8])
+    }
+
+    fn deposit(&mut self, l1_number: u64, gas_limit: u64) {
+        let deposit = Deposit {
+            l1_number,
+            from: Address::repeat_byte(0xd0),
+            to: Address::repeat_byte(0xd1),
+            mint_wei: 5,
+            value_wei: U256::from(5),
+            gas_limit,
+            is_creation: false,
+            data: Bytes::new(),
+        };
+        let (record, log_index) = (deposit.encode(), self.deposits.len() as u32 * 2 + 3);
+        self.deposits.push(L1Deposit { record, log_index, l1_hash: self.hash(l1_number) });
+    }
+
+    /// All of it up to a block.
+    fn view(&self, last: u64) -> L1View {
+        L1View { headers: self.headers[..last as usize - 7].to_vec(), deposits: self.deposits.clone() }
+    }
+
+    fn log_indices(&self) -> Vec<u32> {
+        self.deposits.iter().map(|deposit| deposit.log_index).collect()
+    }
+
+    /// What the first batch header, of all deposits, is derived from.
+    fn sources(&self, origin: u64, blobs: Vec<Bytes>) -> Sources {
+        let accumulator = self.deposits.iter().fold(B256::ZERO, |acc, next| accumulate(acc, &next.record));
+        let header = BatchHeader {
+            carrier: Carrier::Ethereum,
+            origin_number: origin,
+            origin_hash: self.hash(origin),
+            queue: Queue { count: self.deposits.len() as u64, accumulator },
+            blobs: blobs.iter().map(keccak256).collect(),
+            ..BatchHeader::default()
+        };
+        Sources {
+            header: header.encode().into(),
+            queue: Queue::default(),
+            blobs,
+            l1_headers: self.headers.clone(),
+            deposits: self.deposits.iter().map(|deposit| deposit.record.clone()).collect(),
+        }
+    }
 }
 
-/// Three blocks: of L1 block 8, of 9 with a deposit, of 9.
-fn build(chain: &Chain, l1: &[Bytes], deposit: &Deposit) {
-    let schedule = derivation_params(chain.network()).blob_schedule;
-    let origins: Vec<_> = l1.iter().map(|rlp| L1Header::decode(rlp).unwrap().origin(&schedule)).collect();
-    let deposits = vec![deposit.transaction(origins[1].hash, 3)];
-    for forced in [
-        Forced { origin: Some(origins[0]), deposits: vec![] },
-        Forced { origin: Some(origins[1]), deposits },
-        Forced::default(),
-    ] {
-        let slot = chain.head().slot + 5;
-        let order = BuildOrder { slot, gas_limit: None, allow_empty: true, deadline: None, forced };
-        chain.build(&order).unwrap().unwrap();
-    }
+/// An order for an empty block, some slots after the head.
+fn order(chain: &Chain, slots: u64, l1: L1View) -> BuildOrder {
+    BuildOrder { slot: chain.head().slot + slots, allow_empty: true, l1, ..BuildOrder::default() }
+}
+
+fn build(chain: &Chain, slots: u64, l1: L1View) {
+    chain.build(&order(chain, slots, l1)).unwrap().unwrap();
+}
+
+fn batch(chain: &Chain, last: u64, log_indices: Vec<u32>) -> Vec<Bytes> {
+    let blobs = chain.batch(1, last, log_indices).unwrap();
+    blobs.iter().map(|blob| Bytes::copy_from_slice(&blob[..])).collect()
 }
 
 #[test]
@@ -74,40 +128,17 @@ fn batch_of_one_chain_makes_the_same_blocks_in_another() {
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let network = network();
     let (builder, follower) = (open(&one, &network), open(&two, &network));
-    let l1_headers = l1(&network);
-    let deposit = Deposit {
-        l1_number: 9,
-        from: Address::repeat_byte(0xd0),
-        to: Address::repeat_byte(0xd1),
-        mint_wei: 5,
-        value_wei: U256::from(5),
-        gas_limit: 100_000,
-        is_creation: false,
-        data: Bytes::new(),
-    };
-    build(&builder, &l1_headers, &deposit);
-    let blobs: Vec<Bytes> =
-        builder.batch(1, 3, vec![3]).unwrap().iter().map(|blob| Bytes::copy_from_slice(&blob[..])).collect();
+    let mut l1 = L1::new(&network, 2, 0);
+    l1.deposit(9, 100_000);
+    for (slots, last) in [(4, 8), (6, 9), (5, 9)] {
+        build(&builder, slots, l1.view(last));
+    }
+    let blobs = batch(&builder, 3, l1.log_indices());
     let content = explain(&blobs, network.params.chain_id).unwrap();
     assert_eq!((content.blocks.len(), content.transactions), (3, 0));
     assert_eq!(content.blocks.iter().map(|block| block.origin_delta).collect::<Vec<_>>(), [1, 1, 0]);
 
-    let record = deposit.encode();
-    let header = BatchHeader {
-        carrier: Carrier::Ethereum,
-        origin_number: 9,
-        origin_hash: L1Header::decode(&l1_headers[1]).unwrap().hash,
-        queue: Queue { count: 1, accumulator: accumulate(B256::ZERO, &record) },
-        blobs: vec![B256::repeat_byte(1)],
-        ..BatchHeader::default()
-    };
-    let sources = Sources {
-        header: header.encode().into(),
-        queue: Queue::default(),
-        blobs,
-        l1_headers,
-        deposits: vec![record],
-    };
+    let sources = l1.sources(9, blobs);
     let derived = follower.derive(0, &sources).unwrap();
     assert_eq!((derived.outcome.code, derived.unwound_to), (0, None));
     assert!(derived.blocks.iter().all(|block| !block.kept && block.excluded.is_empty()));
@@ -128,4 +159,79 @@ fn batch_of_one_chain_makes_the_same_blocks_in_another() {
     let short = Sources { deposits: vec![], ..sources };
     assert_eq!(builder.derive(0, &short).unwrap_err().code(), "derivation");
     assert_eq!(builder.head().header.number, 3, "a fault changes nothing");
+}
+
+#[test]
+fn deposits_that_do_not_fit_a_built_block_spill_as_derivation_has_it() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let network = network();
+    let (builder, follower) = (open(&one, &network), open(&two, &network));
+    let mut l1 = L1::new(&network, 4, 0);
+    for l1_number in [8, 9, 10].into_iter().flat_map(|number| [number; 10]) {
+        l1.deposit(l1_number, 1 << 24);
+    }
+    // 400 million gas: 23 beside the L1 attributes.
+    let mut counts = Vec::new();
+    for (slots, last) in [(4, 8), (11, 10), (1, 10), (1, 10), (5, 11)] {
+        let may_be_empty = BuildOrder { allow_empty: false, ..order(&builder, slots, l1.view(last)) };
+        counts.push(builder.build(&may_be_empty).unwrap().map(|head| head.transactions));
+    }
+    assert_eq!(counts, [Some(11), Some(21), None, None, None], "DRV-053: each goes in once");
+    assert_eq!(builder.head().origin.number, 10, "DRV-051");
+    for _ in 0..25 {
+        l1.deposit(11, 1 << 24);
+    }
+    build(&builder, 5, l1.view(11));
+    assert_eq!(builder.head().transactions, 24, "DRV-031");
+    build(&builder, 1, L1View { headers: vec![], ..l1.view(11) });
+    assert_eq!(builder.head().transactions, 2, "DRV-053: the rest, of the origin that stays");
+
+    let sources = l1.sources(11, batch(&builder, 4, l1.log_indices()));
+    let derived = follower.derive(0, &sources).unwrap();
+    assert_eq!(derived.outcome.name, "batch");
+    assert_eq!(follower.head().header.hash(), builder.head().header.hash());
+}
+
+#[test]
+fn building_keeps_to_the_l1_it_stands_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let network = network();
+    let chain = open(&directory, &network);
+    let mut l1 = L1::new(&network, 6, 0);
+    l1.deposit(9, 50_000);
+    let refusal = |order: BuildOrder| chain.build(&order).unwrap_err().code();
+    build(&chain, 5, l1.view(13));
+    assert_eq!(chain.head().origin.number, 9, "DRV-051: the newest that is not later than the slot");
+    assert_eq!(chain.block_origin(1).unwrap(), chain.head().origin);
+
+    let other = L1::new(&network, 6, 1);
+    assert_eq!(refusal(order(&chain, 5, other.view(13))), "l1_reorg", "DRV-050");
+    let after = |l1: &L1, first: usize| L1View { headers: l1.headers[first..].to_vec(), deposits: vec![] };
+    assert_eq!(refusal(order(&chain, 5, after(&other, 2))), "l1_reorg", "DRV-050");
+    assert_eq!(refusal(order(&chain, 5, after(&l1, 3))), "derivation", "DRV-050: a header is missing");
+    let mut mixed = l1.view(11);
+    mixed.headers[3] = other.headers[3].clone();
+    assert_eq!(refusal(order(&chain, 5, mixed)), "derivation", "DRV-050");
+    let mut moved = l1.view(13);
+    moved.deposits[0].l1_hash = other.hash(9);
+    assert_eq!(refusal(order(&chain, 5, moved)), "l1_reorg");
+    let mut malformed = l1.view(13);
+    malformed.deposits[0].record = Bytes::from_static(b"short");
+    assert_eq!(refusal(order(&chain, 5, malformed)), "derivation");
+
+    let far = 5 * 602;
+    assert_eq!(refusal(order(&chain, far, L1View::default())), "origin_time", "DRV-052");
+    let limited = BuildOrder { gas_limit: Some(30_000_000), ..order(&chain, 5, l1.view(13)) };
+    assert_eq!(refusal(limited), "derivation", "DRV-054");
+    assert_eq!(chain.head().header.number, 1, "a refusal changes nothing");
+    build(&chain, far, l1.view(13));
+    assert_eq!((chain.head().origin.number, chain.head().transactions), (13, 1));
+
+    let mut document: Value =
+        serde_json::from_slice(include_bytes!("../../../networks/devnet.json")).unwrap();
+    document["name"] = json!("alone");
+    let alone = Network::parse(&serde_json::to_vec(&document).unwrap()).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let chain = open(&directory, &alone);
+    assert_eq!(chain.build(&order(&chain, 5, l1.view(8))).unwrap_err().code(), "derivation");
 }

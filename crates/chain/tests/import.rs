@@ -14,7 +14,6 @@ use trex_chain::{
     import::Pace,
     network::Network,
     pool::PoolConfig,
-    settle::Forced,
     transfer::Progress,
 };
 use trex_stf::state::State;
@@ -63,13 +62,7 @@ fn built(directory: &Path, file: &Path) -> Chain {
         for answer in chain.submit(txs.iter().map(|tx| tx.encoded().clone()).collect()) {
             answer.unwrap();
         }
-        let order = BuildOrder {
-            slot: 3 * (number + 1),
-            gas_limit: None,
-            allow_empty: false,
-            deadline: None,
-            forced: Forced::default(),
-        };
+        let order = BuildOrder { slot: 3 * (number + 1), ..BuildOrder::default() };
         assert_eq!(chain.build(&order).unwrap().unwrap().transactions, 2);
     }
     let head = chain.head();

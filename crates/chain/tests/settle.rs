@@ -1,17 +1,18 @@
 //! Safe and finalized heads, blocks from other nodes, and going back.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+use alloy_consensus::Header;
 use alloy_primitives::U256;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use trex_chain::{
     chain::{BuildOrder, Chain, ChainError},
+    l1_view::L1View,
     network::Network,
     pool::PoolConfig,
     rpc::{self, limits::Limits},
-    settle::{Forced, L1Heads},
+    settle::L1Heads,
 };
-use trex_stf::attributes::L1Origin;
 use trex_store::Options;
 
 /// The devnet, settling on an L1 whose block 7 is genesis's origin.
@@ -33,14 +34,13 @@ fn open(directory: &TempDir, network: &Network) -> Chain {
 
 fn build(chain: &Chain, blocks: u64) {
     for _ in 0..blocks {
-        build_with(chain, Forced::default());
+        build_with(chain, L1View::default());
     }
 }
 
-fn build_with(chain: &Chain, forced: Forced) {
+fn build_with(chain: &Chain, l1: L1View) {
     let slot = chain.head().slot + 3;
-    let order = BuildOrder { slot, gas_limit: None, allow_empty: true, deadline: None, forced };
-    chain.build(&order).unwrap().unwrap();
+    chain.build(&BuildOrder { slot, allow_empty: true, l1, ..BuildOrder::default() }).unwrap().unwrap();
 }
 
 fn number_of(chain: &Chain, tag: &str) -> u64 {
@@ -113,15 +113,21 @@ fn blocks_of_one_node_are_another_nodes_blocks() {
     let network = network(true);
     let (builder, follower) = (open(&one, &network), open(&two, &network));
     build(&builder, 2);
-    let origin = L1Origin { number: 9, hash: [9; 32].into(), timestamp: 5, ..L1Origin::default() };
-    build_with(&builder, Forced { origin: Some(origin), deposits: Vec::new() });
+    let header = Header {
+        parent_hash: [7; 32].into(),
+        number: 8,
+        timestamp: network.params.genesis_timestamp,
+        ..Header::default()
+    };
+    let headers = vec![alloy_rlp::encode(&header).into()];
+    build_with(&builder, L1View { headers, deposits: Vec::new() });
     build(&builder, 1);
     for number in 1..=4 {
         follower.insert(&builder.block_rlp(number).unwrap()).unwrap();
     }
     assert_eq!(follower.head().header.hash(), builder.head().header.hash());
     assert_eq!(follower.head().origin, builder.head().origin);
-    assert_eq!(follower.head().origin.number, 9, "later blocks keep the origin");
+    assert_eq!(follower.head().origin.number, 8, "later blocks keep the origin");
     // Known blocks are passed over, foreign and damaged ones refused.
     follower.insert(&builder.block_rlp(2).unwrap()).unwrap();
     build(&builder, 2);

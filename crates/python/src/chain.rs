@@ -13,12 +13,13 @@ use trex_chain::{
     chain::{self, BuildOrder, ChainError},
     derive::Sources,
     dev::{Patches, UnsignedRequest},
+    l1_view::{L1Deposit, L1View},
     network::Network,
     pending::NextBlock,
     pool::PoolConfig,
     rpc::{self, limits::Limits},
     send_batch::AnsweredBatch,
-    settle::{Forced, L1Heads},
+    settle::L1Heads,
     transfer::Progress,
 };
 use trex_stf::derive::Queue;
@@ -114,6 +115,11 @@ impl Caller<'_> {
             None => result.map_err(|error| errors::core(&error)),
         }
     }
+}
+
+/// A hash that Python gives as bytes.
+fn hash(what: &str, bytes: &[u8]) -> PyResult<B256> {
+    B256::try_from(bytes).map_err(|error| PyValueError::new_err(format!("{what}: {error}")))
 }
 
 impl Chain {
@@ -293,7 +299,10 @@ impl Chain {
         Ok((cursor, items.iter().map(|item| PyBytes::new(py, item)).collect()))
     }
 
-    #[pyo3(signature = (slot, *, allow_empty, budget_ms, gas_limit=None))]
+    #[allow(clippy::too_many_arguments, reason = "a block and what L1 gives it")]
+    #[pyo3(signature = (
+        slot, *, allow_empty, budget_ms, gas_limit=None, l1_headers=Vec::new(), deposits=Vec::new()
+    ))]
     fn build(
         &self,
         py: Python<'_>,
@@ -301,9 +310,16 @@ impl Chain {
         allow_empty: bool,
         budget_ms: u64,
         gas_limit: Option<u64>,
+        l1_headers: Vec<PyBackedBytes>,
+        deposits: Vec<(PyBackedBytes, u32, PyBackedBytes)>,
     ) -> PyResult<Option<Head>> {
         let deadline = Some(Instant::now() + Duration::from_millis(budget_ms));
-        let order = BuildOrder { slot, gas_limit, allow_empty, deadline, forced: Forced::default() };
+        let deposits = deposits.iter().map(|(record, log_index, l1_hash)| {
+            let record = Bytes::copy_from_slice(record);
+            Ok(L1Deposit { record, log_index: *log_index, l1_hash: hash("deposits", l1_hash)? })
+        });
+        let l1 = L1View { headers: copied(&l1_headers), deposits: deposits.collect::<PyResult<_>>()? };
+        let order = BuildOrder { slot, gas_limit, allow_empty, deadline, l1 };
         self.work(py, |chain| Ok(chain.build(&order)?.map(|head| Head::from(&*head))))
     }
 
@@ -348,8 +364,7 @@ impl Chain {
         deposits: Vec<PyBackedBytes>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let (count, accumulator) = queue;
-        let accumulator = B256::try_from(&accumulator[..])
-            .map_err(|error| PyValueError::new_err(format!("queue: {error}")))?;
+        let accumulator = hash("queue", &accumulator)?;
         let sources = Sources {
             header: Bytes::copy_from_slice(header),
             queue: Queue { count, accumulator },
@@ -372,6 +387,11 @@ impl Chain {
     ) -> PyResult<Vec<Bound<'py, PyBytes>>> {
         let blobs = self.work(py, |chain| chain.batch(first, last, log_indices))?;
         Ok(blobs_to_python(py, &blobs))
+    }
+
+    fn origin<'py>(&self, py: Python<'py>, number: u64) -> PyResult<(u64, Bound<'py, PyBytes>)> {
+        let origin = self.work(py, |chain| chain.block_origin(number))?;
+        Ok((origin.number, PyBytes::new(py, origin.hash.as_slice())))
     }
 
     fn unwind(&self, py: Python<'_>, number: u64) -> PyResult<Head> {

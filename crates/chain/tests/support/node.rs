@@ -9,7 +9,6 @@ use trex_chain::{
     network::Network,
     pool::PoolConfig,
     rpc::{self, limits::Limits},
-    settle::Forced,
 };
 use trex_store::Options;
 
@@ -63,13 +62,7 @@ impl Node {
 
     /// An order for a block some slots after the newest.
     pub fn order(&self) -> BuildOrder {
-        BuildOrder {
-            slot: self.chain.head().slot + 5,
-            gas_limit: None,
-            allow_empty: true,
-            deadline: None,
-            forced: Forced::default(),
-        }
+        BuildOrder { slot: self.chain.head().slot + 5, allow_empty: true, ..BuildOrder::default() }
     }
 
     pub fn build(&self) {

@@ -5,11 +5,13 @@
 //! those that the header's origin and deposits call for, and the outcome says why. [`execute`] makes
 //! the blocks. Only a missing or wrong preimage is an error: it means "cannot tell".
 
+mod due;
 mod execute;
 mod inbox;
 mod l1;
 mod plan;
 
+pub use due::{Due, MAX_SLOT};
 pub use execute::{Derived, Overlay, execute};
 pub use inbox::{BatchHeader, Carrier, Deposit, Queue, accumulate};
 pub use l1::{BlobSchedule, L1Header, blob_base_fee_wei};

@@ -1,16 +1,14 @@
 //! From a batch header to attributes and transactions of blocks. The acts: the queue's new deposits;
 //! the batch, if it can be read; its rules; else the empty reading.
 
-use alloc::{
-    collections::{BTreeMap, VecDeque},
-    vec::Vec,
-};
+use alloc::{collections::BTreeMap, vec::Vec};
 use core::fmt;
 
 use alloy_consensus::Header;
 use alloy_primitives::{B256, Bytes};
 
 use super::{
+    due::Due,
     inbox::{BatchHeader, Carrier, Deposit, Queue, accumulate},
     l1::{BlobSchedule, L1Header},
 };
@@ -19,7 +17,7 @@ use crate::{
     batch::{Batch, Reason, decode_batch, unpack_blobs},
     deposits::{ATTRIBUTES_GAS_LIMIT, stored_origin},
     evm::TX_GAS_LIMIT_CAP,
-    header::{output_root, slot, timestamp},
+    header::{output_root, slot},
     params::NetworkParams,
     state::State,
 };
@@ -284,20 +282,16 @@ impl<'a> Planner<'a> {
         Ok(self.l1_header(number)?.origin(schedule))
     }
 
-    /// Deposits as transactions, each with its gas limit and L1 block number (DRV-003).
-    fn transactions(&mut self, log_indices: &[u32]) -> Result<VecDeque<Pending>, DeriveError> {
+    /// The deposits, with these log indices (DRV-003).
+    fn due(&mut self, log_indices: &[u32]) -> Result<Due, DeriveError> {
         let deposits = core::mem::take(&mut self.deposits);
-        let mut out = VecDeque::with_capacity(deposits.len());
+        let mut due = Due::default();
         for (deposit, log_index) in deposits.iter().zip(log_indices) {
             let l1_hash = self.l1_header(deposit.l1_number)?.hash;
-            out.push_back(Pending {
-                l1_number: deposit.l1_number,
-                gas_limit: deposit.capped_gas_limit(),
-                encoded: deposit.transaction(l1_hash, u64::from(*log_index)),
-            });
+            due.push(deposit, l1_hash, u64::from(*log_index));
         }
         self.deposits = deposits;
-        Ok(out)
+        Ok(due)
     }
 
     /// Attributes of a batch's blocks, or the rule that it breaks.
@@ -315,7 +309,7 @@ impl<'a> Planner<'a> {
             return Ok(Err(Reason::Origin)); // DRV-024
         }
         let header_time = self.origin(self.header.origin_number)?.timestamp;
-        let mut pending = self.transactions(&batch.log_indices)?;
+        let mut due = self.due(&batch.log_indices)?;
         let (mut slot, mut origin) = (self.parent_slot, self.parent.origin);
         let mut out = Vec::with_capacity(batch.blocks.len());
         for block in &batch.blocks {
@@ -323,38 +317,17 @@ impl<'a> Planner<'a> {
             if is_first {
                 origin = self.origin(origin.number + block.origin_delta)?;
             }
-            match slot.checked_add(block.slot_delta) {
-                Some(next) if next <= MAX_SLOT => slot = next,
-                _ => return Ok(Err(Reason::Slot)),
+            slot = slot.saturating_add(block.slot_delta);
+            if let Err(reason) = self.derivation.check_time(self.params, slot, &origin) {
+                return Ok(Err(reason)); // DRV-022
             }
-            if let Err(reason) = self.time(slot, &origin, header_time, !block.transactions.is_empty()) {
-                return Ok(Err(reason));
+            let age = header_time.saturating_sub(origin.timestamp);
+            if !block.transactions.is_empty() && age > self.derivation.sequencing_window_s {
+                return Ok(Err(Reason::Window)); // DRV-023
             }
-            out.push(self.attributes(slot, origin, is_first, &mut pending));
+            out.push(self.attributes(slot, origin, is_first, &mut due));
         }
-        Ok(if pending.is_empty() { Ok(out) } else { Err(Reason::DepositsLeft) }) // DRV-032
-    }
-
-    /// The rules on time (DRV-022, DRV-023).
-    fn time(
-        &self,
-        slot: u64,
-        origin: &L1Origin,
-        header_time: u64,
-        has_transactions: bool,
-    ) -> Result<(), Reason> {
-        let time = timestamp(self.params, slot);
-        if time < origin.timestamp {
-            return Err(Reason::BeforeOrigin);
-        }
-        if time - origin.timestamp > self.derivation.max_drift_s {
-            return Err(Reason::Drift);
-        }
-        let age = header_time.saturating_sub(origin.timestamp);
-        if has_transactions && age > self.derivation.sequencing_window_s {
-            return Err(Reason::Window);
-        }
-        Ok(())
+        Ok(if due.is_empty() { Ok(out) } else { Err(Reason::DepositsLeft) }) // DRV-032
     }
 
     /// Log indices: one for each deposit, rising within an L1 block (DRV-030).
@@ -370,23 +343,16 @@ impl<'a> Planner<'a> {
         if falls { Err(Reason::LogIndex) } else { Ok(()) }
     }
 
-    /// Attributes of a block, with as many of the deposits due as fit, in order (DRV-031).
+    /// Attributes of a block, with its deposits.
     fn attributes(
         &self,
         slot: u64,
         origin: L1Origin,
         announces_origin: bool,
-        pending: &mut VecDeque<Pending>,
+        due: &mut Due,
     ) -> BlockAttributes {
         let gas_limit = self.derivation.gas_limit;
-        let mut gas_left = gas_limit - if announces_origin { ATTRIBUTES_GAS_LIMIT } else { 0 };
-        let mut deposits = Vec::new();
-        while let Some(deposit) = pending
-            .pop_front_if(|deposit| deposit.l1_number <= origin.number && deposit.gas_limit <= gas_left)
-        {
-            gas_left -= deposit.gas_limit;
-            deposits.push(deposit.encoded);
-        }
+        let deposits = due.take(origin.number, announces_origin, gas_limit);
         BlockAttributes { slot, origin, gas_limit, deposits }
     }
 
@@ -402,11 +368,11 @@ impl<'a> Planner<'a> {
             let follows = index > 0 && self.deposits[index - 1].l1_number == deposit.l1_number;
             log_indices.push(if follows { log_indices[index - 1] + 1 } else { 0 });
         }
-        let mut pending = self.transactions(&log_indices)?;
+        let mut due = self.due(&log_indices)?;
         let mut slot = self.first_slot(origin.timestamp).max(self.parent_slot.saturating_add(1));
         let mut out = Vec::new();
-        while out.is_empty() || !pending.is_empty() {
-            let attributes = self.attributes(slot, origin, out.is_empty(), &mut pending);
+        while out.is_empty() || !due.is_empty() {
+            let attributes = self.attributes(slot, origin, out.is_empty(), &mut due);
             out.push(PlannedBlock { attributes, transactions: Vec::new() });
             slot = slot.saturating_add(1);
         }
@@ -418,16 +384,6 @@ impl<'a> Planner<'a> {
         let elapsed_ms = u128::from(time.saturating_sub(self.params.genesis_timestamp)) * 1000;
         u64::try_from(elapsed_ms.div_ceil(u128::from(self.params.block_time_ms))).unwrap_or(u64::MAX)
     }
-}
-
-/// Last slot there can be: far beyond any time, and what follows it still has a number (DRV-022).
-const MAX_SLOT: u64 = 1 << 62;
-
-/// A deposit that waits for its block.
-struct Pending {
-    l1_number: u64,
-    gas_limit: u64,
-    encoded: Bytes,
 }
 
 /// The deposits between the parent's queue and the header's (DRV-002).
