@@ -1,4 +1,4 @@
-"""The derivation driver over a real L1 (specs/derivation.md, DRV-050 to DRV-056)."""
+"""The derivation driver over a real L1 (specs/derivation.md, DRV-060 to DRV-066)."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -40,7 +40,7 @@ async def synced(driver: Driver, l1_number: int) -> None:
 
 
 async def test_verifier_rebuilds_batches_and_deposits_from_l1_alone(system: Rollup, tmp_path: Path) -> None:
-    """DRV-050."""
+    """DRV-060."""
     sequencer, verifier = system.open(tmp_path / "s"), system.open(tmp_path / "v")
     build(sequencer, 3)
     await system.append(0, sequencer.batch(1, 3, []), origin=2)
@@ -67,7 +67,7 @@ async def test_verifier_rebuilds_batches_and_deposits_from_l1_alone(system: Roll
 async def test_blocks_that_l1_does_not_confirm_are_replaced_and_reported(
     system: Rollup, tmp_path: Path
 ) -> None:
-    """DRV-055: whoever built other blocks than those on L1 has them replaced."""
+    """DRV-065: whoever built other blocks than those on L1 has them replaced."""
     poster, other = system.open(tmp_path / "p"), system.open(tmp_path / "o")
     build(poster, 3)
     build(other, 1)
@@ -92,7 +92,7 @@ async def test_blocks_that_l1_does_not_confirm_are_replaced_and_reported(
 async def test_reorg_takes_batch_and_deposit_back_and_what_comes_after_counts(
     system: Rollup, tmp_path: Path, depth: int
 ) -> None:
-    """DRV-053, DRV-054: the safe head goes back with L1, and on with what L1 then has."""
+    """DRV-063, DRV-064: the safe head goes back with L1, and on with what L1 then has."""
     sequencer, verifier = system.open(tmp_path / "s"), system.open(tmp_path / "v")
     build(sequencer, 2)
     sidecars = [make_sidecar(blob) for blob in sequencer.batch(1, 2, [])]
@@ -133,7 +133,7 @@ async def test_reorg_takes_batch_and_deposit_back_and_what_comes_after_counts(
 async def test_positions_that_the_chain_or_l1_contradicts_are_not_believed(
     system: Rollup, tmp_path: Path
 ) -> None:
-    """DRV-051: chain and positions may come from different moments, or positions be lost or damaged."""
+    """DRV-061: chain and positions may come from different moments, or positions be lost or damaged."""
     sequencer, verifier = system.open(tmp_path / "s"), system.open(tmp_path / "v")
     build(sequencer, 2)
     await system.append(0, sequencer.batch(1, 2, []), origin=2)
@@ -161,7 +161,7 @@ async def test_positions_that_the_chain_or_l1_contradicts_are_not_believed(
 
 
 async def test_finalized_head_follows_finalized_l1_blocks_only(system: Rollup, tmp_path: Path) -> None:
-    """DRV-052."""
+    """DRV-062."""
     sequencer = system.open(tmp_path / "s")
     build(sequencer, 2)
     included = await system.append(0, sequencer.batch(1, 2, []), origin=2)

@@ -1,6 +1,6 @@
 """The derivation driver: follows L1, makes the chain what L1 says, and says how far L1 carries it.
 
-The same in a sequencer, whose own blocks become safe, and in a verifier, which has no others (DRV-050..056).
+The same in a sequencer, whose own blocks become safe, and in a verifier, which has no others (DRV-060..056).
 """
 
 import asyncio
@@ -401,7 +401,7 @@ class Driver(Service):
         )
 
     def _tell(self, before: Sealed, result: dict[str, Any], mismatch: Mismatch | None) -> None:
-        """Tell whoever serves the chain what became of it (DRV-055)."""
+        """Tell whoever serves the chain what became of it (DRV-065)."""
         head = self.core.head()
         if mismatch is not None:
             self.mismatch = mismatch
@@ -420,7 +420,7 @@ class Driver(Service):
     # Going back.
 
     async def _roll_back(self) -> None:
-        """Return to the last L1 block that L1 still has (DRV-053)."""
+        """Return to the last L1 block that L1 still has (DRV-063)."""
         positions = self._opened
         heads = self.l1_heads = await self.reader.heads()
         low = (await self._job(positions.first)).mark.block.number
@@ -455,7 +455,7 @@ class Driver(Service):
         self._opened.cut(ancestor.mark.block.number)
 
     async def _drop_orphans(self) -> None:
-        """Give up blocks above the safe head that refer to L1 blocks which are gone (DRV-054)."""
+        """Give up blocks above the safe head that refer to L1 blocks which are gone (DRV-064)."""
         position = self.position
         if position is None or self.core.head().number <= position.safe.number:
             return
@@ -487,7 +487,7 @@ class Driver(Service):
     # Heads.
 
     async def _finalize(self, heads: Heads) -> None:
-        """Move the safe and the finalized head (DRV-052)."""
+        """Move the safe and the finalized head (DRV-062)."""
         position = self.position
         if position is None:
             return
