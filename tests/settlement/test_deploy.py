@@ -13,11 +13,11 @@ from click.testing import CliRunner
 from tests.settlement.anvil_l1 import CHAIN_ID, KEYS, Anvil, anvil
 
 from trex.node.l1 import l1
+from trex.rpc.endpoint import Endpoint
 from trex.settlement import deploy as deploying
 from trex.settlement.contracts import contract
 from trex.settlement.deploy import code_of, deploy, plan, section, verify, with_origin
 from trex.settlement.deployment import Accounts, Deployment, Timing
-from trex.settlement.l1.endpoint import Endpoint
 from trex.settlement.l1.errors import L1RefusedError
 from trex.settlement.l1.reader import L1Reader
 from trex.settlement.l1.sender import Pricing, Sender

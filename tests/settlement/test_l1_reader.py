@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from tests.settlement.anvil_l1 import CHAIN_ID, Anvil, Proxy, anvil, proxy
 
-from trex.settlement.l1.endpoint import Endpoint
+from trex.rpc.endpoint import Endpoint
 from trex.settlement.l1.errors import L1RefusedError, L1ReorgedError, L1UnavailableError
 from trex.settlement.l1.header import read_block
 from trex.settlement.l1.reader import L1Reader, Log, Retries

@@ -9,9 +9,9 @@ import aiohttp
 import pytest
 from tests.settlement.anvil_l1 import CHAIN_ID, KEYS, Anvil, anvil, proxy
 
+from trex.rpc.endpoint import Endpoint
 from trex.settlement.kzg import BLOB_BYTES, Sidecar, commit, is_blob_of, make_sidecar, versioned_hash
 from trex.settlement.l1.blobs import BeaconBlobs, Blobs, FolderBlobs
-from trex.settlement.l1.endpoint import Endpoint
 from trex.settlement.l1.errors import L1RefusedError, L1UnavailableError
 from trex.settlement.l1.reader import L1Reader, Retries
 from trex.settlement.l1.sender import Pricing, Sender

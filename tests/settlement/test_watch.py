@@ -8,10 +8,10 @@ import pytest
 from tests.settlement.anvil_l1 import CHAIN_ID, proxy
 from tests.settlement.rollup import QUICK, Rollup, rollup
 
+from trex.rpc.endpoint import Endpoint
 from trex.settlement.contracts import contract
 from trex.settlement.inbox import Carrier
 from trex.settlement.kzg import make_sidecar
-from trex.settlement.l1.endpoint import Endpoint
 from trex.settlement.l1.errors import L1ReorgedError, L1UnavailableError
 from trex.settlement.l1.reader import L1Reader
 from trex.settlement.l1.transaction import Intent

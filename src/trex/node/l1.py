@@ -14,9 +14,9 @@ import click
 from eth_account.signers.local import LocalAccount
 
 from trex.node.files import network_file
+from trex.rpc.endpoint import Endpoint
 from trex.settlement.deploy import Finding, deploy, plan, section, verify, with_origin
 from trex.settlement.deployment import Accounts, Timing
-from trex.settlement.l1.endpoint import Endpoint
 from trex.settlement.l1.errors import L1Error
 from trex.settlement.l1.reader import L1Reader
 from trex.settlement.l1.sender import Pricing, Sender

@@ -8,6 +8,7 @@ from typing import Any
 from eth_hash.auto import keccak
 
 from trex.chain.genesis import genesis_roots
+from trex.rpc.endpoint import Endpoint
 from trex.settlement.contracts import contract
 from trex.settlement.deployment import (
     FACTORY,
@@ -21,8 +22,8 @@ from trex.settlement.deployment import (
     output_root,
     salt_of,
 )
-from trex.settlement.l1.errors import L1RefusedError
-from trex.settlement.l1.header import L1Block
+from trex.settlement.l1.errors import L1RefusedError, L1UnavailableError
+from trex.settlement.l1.header import L1Block, read_block
 from trex.settlement.l1.reader import L1Reader
 from trex.settlement.l1.sender import Sender
 from trex.settlement.l1.transaction import Intent
@@ -57,14 +58,14 @@ async def with_origin(reader: L1Reader, document: Mapping[str, Any], number: int
         L1UnavailableError: nobody has the block.
     """
     block = await reader.block(number)
-    answer, fees = await _described(reader, block)
+    answer, blob_base_fee_wei = await _described(reader, block)
     network = read_network(json.dumps(document))
     origin = L1Origin(
         number=block.number,
         hash=block.hash,
         timestamp=block.timestamp,
         base_fee_wei=block.base_fee_wei,
-        blob_base_fee_wei=Wei(int(fees["baseFeePerBlobGas"][0], 16)),
+        blob_base_fee_wei=blob_base_fee_wei,
         prev_randao=_word(answer["mixHash"]),
         parent_beacon_block_root=_word(answer["parentBeaconBlockRoot"]),
     )
@@ -289,18 +290,28 @@ async def _next_place(reader: L1Reader, deployer: Address) -> int:
 async def _send(sender: Sender, to: Address, data: bytes) -> None:
     """Send one transaction with the gas that it is estimated to take; overtaken, the caller looks again."""
     request = {"from": _hex(sender.address), "to": _hex(to), "data": _hex(data)}
-    estimate = int(str(await sender.reader.endpoints[0].call("eth_estimateGas", request)), 16)
+    estimate = int(str(await sender.reader.first(lambda one: one.call("eth_estimateGas", request))), 16)
     gas = Gas(min(estimate + estimate * GAS_MARGIN_PERCENT // 100, 1 << 24))
     included = await sender.send(Intent(to, data, gas))
     if included is not None and not included.succeeded:
         raise L1RefusedError("failed", f"transaction 0x{included.hash.hex()} failed")
 
 
-async def _described(reader: L1Reader, block: L1Block) -> tuple[dict[str, Any], dict[str, Any]]:
-    endpoint = reader.endpoints[0]
-    answer = await endpoint.call("eth_getBlockByHash", _hex(block.hash), False)
-    fees = await endpoint.call("eth_feeHistory", "0x1", hex(block.number), [])
-    return answer, fees
+async def _described(reader: L1Reader, block: L1Block) -> tuple[dict[str, Any], Wei]:
+    """Return the block, which its hash proves, and its blob base fee by a majority's word."""
+
+    async def describe(endpoint: Endpoint) -> dict[str, Any]:
+        answer: dict[str, Any] | None = await endpoint.call("eth_getBlockByHash", _hex(block.hash), False)
+        if answer is None or read_block(answer).hash != block.hash:
+            raise L1UnavailableError("bad_answer", f"{endpoint.name}: not block {_hex(block.hash)}")
+        return answer
+
+    async def blob_base_fee(endpoint: Endpoint) -> Wei:
+        history = await endpoint.call("eth_feeHistory", "0x1", hex(block.number), [])
+        return Wei(int(history["baseFeePerBlobGas"][0], 16))
+
+    answer = await reader.retries.run(lambda: reader.first(describe))
+    return answer, await reader.retries.run(lambda: reader.agreed(blob_base_fee))
 
 
 def _check_genesis(network: Network, deployment: Deployment) -> None:

@@ -131,7 +131,7 @@ async def served(machine: Machine) -> AsyncIterator[SolanaSource]:
             if lies and machine.lie is not None:
                 value = machine.lie(asked["method"], value)
             return web.json_response(
-                {"jsonrpc": "2.0", "id": 1, "result": {"context": {"slot": 5}, "value": value}}
+                {"jsonrpc": "2.0", "id": asked["id"], "result": {"context": {"slot": 5}, "value": value}}
             )
 
         return handle

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 import aiohttp
 import orjson
 
+from trex.rpc.endpoints import Retries
 from trex.settlement.kzg import BLOB_BYTES, is_blob_of
 from trex.settlement.l1.errors import L1Error, L1UnavailableError
 from trex.settlement.l1.header import L1Block
-from trex.settlement.l1.reader import Retries
 from trex.types.primitives import Hash32
 
 log = logging.getLogger(__name__)

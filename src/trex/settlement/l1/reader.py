@@ -5,25 +5,18 @@ which is newest, what a contract answers) a majority of all configured endpoints
 """
 
 import asyncio
-import logging
-import random
-from collections import Counter
-from collections.abc import Awaitable, Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from trex.settlement.l1.endpoint import Endpoint
-from trex.settlement.l1.errors import L1Error, L1RefusedError, L1ReorgedError, L1UnavailableError
+from trex.rpc.endpoint import Endpoint
+from trex.rpc.endpoints import Endpoints
+from trex.rpc.endpoints import Retries as Retries
+from trex.settlement.l1.errors import L1RefusedError, L1ReorgedError, L1UnavailableError
 from trex.settlement.l1.header import L1Block, read_block
-from trex.types.primitives import Address, Hash32
-
-log = logging.getLogger(__name__)
-
-STRAGGLERS_S = 0.2
-"""How long the rest is waited for once a majority has answered."""
+from trex.types.primitives import Address, Hash32, Wei
 
 T = TypeVar("T")
-H = TypeVar("H", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,32 +42,7 @@ class Log:
     """Position among the block's logs: part of a deposit's source hash."""
 
 
-@dataclass(slots=True)
-class Retries:
-    """How often and how long to try: a budget in seconds, waits that double, with jitter."""
-
-    budget_s: float = 30.0
-    first_wait_s: float = 0.1
-    longest_wait_s: float = 5.0
-    jitter: random.Random = field(default_factory=random.Random)
-
-    async def run(self, act: Callable[[], Awaitable[T]]) -> T:
-        """Try `act` until it ends otherwise than by `L1UnavailableError`, or the budget is spent."""
-        loop = asyncio.get_running_loop()
-        deadline, wait_s = loop.time() + self.budget_s, self.first_wait_s
-        while True:
-            try:
-                return await act()
-            except L1UnavailableError as error:
-                pause_s = wait_s * self.jitter.uniform(0.5, 1.0)
-                if loop.time() + pause_s > deadline:
-                    raise
-                log.debug("trying again in %.2f s: %s", pause_s, error)
-                await asyncio.sleep(pause_s)
-                wait_s = min(wait_s * 2, self.longest_wait_s)
-
-
-class L1Reader:
+class L1Reader(Endpoints):
     """Reads L1 through endpoints of which a minority may lie, stall or lag."""
 
     def __init__(
@@ -87,15 +55,8 @@ class L1Reader:
             chain_id: that every endpoint must have.
             retries: for each read.
         """
-        if not endpoints:
-            raise ValueError("no L1 endpoint")
-        self.endpoints = list(endpoints)
+        super().__init__(endpoints, retries=retries)
         self.chain_id = chain_id
-        self.retries = retries or Retries()
-        self.quorum = len(self.endpoints) // 2 + 1
-        self.disagreements = 0
-        """How many answers were outvoted, for metrics."""
-        self._preferred = 0
 
     async def check_chain(self) -> None:
         """Ask every reachable endpoint which chain it serves.
@@ -112,7 +73,7 @@ class L1Reader:
         for endpoint, answer in zip(self.endpoints, answers, strict=True):
             if isinstance(answer, int) and answer != self.chain_id:
                 raise L1RefusedError(
-                    "wrong_chain", f"{endpoint.url} serves chain {answer}, not {self.chain_id}"
+                    "wrong_chain", f"{endpoint.name} serves chain {answer}, not {self.chain_id}"
                 )
         if sum(isinstance(answer, int) for answer in answers) < self.quorum:
             raise L1UnavailableError("no_quorum", f"fewer than {self.quorum} L1 endpoints answer")
@@ -130,10 +91,10 @@ class L1Reader:
         async def ask(endpoint: Endpoint) -> L1Block:
             answer = await endpoint.call("eth_getBlockByHash", "0x" + wanted.hex(), False)
             if answer is None:
-                raise L1UnavailableError("not_found", f"{endpoint.url}: no block 0x{wanted.hex()}")
+                raise L1UnavailableError("not_found", f"{endpoint.name}: no block 0x{wanted.hex()}")
             block = read_block(answer)
             if block.hash != wanted:
-                raise L1UnavailableError("bad_answer", f"{endpoint.url}: another block than was asked for")
+                raise L1UnavailableError("bad_answer", f"{endpoint.name}: another block than was asked for")
             return block
 
         return await self.retries.run(lambda: self.first(ask))
@@ -150,7 +111,7 @@ class L1Reader:
             answers = await endpoint.batch("eth_getBlockByNumber", [(tag, False) for tag in tags])
             numbers = [read_block(answer).number for answer in answers if answer is not None]
             if len(numbers) != len(tags):
-                raise L1UnavailableError("not_found", f"{endpoint.url}: no safe or finalized block yet")
+                raise L1UnavailableError("not_found", f"{endpoint.name}: no safe or finalized block yet")
             latest, safe, finalized = numbers
             return latest, safe, finalized
 
@@ -192,7 +153,7 @@ class L1Reader:
                     break  # This endpoint has gone over to another branch meanwhile.
                 parents.append(parent)
             if not parents:
-                raise L1UnavailableError("not_found", f"{endpoint.url}: block {block.number - 1} is another")
+                raise L1UnavailableError("not_found", f"{endpoint.name}: block {block.number - 1} is another")
             return parents
 
         try:
@@ -226,7 +187,7 @@ class L1Reader:
             try:
                 found = await endpoint.call("eth_getLogs", query)
                 if not isinstance(found, list):
-                    raise L1UnavailableError("bad_answer", f"{endpoint.url}: no list of logs")
+                    raise L1UnavailableError("bad_answer", f"{endpoint.name}: no list of logs")
             except (L1RefusedError, L1UnavailableError):
                 # Endpoints bound what they return: ask for halves.
                 if first == last:
@@ -237,7 +198,7 @@ class L1Reader:
             for event in logs:
                 if hashes.get(event.block_number) != event.block_hash or event.address != address:
                     raise L1UnavailableError(
-                        "bad_answer", f"{endpoint.url}: another block's or contract's log"
+                        "bad_answer", f"{endpoint.name}: another block's or contract's log"
                     )
             return sorted(logs, key=lambda event: (event.block_number, event.index))
 
@@ -259,7 +220,7 @@ class L1Reader:
         async def ask(endpoint: Endpoint) -> bytes:
             return _bytes(await endpoint.call("eth_call", request, at))
 
-        return await self.retries.run(lambda: self._agreed(ask))
+        return await self.retries.run(lambda: self.agreed(ask))
 
     async def code(self, at: Address, block: L1Block) -> bytes:
         """Return an account's code at a block, as a majority says."""
@@ -268,67 +229,16 @@ class L1Reader:
         async def ask(endpoint: Endpoint) -> bytes:
             return _bytes(await endpoint.call("eth_getCode", "0x" + at.hex(), which))
 
-        return await self.retries.run(lambda: self._agreed(ask))
+        return await self.retries.run(lambda: self.agreed(ask))
 
-    # How answers become one.
+    async def balance(self, at: Address, block: L1Block) -> Wei:
+        """Return an account's balance at a block, as a majority says."""
+        which = {"blockHash": "0x" + block.hash.hex(), "requireCanonical": False}
 
-    async def first(self, ask: Callable[[Endpoint], Awaitable[T]]) -> T:
-        """Return the first good answer; the endpoint that gave it is asked first next time."""
-        failure: L1Error | None = None
-        for offset in range(len(self.endpoints)):
-            index = (self._preferred + offset) % len(self.endpoints)
-            try:
-                answer = await ask(self.endpoints[index])
-            except L1Error as error:
-                failure = failure or error
-                continue
-            self._preferred = index
-            return answer
-        raise failure or L1UnavailableError("unreachable", "no L1 endpoint")
+        async def ask(endpoint: Endpoint) -> Wei:
+            return Wei(_number(await endpoint.call("eth_getBalance", "0x" + at.hex(), which)))
 
-    async def majority(self, ask: Callable[[Endpoint], Awaitable[T]]) -> list[T]:
-        """Return every endpoint's answer, when a majority has one; stragglers are not waited for long."""
-        tasks = [asyncio.ensure_future(ask(endpoint)) for endpoint in self.endpoints]
-        answers: list[T] = []
-        failures: list[BaseException] = []
-        try:
-            for finished in asyncio.as_completed(tasks):
-                try:
-                    answers.append(await finished)
-                except L1Error as error:
-                    failures.append(error)
-                if len(answers) >= self.quorum:
-                    # Enough have spoken: the rest get a moment, and are passed over if they stall.
-                    rest = [task for task in tasks if not task.done()]
-                    if rest:
-                        await asyncio.wait(rest, timeout=STRAGGLERS_S)
-                    answers = [task.result() for task in tasks if task.done() and task.exception() is None]
-                    break
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        if len(answers) >= self.quorum:
-            return answers
-        refusals = [failure for failure in failures if isinstance(failure, L1RefusedError)]
-        if len(refusals) >= self.quorum:
-            raise refusals[0]
-        raise L1UnavailableError(
-            "no_quorum", f"{len(answers)} of {len(tasks)} L1 endpoints answer: {failures[0]}"
-        )
-
-    async def _agreed(self, ask: Callable[[Endpoint], Awaitable[H]]) -> H:
-        """Return the answer that a majority of all endpoints gives."""
-        answers = await self.majority(ask)
-        answer, votes = Counter(answers).most_common(1)[0]
-        if votes < len(answers):
-            self.disagreements += 1
-            log.warning(
-                "L1 endpoints disagree: %d of %d answers are outvoted", len(answers) - votes, len(answers)
-            )
-        if votes < self.quorum:
-            raise L1UnavailableError("no_quorum", f"L1 endpoints disagree: at most {votes} say the same")
-        return answer
+        return await self.retries.run(lambda: self.agreed(ask))
 
     async def _agreed_block(self, number: str) -> L1Block:
         return await self.retries.run(lambda: self._agreed_once(number))
@@ -337,13 +247,13 @@ class L1Reader:
         async def ask(endpoint: Endpoint) -> L1Block:
             answer = await endpoint.call("eth_getBlockByNumber", number, False)
             if answer is None:
-                raise L1UnavailableError("not_found", f"{endpoint.url}: no block {number}")
+                raise L1UnavailableError("not_found", f"{endpoint.name}: no block {number}")
             block = read_block(answer)
             if block.number != int(number, 16):
-                raise L1UnavailableError("bad_answer", f"{endpoint.url}: block {block.number} for {number}")
+                raise L1UnavailableError("bad_answer", f"{endpoint.name}: block {block.number} for {number}")
             return block
 
-        return await self._agreed(ask)
+        return await self.agreed(ask)
 
     def _reached(self, numbers: Sequence[int]) -> int:
         """Return the highest number that a majority of all endpoints has reached."""
@@ -370,6 +280,13 @@ def read_log(answer: Any) -> Log:
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise L1UnavailableError("bad_answer", f"not a log: {error}") from error
+
+
+def _number(text: Any) -> int:
+    try:
+        return int(text, 16)
+    except (TypeError, ValueError) as error:
+        raise L1UnavailableError("bad_answer", f"not a quantity: {str(text)[:40]!r}") from error
 
 
 def _bytes(text: Any) -> bytes:

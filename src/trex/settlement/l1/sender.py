@@ -13,7 +13,7 @@ from typing import Any
 
 from eth_account.signers.local import LocalAccount
 
-from trex.settlement.l1.endpoint import Endpoint
+from trex.rpc.endpoint import Endpoint
 from trex.settlement.l1.errors import L1Error, L1RefusedError, L1UnavailableError
 from trex.settlement.l1.reader import L1Reader
 from trex.settlement.l1.transaction import Fees, Intent, Signed, sign

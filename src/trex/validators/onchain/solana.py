@@ -1,8 +1,6 @@
 """SOL and SPL tokens (Token, Token-2022) of all linked Solana wallets, from several endpoints (ONC-040)."""
 
-import asyncio
 import base64
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,8 +13,11 @@ from solders.token.state import Mint, TokenAccount
 
 from trex.badges.observation import Observation
 from trex.badges.policy import CheckCondition
+from trex.rpc.endpoint import Endpoint
+from trex.rpc.endpoints import Endpoints, most
+from trex.rpc.errors import EndpointError, UnavailableError
 from trex.types.primitives import Hash32
-from trex.validators.onchain.source import ATTEMPTS, FIRST_PAUSE_S, MAX_ANSWER_BYTES, SourceError
+from trex.validators.onchain.source import MAX_ANSWER_BYTES, SourceError, source_error, tries
 
 TOKEN_PROGRAMS = (
     Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"),
@@ -66,10 +67,14 @@ class SolanaSource:
             session: closing it is the caller's.
             timeout_s: for a whole request.
         """
-        if not 0 < quorum <= len(endpoints):
-            raise ValueError(f"a quorum of {quorum} among {len(endpoints)} endpoints")
-        self.endpoints, self.quorum, self.session = tuple(endpoints), quorum, session
-        self.timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self.endpoints = Endpoints(
+            [
+                Endpoint(url, session, timeout_s=timeout_s, max_answer_bytes=MAX_ANSWER_BYTES)
+                for url in endpoints
+            ],
+            quorum=quorum,
+        )
+        self._tries = tries()
 
     async def ask(self, method: str, *params: Any) -> tuple[int, Any]:
         """Return the slot and the value that the quorum says.
@@ -77,44 +82,31 @@ class SolanaSource:
         Raises:
             SourceError: too few endpoints answer or agree.
         """
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._one(url, method, params)) for url in self.endpoints]
-        answers = [result for task in tasks if isinstance(result := task.result(), tuple)]
-        if len(answers) < self.quorum:
-            raise SourceError("unavailable", f"{len(answers)} endpoints answer {method}")
-        said = [orjson.dumps(value, option=orjson.OPT_SORT_KEYS) for _, value in answers]
-        most, votes = Counter(said).most_common(1)[0]
-        if votes < self.quorum:
-            raise SourceError("contradiction", f"endpoints differ on {method}: at most {votes} agree")
-        slots = [slot for (slot, _), one in zip(answers, said, strict=True) if one == most]
-        return min(slots), orjson.loads(most)
 
-    async def _one(self, url: str, method: str, params: Sequence[Any]) -> tuple[int, Any] | None:
-        body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)})
-        pause = FIRST_PAUSE_S
-        for attempt in range(ATTEMPTS):
-            if attempt:
-                await asyncio.sleep(pause)
-                pause *= 2
+        async def one(endpoint: Endpoint) -> tuple[int, bytes]:
+            result = await endpoint.call(method, *params)
             try:
-                async with self.session.post(
-                    url,
-                    data=body,
-                    headers={"content-type": "application/json"},
-                    timeout=self.timeout,
-                    allow_redirects=False,
-                ) as response:
-                    response.raise_for_status()
-                    raw = b""
-                    while more := await response.content.read(1 << 20):
-                        raw += more
-                        if len(raw) > MAX_ANSWER_BYTES:
-                            return None
-                result = orjson.loads(raw)["result"]
-                return int(result["context"]["slot"]), result["value"]
-            except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError):
-                continue
-        return None
+                return int(result["context"]["slot"]), orjson.dumps(
+                    result["value"], option=orjson.OPT_SORT_KEYS
+                )
+            except (KeyError, TypeError, ValueError) as error:
+                raise UnavailableError("bad_answer", f"{endpoint.name}: {method}: no value") from error
+
+        def same(answers: Sequence[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+            return most(answers, key=lambda answer: answer[1])
+
+        quorum = self.endpoints.quorum
+        try:
+            answers = await self.endpoints.majority(
+                lambda endpoint: self._tries.run(lambda: one(endpoint)),
+                lambda answers: len(same(answers)) >= quorum,
+            )
+        except EndpointError as error:
+            raise source_error(error) from error
+        agreeing = same(answers)
+        if len(agreeing) < quorum:
+            raise SourceError("contradiction", f"endpoints differ on {method}: at most {len(agreeing)} agree")
+        return min(slot for slot, _ in agreeing), orjson.loads(agreeing[0][1])
 
 
 async def collect_solana(

@@ -1,8 +1,7 @@
 """One EVM chain through several JSON-RPC endpoints: what enough of them say counts (ONC-001)."""
 
-import asyncio
+import math
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,6 +9,9 @@ from typing import Any, Literal
 import aiohttp
 import orjson
 
+from trex.rpc.endpoint import Endpoint
+from trex.rpc.endpoints import Endpoints, Retries, most
+from trex.rpc.errors import EndpointError, NoQuorumError, RefusedError
 from trex.types.primitives import Address, Hash32
 
 MAX_ANSWER_BYTES = 33_554_432
@@ -39,8 +41,19 @@ class SourceError(Exception):
         self.code = code
 
 
-class _RefusedError(Exception):
-    """An endpoint answered with an error that asking again does not mend."""
+def source_error(error: EndpointError) -> SourceError:
+    """Return what a fault of endpoints means here; refusals among the quorum's answers come first."""
+    failures = error.failures if isinstance(error, NoQuorumError) else (error,)
+    refusals = [failure for failure in failures if isinstance(failure, RefusedError)]
+    if not refusals:
+        return SourceError("unavailable", error.message[:160])
+    told = next((one for one in refusals if one.code != "wrong_chain"), refusals[0])
+    return SourceError("wrong_chain" if told.code == "wrong_chain" else "refused", told.message[:160])
+
+
+def tries() -> Retries:
+    """How often one endpoint is asked (ONC-004)."""
+    return Retries(math.inf, attempts=ATTEMPTS, first_wait_s=FIRST_PAUSE_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +104,10 @@ class Log:
     """By which transaction."""
 
 
+Told = tuple[bytes, Any]
+"""What is compared of an answer, and the answer."""
+
+
 class EvmSource:
     """Asks, compares, and says nothing that fewer than the quorum say."""
 
@@ -102,14 +119,21 @@ class EvmSource:
             session: closing it is the caller's.
             timeout_s: for a whole request.
         """
-        if not 0 < chain.quorum <= len(chain.endpoints):
-            raise ValueError(f"a quorum of {chain.quorum} among {len(chain.endpoints)} endpoints")
         self.chain = chain
-        self.session = session
-        self.timeout = aiohttp.ClientTimeout(total=timeout_s)
-        self.asked = 0
-        """Requests sent so far, batches counted once."""
+        self.endpoints = Endpoints(
+            [
+                Endpoint(url, session, timeout_s=timeout_s, max_answer_bytes=MAX_ANSWER_BYTES)
+                for url in chain.endpoints
+            ],
+            quorum=chain.quorum,
+        )
+        self._tries = tries()
         self._checked: set[str] = set()
+
+    @property
+    def asked(self) -> int:
+        """Requests sent so far, batches counted once."""
+        return sum(endpoint.asked for endpoint in self.endpoints.endpoints)
 
     async def head(self) -> BlockRef:
         """The newest block that evidence may be taken at (ONC-002).
@@ -118,8 +142,8 @@ class EvmSource:
             SourceError: too few endpoints answer or agree.
         """
         tag = "finalized" if self.chain.confirmations is None else "latest"
-        answers = await self._all([("eth_getBlockByNumber", [tag, False])])
-        told = [answer[0] for answer in answers if _fingerprint(_block_key, answer[0]) not in (b"", b"null")]
+        answers = await self._told([("eth_getBlockByNumber", [tag, False])], _block_key)
+        told = [answer for ((key, answer),) in answers if key not in (b"", b"null")]
         heights = sorted((_block(block).number for block in told), reverse=True)
         if len(heights) < self.chain.quorum:
             raise SourceError("unavailable", f"{len(heights)} endpoints know a {tag} block")
@@ -239,119 +263,62 @@ class EvmSource:
     ) -> list[Any]:
         """For each request the answer that the quorum gives; a failing call counts as None if `failures`."""
         found: list[Any] = []
+        quorum = self.chain.quorum
         for start in range(0, len(requests), BATCH):
             part = requests[start : start + BATCH]
-            answers = await self._all(part, failures=failures)
-            for at, (method, _) in enumerate(part):
-                said = [answer[at] for answer in answers]
-                prints = [_fingerprint(key, one) for one in said]
-                keys = Counter(one for one in prints if one)
-                most, votes = keys.most_common(1)[0] if keys else (b"", 0)
-                if votes < self.chain.quorum:
-                    raise SourceError("contradiction", f"endpoints differ on {method}: at most {votes} agree")
-                chosen = said[prints.index(most)]
+            answers = await self._told(part, key, failures=failures)
+            for (method, _), same in zip(part, _votes(answers), strict=True):
+                if len(same) < quorum:
+                    raise SourceError(
+                        "contradiction", f"endpoints differ on {method}: at most {len(same)} agree"
+                    )
+                _, chosen = same[0]
                 if chosen is None and not failures:
                     raise SourceError("unavailable", f"{method}: no such thing")
                 found.append(chosen)
         return found
 
-    async def _all(
-        self, requests: Sequence[tuple[str, list[Any]]], *, failures: bool = False
-    ) -> list[list[Any]]:
-        """What each endpoint that answers says."""
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self._endpoint(url, requests, failures)) for url in self.chain.endpoints
-            ]
-        results = [task.result() for task in tasks]
-        answers = [result for result in results if isinstance(result, list)]
-        if len(answers) >= self.chain.quorum:
-            return answers
-        errors = [result for result in results if isinstance(result, SourceError)]
-        refused = next((error for error in errors if error.code == "refused"), None)
-        raise refused or errors[0]
+    async def _told(
+        self, requests: Sequence[tuple[str, list[Any]]], key: Callable[[Any], Any], *, failures: bool = False
+    ) -> list[list[Told]]:
+        """For each endpoint that answers what it says to each request."""
 
-    async def _endpoint(
-        self, url: str, requests: Sequence[tuple[str, list[Any]]], failures: bool
-    ) -> list[Any] | SourceError:
+        async def ask(endpoint: Endpoint) -> list[Told]:
+            if endpoint.url not in self._checked:
+                chain_id = await endpoint.call("eth_chainId")
+                if chain_id != hex(self.chain.chain_id):
+                    raise RefusedError("wrong_chain", f"{endpoint.name} is of chain {str(chain_id)[:40]!r}")
+                self._checked.add(endpoint.url)
+            told = []
+            for outcome in await endpoint.outcomes(requests):
+                if not isinstance(outcome, RefusedError):
+                    told.append((_fingerprint(key, outcome), outcome))
+                elif failures and outcome.code == "reverted":
+                    told.append((_fingerprint(key, None), None))
+                else:
+                    raise outcome
+            return told
+
+        def enough(answers: list[list[Told]]) -> bool:
+            return all(len(same) >= self.chain.quorum for same in _votes(answers))
+
         try:
-            if url not in self._checked:
-                (told,) = await self._post(url, [("eth_chainId", [])], failures=False)
-                if told != hex(self.chain.chain_id):
-                    return SourceError("wrong_chain", f"an endpoint is of chain {told!r}")
-                self._checked.add(url)
-            return await self._post(url, requests, failures=failures)
-        except _RefusedError as error:
-            return SourceError("refused", str(error))
-        except SourceError as error:
-            return error
+            return await self.endpoints.majority(
+                lambda endpoint: self._tries.run(lambda: ask(endpoint)), enough
+            )
+        except EndpointError as error:
+            raise source_error(error) from error
 
-    async def _post(
-        self, url: str, requests: Sequence[tuple[str, list[Any]]], *, failures: bool
-    ) -> list[Any]:
-        body = orjson.dumps(
-            [
-                {"jsonrpc": "2.0", "id": at, "method": method, "params": params}
-                for at, (method, params) in enumerate(requests)
-            ]
-        )
-        pause, last = FIRST_PAUSE_S, ""
-        for attempt in range(ATTEMPTS):
-            if attempt:
-                await asyncio.sleep(pause)
-                pause *= 2
-            self.asked += 1
-            try:
-                return _results(await self._answer(url, body), len(requests), failures=failures)
-            except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-                last = type(error).__name__
-        raise SourceError("unavailable", f"an endpoint does not answer: {last}")
 
-    async def _answer(self, url: str, body: bytes) -> Any:
-        headers = {"content-type": "application/json"}
-        async with self.session.post(
-            url, data=body, headers=headers, timeout=self.timeout, allow_redirects=False
-        ) as response:
-            response.raise_for_status()
-            raw = await response.content.read(MAX_ANSWER_BYTES + 1)
-            while len(raw) <= MAX_ANSWER_BYTES and (more := await response.content.read(MAX_ANSWER_BYTES)):
-                raw += more
-        if len(raw) > MAX_ANSWER_BYTES:
-            raise _RefusedError("an answer without bound")
-        return orjson.loads(raw)
+def _votes(answers: Sequence[Sequence[Told]]) -> list[list[Told]]:
+    """For each request those answers that say what most say; what has not the form of one says nothing."""
+    return [
+        most([one for one in column if one[0]], key=lambda one: one[0])
+        for column in zip(*answers, strict=True)
+    ]
 
 
 _HEX = re.compile(r"0x[0-9a-fA-F]*")
-_LATER = frozenset({-32603, -32097, 429})
-"""JSON-RPC codes that mean `not now`."""
-_FAILED_CALL = frozenset({3, -32000, -32015})
-"""JSON-RPC codes of a call that reverted."""
-
-
-def _results(answer: Any, count: int, *, failures: bool) -> list[Any]:
-    if isinstance(answer, dict) and isinstance(answer.get("error"), dict):
-        answer = [{**answer, "id": at} for at in range(count)]
-    if not isinstance(answer, list) or len(answer) != count:
-        raise ValueError("not an answer to the batch")
-    by_id = {entry.get("id"): entry for entry in answer if isinstance(entry, dict)}
-    results: list[Any] = []
-    for at in range(count):
-        entry = by_id.get(at)
-        if entry is None:
-            raise ValueError("an answer is missing")
-        error = entry.get("error")
-        if isinstance(error, dict):
-            code, message = error.get("code"), str(error.get("message"))
-            if code in _LATER:
-                raise ValueError("not now")
-            if failures and (code == 3 or (code in _FAILED_CALL and "revert" in message.lower())):
-                results.append(None)
-                continue
-            raise _RefusedError(message[:160])
-        if "result" not in entry:
-            raise ValueError("neither result nor error")
-        results.append(entry["result"])
-    return results
 
 
 def _fingerprint(key: Callable[[Any], Any], answer: Any) -> bytes:

@@ -1,0 +1,1 @@
+"""JSON-RPC endpoints of chains, as their clients ask them."""

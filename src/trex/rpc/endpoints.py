@@ -1,0 +1,152 @@
+"""Several endpoints of one chain: what is tried again, and when enough of them say the same."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from trex.rpc.endpoint import Endpoint
+from trex.rpc.errors import EndpointError, NoQuorumError, RefusedError, UnavailableError
+
+log = logging.getLogger(__name__)
+
+STRAGGLERS_S = 0.2
+"""How long the rest is waited for once enough have answered."""
+
+T = TypeVar("T")
+H = TypeVar("H", bound=Hashable)
+
+
+@dataclass(slots=True)
+class Retries:
+    """How often and how long to try: a budget in seconds, waits that double, with jitter."""
+
+    budget_s: float = 30.0
+    attempts: int | None = None
+    """At most so many tries; None for as many as the budget allows."""
+    first_wait_s: float = 0.1
+    longest_wait_s: float = 5.0
+    jitter: random.Random = field(default_factory=random.Random)
+
+    async def run(self, act: Callable[[], Awaitable[T]]) -> T:
+        """Try `act` until it ends otherwise than by `UnavailableError`, or the budget is spent."""
+        loop = asyncio.get_running_loop()
+        deadline, wait_s, tried = loop.time() + self.budget_s, self.first_wait_s, 0
+        while True:
+            try:
+                return await act()
+            except UnavailableError as error:
+                tried += 1
+                pause_s = wait_s * self.jitter.uniform(0.5, 1.0)
+                if tried == self.attempts or loop.time() + pause_s > deadline:
+                    raise
+                log.debug("trying again in %.2f s: %s", pause_s, error)
+                await asyncio.sleep(pause_s)
+                wait_s = min(wait_s * 2, self.longest_wait_s)
+
+
+def most(answers: Sequence[T], key: Callable[[T], Any] = lambda answer: answer) -> list[T]:
+    """Return those answers that say what most of them say, by a key that can be hashed."""
+    groups: dict[Any, list[T]] = {}
+    for answer in answers:
+        groups.setdefault(key(answer), []).append(answer)
+    return max(groups.values(), key=len, default=[])
+
+
+class Endpoints:
+    """Endpoints of which a minority may lie, stall or lag."""
+
+    def __init__(
+        self, endpoints: Sequence[Endpoint], *, quorum: int | None = None, retries: Retries | None = None
+    ) -> None:
+        """Name the endpoints.
+
+        Args:
+            endpoints: at least one.
+            quorum: how many must say the same; None for a majority.
+            retries: for each read.
+        """
+        if not endpoints:
+            raise ValueError("no endpoint")
+        self.endpoints = list(endpoints)
+        self.retries = retries or Retries()
+        self.quorum = len(self.endpoints) // 2 + 1 if quorum is None else quorum
+        if not 0 < self.quorum <= len(self.endpoints):
+            raise ValueError(f"a quorum of {quorum} among {len(self.endpoints)} endpoints")
+        self.disagreements = 0
+        """How many answers were outvoted, for metrics."""
+        self._preferred = 0
+
+    async def first(self, ask: Callable[[Endpoint], Awaitable[T]]) -> T:
+        """Return the first good answer; the endpoint that gave it is asked first next time."""
+        failure: EndpointError | None = None
+        for offset in range(len(self.endpoints)):
+            index = (self._preferred + offset) % len(self.endpoints)
+            try:
+                answer = await ask(self.endpoints[index])
+            except EndpointError as error:
+                failure = failure or error
+                continue
+            self._preferred = index
+            return answer
+        raise failure or UnavailableError("unreachable", "no endpoint")
+
+    async def majority(
+        self,
+        ask: Callable[[Endpoint], Awaitable[T]],
+        enough: Callable[[list[T]], bool] = lambda _: True,
+    ) -> list[T]:
+        """Return the endpoints' answers when the quorum has one each, and they are `enough`.
+
+        Stragglers are not waited for long then; while answers differ too much, they are.
+
+        Raises:
+            RefusedError: the quorum refuses.
+            NoQuorumError: fewer than the quorum answer.
+        """
+        tasks = [asyncio.ensure_future(ask(endpoint)) for endpoint in self.endpoints]
+        answers: list[T] = []
+        failures: list[EndpointError] = []
+        try:
+            for finished in asyncio.as_completed(tasks):
+                try:
+                    answers.append(await finished)
+                except EndpointError as error:
+                    failures.append(error)
+                if len(answers) >= self.quorum and enough(answers):
+                    # Enough have spoken: the rest get a moment, and are passed over if they stall.
+                    rest = [task for task in tasks if not task.done()]
+                    if rest:
+                        await asyncio.wait(rest, timeout=STRAGGLERS_S)
+                    answers = [task.result() for task in tasks if task.done() and task.exception() is None]
+                    break
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if len(answers) >= self.quorum:
+            return answers
+        refusals = [failure for failure in failures if isinstance(failure, RefusedError)]
+        if len(refusals) >= self.quorum:
+            raise refusals[0]
+        raise NoQuorumError(f"{len(answers)} of {len(tasks)} endpoints answer: {failures[0]}", failures)
+
+    async def agreed(self, ask: Callable[[Endpoint], Awaitable[H]]) -> H:
+        """Return the answer that the quorum gives.
+
+        Raises:
+            RefusedError: the quorum refuses.
+            NoQuorumError: fewer answer, or say the same.
+        """
+        answers = await self.majority(ask, lambda answers: len(most(answers)) >= self.quorum)
+        same = most(answers)
+        if len(same) < len(answers):
+            self.disagreements += 1
+            log.warning(
+                "endpoints disagree: %d of %d answers are outvoted", len(answers) - len(same), len(answers)
+            )
+        if len(same) < self.quorum:
+            raise NoQuorumError(f"endpoints disagree: at most {len(same)} say the same")
+        return same[0]
