@@ -203,7 +203,8 @@ class Chain:
         """Derive the blocks of a batch header on top of block `parent` (specs/derivation.md).
 
         Blocks that the chain has already stay. At the first that differs the chain goes back and makes the
-        blocks that L1 says, each durable.
+        blocks that L1 says, each durable; ordinary transactions of those it had return to the mempool, as far
+        as they are still valid. No other block is built meanwhile.
 
         Args:
             parent: number of the block that the header before this one ended with.
@@ -240,7 +241,7 @@ class Chain:
         """
 
     def unwind(self, number: int) -> Head:
-        """Go back to a block; those above it are forgotten, with their transactions.
+        """Go back to a block; ordinary transactions of those above it return to the mempool, if still valid.
 
         Raises:
             CoreError: `bad_heads` below the finalized head, `store_pruned` where state is not kept.

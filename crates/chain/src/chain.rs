@@ -10,7 +10,7 @@ use std::{
 };
 
 use alloy_consensus::{Header, Sealed};
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes, keccak256};
 use trex_stf::{
     attributes::{BlockAttributes, L1Origin},
     block::{Block, BlockError, BlockExecutor, Exclusion, Overwrite},
@@ -451,28 +451,49 @@ impl Chain {
         blocks.iter().for_each(|block| self.pool.advance(pool_head, &block.diff));
         if is_patched {
             // Blocks say nothing of what was overwritten since they were begun.
-            self.reread_pool()?;
+            self.reread_pool(Vec::new())?;
         }
         Ok(head)
     }
 
-    /// Judges the mempool anew by the newest state, which is not the one it knows.
-    pub(crate) fn reread_pool(&self) -> Result<(), ChainError> {
+    /// Judges the mempool anew by the newest state, which is not the one it knows; `orphaned` come back.
+    pub(crate) fn reread_pool(&self, orphaned: Vec<Transaction>) -> Result<(), ChainError> {
         let newest = self.newest();
         self.pool
-            .reset(pool_head(&self.network, &newest.head), &newest.state(), Vec::new())
+            .reset(pool_head(&self.network, &newest.head), &newest.state(), orphaned)
             .map_err(|error| ChainError::Pool(error.to_string()))
     }
 
-    /// Goes back to block `number`. Transactions of the blocks above are forgotten.
+    /// Goes back to block `number`. Ordinary transactions of the blocks above return to the mempool,
+    /// those that are still valid.
     pub fn unwind(&self, number: u64) -> Result<Arc<Head>, ChainError> {
         let mut trie = self.write();
+        let (head, orphaned) = self.unwind_held(&mut trie, number)?;
         let _dev = self.dev();
-        self.unwind_held(&mut trie, number)
+        self.reread_pool(orphaned)?;
+        Ok(head)
     }
 
-    /// [`Self::unwind`] for who holds the locks of the writer and of [`Dev`].
-    pub(crate) fn unwind_held(&self, trie: &mut StateTrie, number: u64) -> Result<Arc<Head>, ChainError> {
+    /// Goes back to block `number`, for who holds the writer's lock. The transactions it answers with have
+    /// no block any more: they are in the mempool's journal, and wait for [`Self::reread_pool`].
+    pub(crate) fn unwind_held(
+        &self,
+        trie: &mut StateTrie,
+        number: u64,
+    ) -> Result<(Arc<Head>, Vec<Transaction>), ChainError> {
+        let orphaned = self.ordinary_above(number)?;
+        self.pool.remember(&orphaned).map_err(|error| ChainError::Pool(error.to_string()))?;
+        let head = self.forget_above(trie, &self.dev(), number)?;
+        Ok((head, orphaned))
+    }
+
+    /// Goes back to block `number`. The mempool still is where it was.
+    pub(crate) fn forget_above(
+        &self,
+        trie: &mut StateTrie,
+        _dev: &MutexGuard<'_, Dev>,
+        number: u64,
+    ) -> Result<Arc<Head>, ChainError> {
         let heads = *self.heads();
         if number < heads.finalized {
             let finalized = heads.finalized;
@@ -486,8 +507,34 @@ impl Chain {
         let head = Arc::new(load_head(&self.network, &self.store)?);
         *trie = StateTrie::new(head.header.state_root);
         self.publish(|newest| newest.head = head.clone());
-        self.reread_pool()?;
         Ok(head)
+    }
+
+    /// Ordinary transactions of the blocks above `number`, in their order: as many, and as many bytes, as
+    /// the mempool may hold.
+    fn ordinary_above(&self, number: u64) -> Result<Vec<Transaction>, ChainError> {
+        let config = self.pool.config();
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        // By the store: after a block that could not be stored it may not be where the head is.
+        let last = self.store.head().map_or(number, |head| head.number);
+        for number in number.saturating_add(1)..=last {
+            let Some(body) = self.store.body(number)? else { continue };
+            for (encoded, sender) in body.transactions.into_iter().zip(body.senders) {
+                bytes += encoded.len();
+                if found.len() == config.max_transactions || bytes > config.max_bytes {
+                    return Ok(found);
+                }
+                let hash = keccak256(&encoded);
+                let tx = Transaction::with_sender(encoded, hash, sender).map_err(|error| {
+                    let detail = format!("transaction {hash}: {error}");
+                    StoreError::Corrupt { place: format!("body of block {number}"), detail }
+                })?;
+                if !tx.is_deposit() {
+                    found.push(tx);
+                }
+            }
+        }
+        Ok(found)
     }
 }
 

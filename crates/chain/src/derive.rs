@@ -14,6 +14,7 @@ use trex_stf::{
     },
     header::{output_root, slot},
     program::{decode_reason, exclusion_reason},
+    state_trie::StateTrie,
     transaction::Transaction,
 };
 
@@ -115,13 +116,34 @@ pub fn derivation_params(network: &Network) -> DerivationParams {
 
 impl Chain {
     /// Derives the blocks of a batch header on top of block `parent`. Blocks that the chain has
-    /// already stay; at the first that differs it goes back and makes what L1 says.
+    /// already stay; at the first that differs it goes back and makes what L1 says, and what was ordered
+    /// otherwise waits in the mempool. Nobody else builds meanwhile.
     pub fn derive(&self, parent: u64, sources: &Sources) -> Result<Derivation, ChainError> {
+        let mut trie = self.write();
         let plan = self.plan(parent, sources)?;
-        let mut announced = stored_origin(&self.store().state_at(parent)?)?.hash;
         let mut out = Derivation { outcome: plan.outcome.into(), unwound_to: None, blocks: Vec::new() };
-        for (index, planned) in plan.blocks.iter().enumerate() {
-            let number = parent + 1 + index as u64;
+        let mut orphaned = Vec::new();
+        let followed = self.follow(parent, &plan.blocks, &mut trie, &mut out, &mut orphaned);
+        if out.unwound_to.is_some() {
+            // After the blocks that L1 says: what pays for a transaction may be in one of them again.
+            let _dev = self.dev();
+            self.reread_pool(orphaned)?;
+        }
+        followed.map(|()| out)
+    }
+
+    /// Keeps or makes planned blocks, for who holds the writer's lock; `orphaned` gets the ordinary
+    /// transactions of blocks that were in their place.
+    fn follow(
+        &self,
+        parent: u64,
+        blocks: &[PlannedBlock],
+        trie: &mut StateTrie,
+        out: &mut Derivation,
+        orphaned: &mut Vec<Transaction>,
+    ) -> Result<(), ChainError> {
+        let mut announced = stored_origin(&self.store().state_at(parent)?)?.hash;
+        for (planned, number) in blocks.iter().zip(parent + 1..) {
             let announces = planned.attributes.origin.hash != announced;
             announced = planned.attributes.origin.hash;
             if number <= self.head().header.number {
@@ -138,11 +160,12 @@ impl Chain {
                     });
                     continue;
                 }
-                out.unwound_to = Some(self.unwind(number - 1)?.header.number);
+                *orphaned = self.unwind_held(trie, number - 1)?.1;
+                out.unwound_to = Some(number - 1);
             }
-            out.blocks.push(self.make(planned)?);
+            out.blocks.push(self.make(planned, trie)?);
         }
-        Ok(out)
+        Ok(())
     }
 
     /// What a batch header means on top of block `parent`.
@@ -188,8 +211,7 @@ impl Chain {
     }
 
     /// Makes the next block as planned, durable.
-    fn make(&self, planned: &PlannedBlock) -> Result<DerivedBlock, ChainError> {
-        let mut trie = self.write();
+    fn make(&self, planned: &PlannedBlock, trie: &mut StateTrie) -> Result<DerivedBlock, ChainError> {
         let head = self.head();
         let number = head.header.number + 1;
         let state = head.state.clone();
@@ -205,8 +227,8 @@ impl Chain {
             };
             excluded.extend(reason.map(|reason| (index, reason)));
         }
-        let block = self.finish(executor, &mut trie, head.header.state_root)?;
-        self.commit(&block, &Taken::default(), &mut trie)?;
+        let block = self.finish(executor, trie, head.header.state_root)?;
+        self.commit(&block, &Taken::default(), trie)?;
         Ok(DerivedBlock { number, hash: block.hash, output_root: block.output_root, kept: false, excluded })
     }
 

@@ -206,7 +206,7 @@ impl Chain {
         merge(&mut next.patches, patches);
         self.keep_waiting(next)?;
         // Senders that the mempool knows may have become rich or poor.
-        self.reread_pool()
+        self.reread_pool(Vec::new())
     }
 
     /// Queues an unsigned transaction for the next block and returns its hash. It becomes a deposit
@@ -264,7 +264,8 @@ impl Chain {
         let Some(snapshot) = dev.snapshots.iter().find(|snapshot| snapshot.id == id).cloned() else {
             return Ok(None);
         };
-        let head = self.unwind_held(&mut trie, snapshot.block)?;
+        let head = self.forget_above(&mut trie, &dev, snapshot.block)?;
+        self.reread_pool(Vec::new())?;
         self.drop_pooled(None)?;
         dev.snapshots.retain(|snapshot| snapshot.id < id);
         let made = self.newest().waiting.made;

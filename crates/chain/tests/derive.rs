@@ -1,9 +1,14 @@
 //! A chain's blocks as a batch, and the batch as another chain's blocks.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+mod support;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use serde_json::{Value, json};
+use support::node::transfer;
 use tempfile::TempDir;
 use trex_chain::{
     chain::{BuildOrder, Chain},
@@ -234,4 +239,51 @@ fn building_keeps_to_the_l1_it_stands_on() {
     let directory = tempfile::tempdir().unwrap();
     let chain = open(&directory, &alone);
     assert_eq!(chain.build(&order(&chain, 5, l1.view(8))).unwrap_err().code(), "derivation");
+}
+
+#[test]
+fn unsafe_transactions_that_l1_did_not_order_wait_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let network = network();
+    let chain = open(&directory, &network);
+    let l1 = L1::new(&network, 2, 0);
+    let to = Address::repeat_byte(0xf0);
+    for nonce in 0..3 {
+        chain.submit(vec![transfer(nonce, to, 5).encoded().clone()])[0].as_ref().unwrap();
+        build(&chain, 1, L1View::default());
+    }
+    let derived = chain.derive(0, &l1.sources(9, vec![vec![0x2a; 131_072].into()])).unwrap();
+    assert_eq!((derived.outcome.name, derived.unwound_to), ("version", Some(0)));
+    assert_eq!(chain.head().transactions, 1, "L1 attributes");
+    assert_eq!(chain.pool().status().pending, 3);
+    build(&chain, 1, L1View::default());
+    assert_eq!((chain.head().transactions, chain.pool().status().pending), (3, 0));
+}
+
+#[test]
+fn nobody_builds_between_derived_blocks() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let network = network();
+    let (builder, follower) = (open(&one, &network), open(&two, &network));
+    let l1 = L1::new(&network, 2, 0);
+    for _ in 0..40 {
+        build(&builder, 1, l1.view(9));
+    }
+    let blobs = batch(&builder, 40, vec![]);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let busy = scope.spawn(|| {
+            while !done.load(Ordering::SeqCst) {
+                // Refused where the slot is too far from the origin.
+                _ = follower.build(&order(&follower, 1, L1View::default()));
+            }
+        });
+        let derived = follower.derive(0, &l1.sources(9, blobs));
+        done.store(true, Ordering::SeqCst);
+        let derived = derived.unwrap();
+        assert_eq!((derived.outcome.code, derived.blocks.len()), (0, 40));
+        busy.join().unwrap();
+    });
+    let hash = |chain: &Chain| chain.store().hash_by_number(40).unwrap().unwrap();
+    assert_eq!(hash(&follower), hash(&builder));
 }

@@ -1,9 +1,12 @@
 //! Safe and finalized heads, blocks from other nodes, and going back.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+mod support;
+
 use alloy_consensus::Header;
-use alloy_primitives::U256;
+use alloy_primitives::{Address, B256, U256};
 use serde_json::{Value, json};
+use support::node::transfer;
 use tempfile::TempDir;
 use trex_chain::{
     chain::{BuildOrder, Chain, ChainError},
@@ -105,6 +108,33 @@ fn unwinding_stops_at_the_finalized_block() {
     // What takes the place of a safe block is not safe.
     build(&chain, 1);
     assert_eq!((number_of(&chain, "latest"), number_of(&chain, "safe")), (4, 3));
+}
+
+#[test]
+fn unwound_transactions_are_in_the_mempool_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let network = network(true);
+    let mut chain = open(&directory, &network);
+    let mut hashes = Vec::new();
+    for nonce in 0..4 {
+        let tx = transfer(nonce, Address::repeat_byte(0xf0), 5);
+        hashes.extend(
+            chain.submit(vec![tx.encoded().clone()]).into_iter().collect::<Result<Vec<_>, _>>().unwrap(),
+        );
+        if nonce < 3 {
+            build(&chain, 1);
+        }
+    }
+    assert_eq!(chain.pool().status().pending, 1);
+    let is_pooled = |chain: &Chain, hash: &B256| chain.pool().get(hash).is_some();
+    chain.unwind(1).unwrap();
+    assert_eq!(chain.pool().status().pending, 3);
+    assert!(!is_pooled(&chain, &hashes[0]), "it is in block 1");
+    drop(chain);
+    chain = open(&directory, &network);
+    assert!(hashes[1..].iter().all(|hash| is_pooled(&chain, hash)), "and are there after a restart");
+    build(&chain, 1);
+    assert_eq!((chain.head().transactions, chain.pool().status().pending), (3, 0));
 }
 
 #[test]

@@ -442,6 +442,18 @@ impl Ledger {
 
     /// Follows the chain to a new head; `changes` are the accounts it changed.
     pub fn advance(&mut self, head: Head, changes: impl Iterator<Item = (Address, AccountState)>) {
+        self.reset(head, changes, Vec::new());
+    }
+
+    /// Follows the chain to a new head that may be no child of the last one; `orphaned` were in its other
+    /// children. They come before the shares of the queue are looked at: what follows them is queued only
+    /// until they are there. Those that break a rule by now are refused like any other.
+    pub fn reset(
+        &mut self,
+        head: Head,
+        changes: impl Iterator<Item = (Address, AccountState)>,
+        orphaned: Vec<(PoolTransaction, AccountState)>,
+    ) {
         let tighter = head.gas_limit < self.head.gas_limit;
         self.head = head;
         self.revision += 1;
@@ -453,6 +465,9 @@ impl Ledger {
         if tighter {
             let all: Vec<_> = self.accounts.iter().map(|(address, queue)| (*address, queue.state)).collect();
             all.into_iter().for_each(|(address, state)| self.follow(address, state));
+        }
+        for (tx, state) in orphaned {
+            _ = self.insert(tx, state, &mut Undo::default());
         }
         self.keep_queue_share();
         self.sweep();

@@ -301,16 +301,15 @@ impl Pool {
             .into_iter()
             .map(|address| account_state(state, &address).map(|account| (address, account)))
             .collect::<Result<Vec<_>, _>>()?;
-        guarded.ledger.advance(head, changes.into_iter());
-        for tx in orphaned.into_iter().filter(|tx| !tx.is_deposit()) {
-            let account = account_state(state, &tx.sender())?;
-            // Those that break a rule by now are refused like any other.
-            _ = guarded.ledger.insert(
-                PoolTransaction::new(tx, &self.config, &head),
-                account,
-                &mut Undo::default(),
-            );
-        }
+        let orphaned = orphaned
+            .into_iter()
+            .filter(|tx| !tx.is_deposit())
+            .map(|tx| {
+                let account = account_state(state, &tx.sender())?;
+                Ok((PoolTransaction::new(tx, &self.config, &head), account))
+            })
+            .collect::<Result<Vec<_>, PoolError>>()?;
+        guarded.ledger.reset(head, changes.into_iter(), orphaned);
         // What was in the unwound blocks and did not come back must not come back by a restart either.
         let Guarded { ledger, journal } = &mut *guarded;
         if let Some(journal) = journal {
@@ -323,6 +322,18 @@ impl Pool {
         drop(guarded);
         self.wake(woken);
         Ok(())
+    }
+
+    /// Writes transactions of blocks that are about to be unwound into the journal, durable where
+    /// [`PoolConfig::sync_journal`] says so. [`Pool::reset`] takes them in; after a kill before it, opening
+    /// does.
+    pub fn remember(&self, orphaned: &[Transaction]) -> Result<(), PoolError> {
+        match &mut self.lock().journal {
+            Some(journal) => {
+                journal.append(orphaned.iter()).map_err(|error| PoolError::Journal(error.to_string()))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Takes transactions out for good: found invalid by the block builder, or taken back on purpose.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use trex_chain::pool::{JournalError, Pool, PoolError, Restored};
+use trex_stf::transaction::Transaction;
 
 use super::*;
 
@@ -32,6 +33,21 @@ fn filled(folder: &Path, count: u64) -> (PathBuf, Vec<B256>) {
     let raw = (0..count).map(|index| sign(transfer(5 + index), &key(1))).collect();
     let hashes = submit(&pool, raw).into_iter().collect::<Result<_, _>>().unwrap();
     (path, hashes)
+}
+
+#[test]
+fn what_is_about_to_be_unwound_is_there_after_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pool.journal");
+    let raw: Vec<Bytes> = (0..3).map(|index| sign(transfer(5 + index), &key(1))).collect();
+    let orphaned: Vec<_> = raw.iter().map(|raw| Transaction::decode(raw.clone()).unwrap()).collect();
+    let (pool, _) = open(&path);
+    pool.remember(&orphaned).unwrap();
+    assert_eq!(pool.status().pending, 0, "nothing is unwound yet");
+    drop(pool);
+    let (pool, restored) = open(&path);
+    assert_eq!(restored.transactions, 3);
+    assert!(raw.iter().all(|raw| pool.get(&hash(raw)).is_some()));
 }
 
 /// Not a test of its own: the process the others kill. Submits without end and prints each hash once

@@ -10,6 +10,7 @@ use trex_chain::{
     pool::PoolConfig,
     rpc::{self, limits::Limits},
 };
+use trex_stf::transaction::Transaction;
 use trex_store::Options;
 
 use super::{address_of, dynamic_by};
@@ -24,6 +25,11 @@ fn key() -> SigningKey {
 /// Who signs what a [`Node`] submits.
 pub fn sender() -> Address {
     address_of(&key())
+}
+
+/// A transfer that [`sender`] has signed.
+pub fn transfer(nonce: u64, to: Address, value: u128) -> Transaction {
+    dynamic_by(&key(), nonce, TxKind::Call(to), value, Bytes::new())
 }
 
 fn open(directory: &TempDir) -> Chain {

@@ -225,6 +225,23 @@ fn unwound_blocks_give_their_transactions_back() {
 }
 
 #[test]
+fn unwinding_evicts_none_that_only_wait_for_what_comes_back() {
+    let mut bench = Bench::new(|config| {
+        (config.max_transactions, config.max_queued_percent) = (20, 10);
+    });
+    let chain: Vec<_> = (0..10).map(|nonce| transfer(sender(1), nonce, 100)).collect();
+    assert!(bench.submit(chain.clone()).iter().all(Result::is_ok));
+    bench.accounts.set(sender(1), 3, ETHER);
+    bench.advance(&[sender(1)]);
+    assert_eq!(bench.counts(), (7, 0));
+    // Back to before the three: the seven have a gap before them, and two may be queued.
+    bench.accounts.set(sender(1), 0, ETHER);
+    bench.pool.reset(bench.head, &bench.accounts, chain[..3].to_vec()).unwrap();
+    assert_eq!(bench.counts(), (10, 0));
+    bench.check();
+}
+
+#[test]
 fn best_orders_by_tip_then_arrival_and_keeps_nonces() {
     let bench = Bench::new(|_| {});
     let order = [
