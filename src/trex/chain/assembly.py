@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from trex.chain.rpc.messages import SERVER_ERROR, method_not_found
 from trex.chain.rpc.server import Server
 from trex.chain.rpc.subscriptions import Subscriptions
 from trex.chain.rpc.transactions import Transactions
-from trex.chain.service import State
+from trex.chain.service import Service, State
 from trex.chain.workers import Workers
 from trex.types.errors import RpcError
 
@@ -97,10 +98,12 @@ class Node:
         if dev is not None:
             dev_core, sign = dev
             signing = Signing(dev_core, sign, self.workers, self.transactions, self.producer)
-            self.dev = DevMethods(dev_core, self.workers, self.producer, signing, self._rewound)
+            self.dev = DevMethods(dev_core, self.workers, self.producer, signing, self.rewound)
             self.transactions.after.append(self.producer.after_submit)
+        self.methods = self._methods()
+        """Methods written in Python, by name."""
         dispatcher = Dispatcher(
-            core, self.workers, self.transactions, settings.limits, self.metrics, self._methods()
+            core, self.workers, self.transactions, settings.limits, self.metrics, self.methods
         )
         self.server = Server(
             dispatcher,
@@ -112,7 +115,7 @@ class Node:
             host=settings.host,
             port=settings.port,
         )
-        self.services = (self.server, self.producer, self.subscriptions, self.filters)
+        self.services: tuple[Service, ...] = (self.server, self.producer, self.subscriptions, self.filters)
         self._stop = asyncio.Event()
 
     def _methods(self) -> dict[str, Handler]:
@@ -173,7 +176,22 @@ class Node:
         self.producer.mining = Mining(slots=False)
         return b"true"
 
-    def _rewound(self, head: Sealed) -> None:
+    def join(self, *services: Service, methods: Mapping[str, Handler] | None = None) -> None:
+        """Let further services run with this node, before it does; they stop after the server."""
+        self.services = (self.server, *services, *self.services[1:])
+        self.methods.update(methods or {})
+
+    def paused(self) -> AbstractAsyncContextManager[None]:
+        """Hold the making of blocks while something else changes the chain."""
+        return self.producer.paused()
+
+    def advanced(self, head: Sealed) -> None:
+        """Tell subscribers of blocks that came from elsewhere."""
+        self.subscriptions.sealed(head)
+        self.metrics.at(head)
+
+    def rewound(self, head: Sealed) -> None:
+        """Tell subscribers and filters that the chain went back."""
         self.subscriptions.rewound()
         self.filters.rewound(head.number)
         self.metrics.at(head)

@@ -77,6 +77,7 @@ class SettledCore(Core, Protocol):
         l1_headers: Sequence[bytes],
         deposits: Sequence[bytes],
     ) -> bytes: ...
+    def origin(self, number: int) -> tuple[int, bytes]: ...  # noqa: D102
     def unwind(self, number: int) -> Sealed: ...  # noqa: D102
     def l1_heads(self) -> tuple[int, int]: ...  # noqa: D102
     def set_l1_heads(self, safe: int, finalized: int) -> None: ...  # noqa: D102

@@ -17,6 +17,7 @@ from trex.node.files import data_home
 from trex.node.logs import Terminal
 from trex.node.options import FILE, PATH, log_level_option, option, read_options, serving_options
 from trex.node.serving import serve
+from trex.node.settling import L1Options, l1_options, settling
 from trex.types.network_file import NetworkFileError, read_network
 
 
@@ -29,24 +30,47 @@ def node() -> None:
 @option("--network", required=True, type=FILE, help="The network file.")
 @option("--datadir", type=PATH, help="Where state is kept; by default below the XDG data directory.")
 @option("--produce/--no-produce", default=True, show_default=True, help="Make blocks.")
+@l1_options
 @serving_options
 @log_level_option("info")
-def run(network: Path, datadir: Path | None, **shared: Any) -> None:
-    """Serve a network's chain and make its blocks, until SIGINT or SIGTERM."""
+def run(
+    network: Path,
+    datadir: Path | None,
+    role: str,
+    l1: tuple[str, ...],
+    beacon: tuple[str, ...],
+    blob_folder: Path | None,
+    sequencer: str | None,
+    l1_confirmations: int,
+    **shared: Any,
+) -> None:
+    """Serve a network's chain until SIGINT or SIGTERM: make its blocks, or derive them from L1."""
+    if role == "verifier":
+        shared["produce"] = False
     options = read_options(**shared)
     text = network.read_bytes()
     try:
-        name = read_network(text).name
+        known = read_network(text)
     except NetworkFileError as error:
         raise click.ClickException(f"{network}: {error}") from error
+    settlement = L1Options(role, l1, beacon, blob_folder, sequencer, l1_confirmations)
+    settlement.check(known)
+    path = datadir or data_home() / (known.name if role == "sequencer" else f"{known.name}-{role}")
 
     def started(node: Node, _: Terminal) -> None:
         host = node.settings.host
         shown = f"[{host}]" if ":" in host else host
-        click.echo(f"{name}: chain id {node.core.chain_id}, block {node.core.head().number}")
+        click.echo(f"{known.name}: chain id {node.core.chain_id}, block {node.core.head().number}")
         click.echo(f"listening on http://{shown}:{node.server.port}")
 
-    serve(text, datadir or data_home() / name, options, dev=False, started=started)
+    serve(
+        text,
+        path,
+        options,
+        dev=False,
+        started=started,
+        company=lambda node, chain: settling(node, chain, known, path, settlement),
+    )
 
 
 @node.command()

@@ -7,7 +7,9 @@ import resource
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import click
 import uvloop
@@ -48,6 +50,7 @@ def serve(
     dev: bool,
     started: Callable[[Node, Terminal], None],
     beside: Callable[[Node, Terminal], Coroutine[None, None, None]] | None = None,
+    company: Callable[[Node, Any], AbstractAsyncContextManager[Any]] | None = None,
 ) -> None:
     """Run a node until a signal asks it to stop.
 
@@ -58,6 +61,7 @@ def serve(
         dev: with the methods of a development network.
         started: called when it listens.
         beside: runs as long as the node does; it is cancelled at the end.
+        company: given the node and its chain, brings the services that run with it.
 
     Raises:
         click.ClickException: it cannot start, or its store failed.
@@ -76,7 +80,7 @@ def serve(
         raise explain(error) from error
     try:
         node = Node(chain, options.settings, dev=(chain, signer()) if dev else None)
-        uvloop.run(_live(node, terminal, started, beside))
+        uvloop.run(_live(node, terminal, started, beside, company(node, chain) if company else nullcontext()))
     except OSError as error:
         raise click.ClickException(
             f"cannot listen on {options.settings.host}:{options.settings.port}: {error.strerror or error}\n"
@@ -85,9 +89,9 @@ def serve(
     finally:
         terminal.show("")
         chain.close()
-    fault = node.producer.fault
-    if fault is not None:
-        raise click.ClickException(f"block production had stopped: {fault}")
+    for service in node.services:
+        if service.fault is not None:
+            raise click.ClickException(f"{service.name} had stopped: {service.fault}")
 
 
 def raise_file_limit() -> None:
@@ -103,6 +107,7 @@ async def _live(
     terminal: Terminal,
     started: Callable[[Node, Terminal], None],
     beside: Callable[[Node, Terminal], Coroutine[None, None, None]] | None,
+    company: AbstractAsyncContextManager[Any],
 ) -> None:
     loop = asyncio.get_running_loop()
     asked = 0
@@ -121,10 +126,11 @@ async def _live(
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, asked_to_stop)
-    company = asyncio.create_task(beside(node, terminal)) if beside else None
+    task = asyncio.create_task(beside(node, terminal)) if beside else None
     try:
-        await node.run(lambda: started(node, terminal))
+        async with company:
+            await node.run(lambda: started(node, terminal))
     finally:
-        if company is not None:
-            company.cancel()
+        if task is not None:
+            task.cancel()
     log.info("stopped")

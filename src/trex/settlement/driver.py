@@ -24,7 +24,6 @@ from trex.settlement.l1.blobs import Blobs
 from trex.settlement.l1.errors import L1Error, L1RefusedError, L1ReorgedError, L1UnavailableError
 from trex.settlement.l1.header import L1Block
 from trex.settlement.l1.reader import Heads, L1Reader
-from trex.settlement.origins import OriginAt, holds, origin_of
 from trex.settlement.positions import Place, Position, Positions, PositionsError, ReadBatch
 from trex.settlement.progress import DriverMetrics, Progress
 from trex.settlement.watch import Contracts, Mark
@@ -294,11 +293,15 @@ class Driver(Service):
         )
         if self._positions is None:
             self._positions = Positions(self.path, self.network.hash, start)
-        position = self._positions.believed(lambda place: holds(self.core, place))
+        position = self._positions.believed(self._holds)
         safe, finalized = self.core.l1_heads()
         if position.safe.number < safe:
             self.core.set_l1_heads(max(position.safe.number, finalized), finalized)
         return position
+
+    def _holds(self, place: Place) -> bool:
+        header = orjson.loads(self.core.rpc("eth_getHeaderByNumber", orjson.dumps([hex(place.number)])))
+        return header is not None and _bytes32(header["hash"]) == place.hash
 
     # Going forward.
 
@@ -472,16 +475,17 @@ class Driver(Service):
     def _newest_sound(self, position: Position) -> int:
         """Return the newest block whose origin L1 has, as far as that is known (on the thread)."""
 
-        def is_sound(origin: OriginAt) -> bool:
-            known = self._opened.at(origin.number)
-            return known is None or known.mark.block.hash == origin.hash
+        def is_sound(block: int) -> bool:
+            number, hash_ = self.core.origin(block)
+            known = self._opened.at(number)
+            return known is None or known.mark.block.hash == hash_
 
         low, high = position.safe.number, self.core.head().number
-        if is_sound(origin_of(self.core, high)):
+        if is_sound(high):
             return high
         while low < high:  # origins never decrease: what is above an orphan is one
             middle = (low + high + 1) // 2
-            low, high = (middle, high) if is_sound(origin_of(self.core, middle)) else (low, middle - 1)
+            low, high = (middle, high) if is_sound(middle) else (low, middle - 1)
         return low
 
     # Heads.

@@ -35,6 +35,8 @@ NONCE_GAP = 6
 BATCH_GROUP_BYTES = 1 << 20
 """Whole batches that go to the core in one call, together at most, unless one alone is longer."""
 
+Relay = Callable[[list[str]], Awaitable[list[str | RpcError]]]
+"""Sends raw transactions elsewhere; hash or reason for each."""
 Answered = tuple[bytes, int, int]
 """The answer to a batch, how many of its transactions the mempool took, and how many it refused."""
 
@@ -56,6 +58,8 @@ class Transactions:
         """Called after transactions went in: subscriptions and block production listen."""
         self.failed: Callable[[CoreError], None] = lambda _: None
         """Called when the core could not take transactions in."""
+        self.relay: Relay | None = None
+        """Where transactions go instead of the mempool, on a node that makes no blocks."""
         self._queue: list[tuple[list[str], asyncio.Future[list[str | RpcError]]]] = []
         self._batches: list[tuple[bytes, asyncio.Future[Answered | None]]] = []
         self._turn = True
@@ -70,6 +74,8 @@ class Transactions:
         Raises:
             CoreError: the journal cannot be written.
         """
+        if self.relay is not None:
+            return await self.relay(raws)
         future: asyncio.Future[list[str | RpcError]] = asyncio.get_running_loop().create_future()
         self._queue.append((raws, future))
         self._start()
@@ -81,6 +87,8 @@ class Transactions:
         Raises:
             CoreError: the core has a fault.
         """
+        if self.relay is not None:
+            return None
         future: asyncio.Future[Answered | None] = asyncio.get_running_loop().create_future()
         self._batches.append((body, future))
         self._start()
