@@ -44,8 +44,8 @@ def blob_of(number: int) -> bytes:
     return b"".join(b"\x00" + bytes([number]) * 31 for _ in range(4096))
 
 
-def sender_of(reader: L1Reader, **options: Any) -> Sender:
-    return Sender(reader, account_of(KEYS[0]), pricing=PATIENCE, **options)
+def sender_of(reader: L1Reader) -> Sender:
+    return Sender(reader, account_of(KEYS[0]), pricing=PATIENCE)
 
 
 def test_commitment_names_one_blob_only() -> None:
@@ -135,8 +135,11 @@ async def test_want_of_funds_is_a_refusal(node: Anvil, reader: L1Reader) -> None
 
 async def test_unwanted_intent_is_given_up(node: Anvil, reader: L1Reader) -> None:
     await node.call("evm_setAutomine", False)
-    sender = sender_of(reader, unwanted=lambda: True)
-    assert await sender.send(Intent(TO, b"", Gas(21_000))) is None
+
+    async def never() -> bool:
+        return False
+
+    assert await sender_of(reader).send(Intent(TO, b"", Gas(21_000)), wanted=never) is None
 
 
 async def test_blob_source_without_a_block_says_not_found(node: Anvil, reader: L1Reader) -> None:

@@ -11,6 +11,8 @@ COMMANDS = {
     "import": LazyCommand("trex.node.db:import_", "Execute and store the blocks of FILE."),
     "db": LazyCommand("trex.node.db:db", "Look after a data directory."),
     "l1": LazyCommand("trex.node.l1:l1", "Bring the contracts of a network to L1."),
+    "batcher": LazyCommand("trex.node.batcher:batcher", "Post a chain's blocks to L1."),
+    "proposer": LazyCommand("trex.node.proposer:proposer", "Claim a chain's outputs on L1."),
     "batch": LazyCommand(
         "trex.node.batch:batch", "Batches of blocks: what they hold, or why they read as empty."
     ),

@@ -11,16 +11,15 @@ from typing import Any, TypeVar
 
 import aiohttp
 import click
-from eth_account.signers.local import LocalAccount
 
 from trex.node.files import network_file
+from trex.node.roles import read_key
 from trex.rpc.endpoint import Endpoint
 from trex.settlement.deploy import Finding, deploy, plan, section, verify, with_origin
 from trex.settlement.deployment import Accounts, Timing
 from trex.settlement.l1.errors import L1Error
 from trex.settlement.l1.reader import L1Reader
 from trex.settlement.l1.sender import Pricing, Sender
-from trex.settlement.l1.transaction import account_of
 from trex.types.network_file import NetworkFileError, read_network
 from trex.types.primitives import Address
 
@@ -124,7 +123,7 @@ def deploy_(
     Addresses follow from the operator, the network's name and its chain id. May be run again after an
     interruption: with the origin of the first run, it goes on where that one stopped.
     """
-    account = _account(key)
+    account = read_key(key)
     operator = Address(bytes.fromhex(account.address[2:]))
     accounts = Accounts(
         operator, sequencer or operator, proposer or operator, disputer or operator, governor or operator
@@ -186,12 +185,3 @@ async def _reader(url: str) -> AsyncIterator[L1Reader]:
         endpoint = Endpoint(url, session)
         chain_id = int(str(await endpoint.call("eth_chainId")), 16)
         yield L1Reader([endpoint], chain_id)
-
-
-def _account(path: Path) -> LocalAccount:
-    """The account of a key in a file."""
-    try:
-        key = bytes.fromhex(path.read_text().strip().removeprefix("0x"))
-        return account_of(key)
-    except Exception as error:  # the library raises what it likes; the key itself must not be shown
-        raise click.ClickException(f"{path}: not a private key of 32 bytes in hex") from error

@@ -38,10 +38,10 @@ class Options:
     log_json: bool
 
 
-def option(name: str, **attributes: Any) -> Callable[[F], F]:
-    """Return a click option that TREX_NAME sets as well."""
+def option(name: str, *variables: str, **attributes: Any) -> Callable[[F], F]:
+    """Return a click option that TREX_NAME sets as well; `variables` as click's other names."""
     variable = "TREX_" + name.strip("-").upper().replace("-", "_")
-    return click.option(name, envvar=variable, show_envvar=True, **attributes)
+    return click.option(name, *variables, envvar=variable, show_envvar=True, **attributes)
 
 
 def read_config(context: click.Context, _: click.Parameter, path: Path | None) -> None:

@@ -115,6 +115,8 @@ class Endpoints:
                     answers.append(await finished)
                 except EndpointError as error:
                     failures.append(error)
+                if len(failures) > len(tasks) - self.quorum:
+                    break  # The quorum cannot be had any more: a stalling endpoint is not waited for.
                 if len(answers) >= self.quorum and enough(answers):
                     # Enough have spoken: the rest get a moment, and are passed over if they stall.
                     rest = [task for task in tasks if not task.done()]
@@ -150,3 +152,15 @@ class Endpoints:
         if len(same) < self.quorum:
             raise NoQuorumError(f"endpoints disagree: at most {len(same)} say the same")
         return same[0]
+
+    async def middle(self, ask: Callable[[Endpoint], Awaitable[int]]) -> int:
+        """Return the middle of what the endpoints answer: a minority cannot move it beyond an honest word.
+
+        For what differs from endpoint to endpoint, as prices do.
+
+        Raises:
+            RefusedError: the quorum refuses.
+            NoQuorumError: fewer answer.
+        """
+        answers = sorted(await self.retries.run(lambda: self.majority(ask)))
+        return answers[(len(answers) - 1) // 2]

@@ -59,6 +59,8 @@ class PostedBatch:
     l1_number: int
     """L1 block that it was appended in, whose blobs hold its data."""
     l1_hash: Hash32
+    transaction_hash: Hash32
+    """L1 transaction that appended it."""
 
 
 def decode_header(encoded: bytes) -> BatchHeader:
@@ -106,6 +108,8 @@ def read_batches(logs: Sequence[Log], count: int, accumulator: Hash32) -> list[P
         accumulator = chain(accumulator, header.encoded)
         if header.index != count or len(log.topics) != 3 or log.topics[2] != accumulator:
             raise L1UnavailableError("bad_answer", f"batch {header.index} does not follow batch {count - 1}")
-        batches.append(PostedBatch(header, accumulator, log.block_number, log.block_hash))
+        batches.append(
+            PostedBatch(header, accumulator, log.block_number, log.block_hash, log.transaction_hash)
+        )
         count += 1
     return batches

@@ -4,13 +4,15 @@ Completeness does not rest on an endpoint's list of events: the contracts keep a
 list that does not hash to what a majority of endpoints reads from the contracts is refused.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from trex.settlement.contracts import contract
 from trex.settlement.deposits import TRANSACTION_DEPOSITED, Deposit, accumulate, read_deposits
 from trex.settlement.inbox import BATCH_APPENDED, ZERO, PostedBatch, read_batches
-from trex.settlement.l1.errors import L1UnavailableError
+from trex.settlement.l1.errors import L1RefusedError, L1UnavailableError
 from trex.settlement.l1.header import L1Block
 from trex.settlement.l1.reader import L1Reader, Log
 from trex.types.primitives import Address, Hash32
@@ -45,6 +47,41 @@ class Span:
     deposits: tuple[Deposit, ...]
     mark: Mark
     """At the end of the last of the blocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class InboxState:
+    """What the inbox says of itself at the end of an L1 block."""
+
+    block: L1Block
+    batch_count: int
+    accumulator: Hash32
+    sequenced_count: int
+    """Headers that the sequencer set appended: what the next append must name (INB-006)."""
+    last_origin: int
+    """Origin of the last header, the L2 genesis' before the first."""
+    last_sequenced_at: int
+    """L1 timestamp of the set's last append; silence counts from here (INB-020)."""
+
+
+async def inbox_state(reader: L1Reader, inbox: Address, block: L1Block) -> InboxState:
+    """Return what the inbox says of itself at the end of a block, as a majority says.
+
+    Raises:
+        L1UnavailableError: no majority.
+        L1RefusedError: there is no inbox at this address.
+    """
+    kind = contract("Inbox")
+
+    async def ask(function: str, *arguments: object) -> Any:
+        answer = await reader.call(inbox, kind.call(function, *arguments), block)
+        if not answer:
+            raise L1RefusedError("refused", f"L1 has no inbox at 0x{inbox.hex()} in block {block.number}")
+        return kind.result(function, answer)[0]
+
+    names = ("batchCount", "accumulator", "sequencedCount", "lastOrigin", "lastSequencedAt")
+    count, accumulator, sequenced, origin, at = await asyncio.gather(*map(ask, names))
+    return InboxState(block, count, Hash32(accumulator), sequenced, origin, at)
 
 
 async def read_span(reader: L1Reader, contracts: Contracts, mark: Mark, blocks: Sequence[L1Block]) -> Span:

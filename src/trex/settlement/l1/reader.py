@@ -117,7 +117,7 @@ class L1Reader(Endpoints):
 
         async def once() -> Heads:
             answers = await self.majority(ask)
-            numbers = [self._reached(column) for column in zip(*answers, strict=True)]
+            numbers = [self.reached(column) for column in zip(*answers, strict=True)]
             latest, safe, finalized = [await self._agreed_once(hex(number)) for number in numbers]
             return Heads(latest, safe, finalized)
 
@@ -255,7 +255,7 @@ class L1Reader(Endpoints):
 
         return await self.agreed(ask)
 
-    def _reached(self, numbers: Sequence[int]) -> int:
+    def reached(self, numbers: Sequence[int]) -> int:
         """Return the highest number that a majority of all endpoints has reached."""
         return sorted(numbers, reverse=True)[self.quorum - 1]
 

@@ -1,13 +1,13 @@
 """Getting a transaction onto L1: nonce, price, replacement when it lies too long, recovery after a kill.
 
 Nothing is kept on disk: which nonce is next, the chain tells. An intent therefore must be safe to be sent
-twice, as a batch is, whose index the inbox checks (INB-004): of two transactions with one nonce only one
-is included, and of two with one index only one has an effect.
+twice, as a batch is, whose place the inbox checks (INB-006): of two transactions with one nonce only one is
+included, and of two with one place only one has an effect.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,8 +31,17 @@ TOO_LOW = ("nonce too low",)
 """Words by which they say that another transaction with this nonce is on the chain."""
 UNDERPRICED = ("underpriced", "fee too low", "less than block", "replacement")
 """Words by which they ask for more."""
+RESERVED = ("already reserved",)
+"""Words by which they say that the account has transactions in the pool of the other kind."""
+FATE_POLLS = 5
+"""How often receipts are asked for once the nonce is used."""
 MOST = Fees(max_fee_wei=Wei(500 * 10**9), priority_fee_wei=Wei(50 * 10**9), blob_fee_wei=Wei(1000 * 10**9))
 LEAST_PRIORITY_WEI = Wei(10**8)
+
+
+async def always() -> bool:
+    """Return true: an intent that is wanted whatever happens."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,33 +66,34 @@ class Included:
     block_hash: Hash32
     succeeded: bool
     gas_used: int
-    cost_wei: Wei
-    """All that it cost: gas and blob gas."""
+    gas_cost_wei: Wei
+    """What its gas cost."""
+    blob_gas_used: int
+    blob_cost_wei: Wei
+    """What its blob gas cost."""
+
+    @property
+    def cost_wei(self) -> Wei:
+        """All that it cost: gas and blob gas."""
+        return Wei(self.gas_cost_wei + self.blob_cost_wei)
 
 
 class Sender:
     """Sends one account's transactions, one after another."""
 
-    def __init__(
-        self,
-        reader: L1Reader,
-        account: LocalAccount,
-        *,
-        pricing: Pricing | None = None,
-        unwanted: Callable[[], bool] = lambda: False,
-    ) -> None:
+    def __init__(self, reader: L1Reader, account: LocalAccount, *, pricing: Pricing | None = None) -> None:
         """Put a sender together.
 
         Args:
             reader: L1; transactions go to all of its endpoints.
-            account: signs and pays; nobody else may use it.
+            account: signs and pays; another user of it costs time, never a wrong effect.
             pricing: how fees are chosen.
-            unwanted: asked before each further try; when true, `send` gives up.
         """
         self.reader = reader
         self.account = account
         self.pricing = pricing or Pricing()
-        self.unwanted = unwanted
+        self.replaced = 0
+        """How many transactions were replaced by dearer ones, for metrics."""
         self._one = asyncio.Lock()
 
     @property
@@ -91,53 +101,94 @@ class Sender:
         """Whose transactions these are."""
         return Address(bytes.fromhex(self.account.address[2:]))
 
-    async def send(self, intent: Intent) -> Included | None:
-        """Bring an intent onto the chain; None when it was overtaken or became unwanted.
+    async def send(
+        self,
+        intent: Intent,
+        *,
+        wanted: Callable[[], Awaitable[bool]] = always,
+        most: Callable[[], Fees] | None = None,
+    ) -> Included | None:
+        """Bring an intent onto the chain; None when it was overtaken or is no longer wanted.
 
         Overtaken: another transaction took the nonce, as after a kill, when one sent before it is included.
         The caller looks at the chain again and decides anew.
+
+        Args:
+            intent: what is to happen.
+            wanted: asked before each further try, and while waiting; when false, `send` gives up. What was
+                sent stays in the pools.
+            most: the highest fees at this moment; by default those of `pricing`, which hold in any case.
 
         Raises:
             L1RefusedError: the endpoints will not take it, for instance for want of funds.
             L1UnavailableError: no endpoint takes it within the reader's budget.
         """
+        percent = BLOB_RAISE_PERCENT if intent.sidecars else RAISE_PERCENT
         async with self._one:
-            nonce = await self._nonce()
-            fees = await self._market(bool(intent.sidecars))
+            nonce = await self._nonce("latest")
+            if await self._left_over(nonce, wanted):
+                return None
+            fees = self._capped(await self._market(bool(intent.sidecars)), most)
             sent: list[Signed] = []
-            while not self.unwanted():
-                signed = sign(intent, self.account, self.reader.chain_id, nonce, self._capped(fees))
+            waited = False
+            while await wanted():
+                signed = sign(intent, self.account, self.reader.chain_id, nonce, fees)
                 outcome = await self._published(signed)
                 if outcome == "too_low":
-                    return await self._find(sent)
-                if outcome == "sent":
+                    break
+                if outcome == "sent" and all(one.hash != signed.hash for one in sent):
                     sent.append(signed)
-                    included = await self._wait(sent)
+                dearer = signed.fees.raised(percent).at_least(await self._market(bool(intent.sidecars)))
+                raising = self._capped(dearer, most) == dearer
+                # What lies in the way, from an earlier life, is given its time once.
+                if outcome != "underpriced" or not waited or not raising:
+                    waited = True
+                    included = await self._wait(sent, nonce, wanted)
                     if included is not None:
                         return included
-                    if await self._nonce() > nonce:
-                        return await self._find(sent)
-                raised = signed.fees.raised(BLOB_RAISE_PERCENT if intent.sidecars else RAISE_PERCENT)
-                fees = raised.at_least(await self._market(bool(intent.sidecars)))
-                if self._capped(fees) == signed.fees:
-                    # At the highest price allowed: wait for the market to come down.
-                    included = await self._wait(sent or [signed])
-                    if included is not None:
-                        return included
-            return await self._find(sent)
+                    if await self._nonce("latest") > nonce:
+                        break
+                if raising and outcome != "reserved":
+                    log.info(
+                        "offering more for a transaction that is not included",
+                        extra={"nonce": nonce, "max_fee_wei": dearer.max_fee_wei}
+                        | ({"blob_fee_wei": dearer.blob_fee_wei} if intent.sidecars else {}),
+                    )
+                    self.replaced += outcome == "sent"
+                    fees = dearer
+            return await self._fate(sent)
 
-    async def _nonce(self) -> int:
+    async def _nonce(self, tag: str) -> int:
         address = self.account.address
 
         async def ask(endpoint: Endpoint) -> int:
-            return int(str(await endpoint.call("eth_getTransactionCount", address, "latest")), 16)
+            return int(str(await endpoint.call("eth_getTransactionCount", address, tag)), 16)
 
-        # The highest that any endpoint knows: one that lags must not make us send twice.
+        # One endpoint's word must not make us leave a gap, which would never be filled.
         answers = await self.reader.retries.run(lambda: self.reader.majority(ask))
-        return max(answers)
+        return self.reader.reached(answers)
+
+    async def _left_over(self, nonce: int, wanted: Callable[[], Awaitable[bool]]) -> bool:
+        """Give what this account has in the pools its time; return whether anything of it was included.
+
+        An earlier life sent it, or it fell out of the chain with a reorganised block. Replacing the first of
+        several would leave the others with effects that nobody wants any more.
+        """
+        if await self._nonce("pending") <= nonce:
+            return False
+        log.info("transactions sent before lie in the pools: waiting for them", extra={"nonce": nonce})
+        deadline = asyncio.get_running_loop().time() + self.pricing.longest_wait_s
+        moved = False
+        while asyncio.get_running_loop().time() < deadline and await wanted():
+            latest = await self._nonce("latest")
+            moved = latest > nonce
+            if moved and await self._nonce("pending") <= latest:
+                return True
+            await asyncio.sleep(self.pricing.poll_s)
+        return moved
 
     async def _market(self, blobs: bool) -> Fees:
-        """Return fees that outlast a few full blocks."""
+        """Return fees that outlast a few full blocks: the middle of what the endpoints say."""
 
         async def ask(endpoint: Endpoint) -> tuple[int, int, int]:
             block = await endpoint.call("eth_getBlockByNumber", "latest", False)
@@ -146,22 +197,26 @@ class Sender:
             except L1RefusedError:
                 tip = 0
             blob = int(str(await endpoint.call("eth_blobBaseFee")), 16) if blobs else 0
-            return int(block["baseFeePerGas"], 16), tip, blob
+            try:
+                return int(block["baseFeePerGas"], 16), tip, blob
+            except (KeyError, TypeError, ValueError) as error:
+                raise L1UnavailableError("bad_answer", f"{endpoint.name}: no base fee") from error
 
-        base, tip, blob = await self.reader.retries.run(lambda: self.reader.first(ask))
+        answers = await self.reader.retries.run(lambda: self.reader.majority(ask))
+        base, tip, blob = (sorted(column)[(len(answers) - 1) // 2] for column in zip(*answers, strict=True))
         priority = Wei(max(tip, self.pricing.least_priority_wei))
-        return Fees(Wei(2 * base + priority), priority, Wei(2 * blob) if blobs else Wei(0))
+        return Fees(Wei(2 * base + priority), priority, Wei(max(1, 2 * blob)) if blobs else Wei(0))
 
-    def _capped(self, fees: Fees) -> Fees:
-        pairs = zip(fees.as_tuple(), self.pricing.most.as_tuple(), strict=True)
-        return Fees(*(min(pair) for pair in pairs))
+    def _capped(self, fees: Fees, most: Callable[[], Fees] | None) -> Fees:
+        limits = [self.pricing.most.as_tuple()] + ([most().as_tuple()] if most is not None else [])
+        return Fees(*(min(offers) for offers in zip(fees.as_tuple(), *limits, strict=True)))
 
     async def _published(self, signed: Signed) -> str:
         """Publish, and again while no endpoint answers: one that took it says that it knows it."""
         return await self.reader.retries.run(lambda: self._publish(signed))
 
     async def _publish(self, signed: Signed) -> str:
-        """Send to every endpoint; return `sent`, `too_low` or `underpriced` as the best of them says."""
+        """Send to every endpoint; return `sent`, `too_low`, `reserved` or `underpriced`, the best of them."""
         raw = "0x" + signed.raw.hex()
         results: list[str] = []
         failure: L1Error | None = None
@@ -179,21 +234,36 @@ class Sender:
                     results.append("sent")
                 elif any(word in text for word in TOO_LOW):
                     results.append("too_low")
+                elif any(word in text for word in RESERVED):
+                    results.append("reserved")
                 elif any(word in text for word in UNDERPRICED):
                     results.append("underpriced")
                 else:
                     failure = answer
             else:
                 raise answer
-        for outcome in ("sent", "too_low", "underpriced"):
+        for outcome in ("sent", "too_low", "reserved", "underpriced"):
             if outcome in results:
                 return outcome
         raise failure or L1UnavailableError("unreachable", "no L1 endpoint")
 
-    async def _wait(self, sent: list[Signed]) -> Included | None:
-        """Wait until one of these is included, or the price should be raised."""
+    async def _wait(
+        self, sent: list[Signed], nonce: int, wanted: Callable[[], Awaitable[bool]]
+    ) -> Included | None:
+        """Wait until one of these is included, the nonce is used, or the price should be raised."""
         deadline = asyncio.get_running_loop().time() + self.pricing.longest_wait_s
-        while asyncio.get_running_loop().time() < deadline and not self.unwanted():
+        while asyncio.get_running_loop().time() < deadline:
+            included = await self._find(sent)
+            if included is not None:
+                return included
+            if await self._nonce("latest") > nonce or not await wanted():
+                return None
+            await asyncio.sleep(self.pricing.poll_s)
+        return None
+
+    async def _fate(self, sent: list[Signed]) -> Included | None:
+        """Return which of these took the nonce, if one did: a receipt may come a little after the nonce."""
+        for _ in range(FATE_POLLS if sent else 0):
             included = await self._find(sent)
             if included is not None:
                 return included
@@ -201,19 +271,29 @@ class Sender:
         return None
 
     async def _find(self, sent: list[Signed]) -> Included | None:
-        """Return whichever of these is on the chain."""
+        """Return whichever of these is on the chain, as a majority says."""
         for signed in reversed(sent):
-
-            async def ask(endpoint: Endpoint, signed: Signed = signed) -> Any:
-                return await endpoint.call("eth_getTransactionReceipt", "0x" + signed.hash.hex())
-
             try:
-                receipt = await self.reader.first(ask)
+                return await receipt_of(self.reader, signed.hash)
             except L1Error:
                 continue
-            if receipt is not None:
-                return read_receipt(receipt)
         return None
+
+
+async def receipt_of(reader: L1Reader, transaction: Hash32) -> Included:
+    """Return how a transaction was included, as a majority says.
+
+    Raises:
+        L1UnavailableError: `not_found` where no majority has it on its chain.
+    """
+
+    async def ask(endpoint: Endpoint) -> Included:
+        receipt = await endpoint.call("eth_getTransactionReceipt", "0x" + transaction.hex())
+        if receipt is None:
+            raise L1UnavailableError("not_found", f"{endpoint.name}: no receipt of 0x{transaction.hex()}")
+        return read_receipt(receipt)
+
+    return await reader.agreed(ask)
 
 
 def read_receipt(receipt: Any) -> Included:
@@ -232,7 +312,9 @@ def read_receipt(receipt: Any) -> Included:
             block_hash=Hash32(bytes.fromhex(receipt["blockHash"][2:])),
             succeeded=receipt["status"] == "0x1",
             gas_used=gas_used,
-            cost_wei=Wei(gas_used * int(receipt["effectiveGasPrice"], 16) + blob_gas * blob_price),
+            gas_cost_wei=Wei(gas_used * int(receipt["effectiveGasPrice"], 16)),
+            blob_gas_used=blob_gas,
+            blob_cost_wei=Wei(blob_gas * blob_price),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise L1UnavailableError("bad_answer", f"not a receipt: {error}") from error

@@ -1,0 +1,222 @@
+"""A rollup to test against: a real L1 with the contracts, a node that makes blocks, a reader of L1."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+from tests.settlement.anvil_l1 import CHAIN_ID, KEYS, Anvil, anvil
+from tests.settlement.test_deploy import ACCOUNTS, DEVNET, address_of
+
+from trex._core import Chain, sign_transaction  # noqa: TID251
+from trex.chain.assembly import Node, NodeSettings
+from trex.chain.dev.accounts import ACCOUNTS as USERS
+from trex.chain.opening import open_chain
+from trex.chain.producer import Mining
+from trex.rpc.endpoint import Endpoint
+from trex.settlement.batcher import Batcher, Target
+from trex.settlement.blocks import NodeBlocks
+from trex.settlement.carrier import EthereumBlobs
+from trex.settlement.deploy import deploy, plan, section, with_origin
+from trex.settlement.deployment import Timing
+from trex.settlement.inbox import ZERO, PostedBatch
+from trex.settlement.l1.blobs import BeaconBlobs, Blobs
+from trex.settlement.l1.reader import L1Reader, Retries
+from trex.settlement.l1.sender import Pricing, Sender
+from trex.settlement.l1.transaction import account_of
+from trex.settlement.posting import Policy
+from trex.settlement.watch import Contracts, Mark, read_span
+from trex.types.network import Network
+from trex.types.network_file import read_network
+from trex.types.primitives import Hash32
+
+PATIENT = Retries(budget_s=20.0, first_wait_s=0.02)
+PRICING = Pricing(longest_wait_s=5.0, poll_s=0.05)
+AT_ONCE = Policy(target_age_s=0.0, max_age_s=0.0)
+"""Posts whatever there is."""
+TIMING = Timing(
+    max_origin_lag_l1_blocks=2_000,
+    silence_s=20_000,
+    dispute_window_s=30,
+    finality_delay_s=1,
+    proof_maturity_s=20,
+    timelock_delay_s=100_000,
+)
+EXTRA = {"maxDriftS": 10_000_000, "sequencingWindowS": 20_000, "blobUpdateFraction": 11_684_671}
+CHAIN = 1962
+GAS_PRICE = 10**10
+
+
+@dataclass(slots=True)
+class Rollup:
+    """All of it."""
+
+    l1: Anvil
+    reader: L1Reader
+    network: Network
+    text: bytes
+    contracts: Contracts
+    folder: Path
+    session: aiohttp.ClientSession
+    chain: Chain
+    node: Node
+    nonces: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        """Of the node."""
+        return f"http://127.0.0.1:{self.node.server.port}"
+
+    def source(self) -> NodeBlocks:
+        return NodeBlocks(Endpoint(self.url, self.session, timeout_s=60))
+
+    def batcher(
+        self,
+        policy: Policy = AT_ONCE,
+        reader: L1Reader | None = None,
+        pricing: Pricing = PRICING,
+        **options: Any,
+    ) -> Batcher:
+        reader = reader or self.reader
+        target = Target.of(self.network)
+        sender = Sender(reader, account_of(KEYS[1]), pricing=pricing)
+        carrier = EthereumBlobs(sender, target.inbox)
+        options = {"now": later, "poll_s": 0.1, **options}
+        return Batcher(target, reader, self.source(), carrier, policy=policy, **options)
+
+    def transfer(self, user: int = 0, count: int = 1) -> list[str]:
+        """Put transfers into the mempool."""
+        first = self.nonces.get(user, 0)
+        self.nonces[user] = first + count
+        signed = [transfer(user, nonce) for nonce in range(first, first + count)]
+        for answer in self.chain.submit(signed):
+            assert isinstance(answer, str), answer
+        return signed
+
+    async def block(self, transactions: int = 1, user: int = 0) -> int:
+        """Make a block; return its number."""
+        if transactions:
+            self.transfer(user, transactions)
+        sealed = await self.node.producer.make(slot=self.chain.head().slot + 1)
+        assert sealed is not None
+        assert sealed.transactions == transactions
+        return sealed.number
+
+    async def read_back(self, name: str = "reader") -> "ReadBack":
+        """Derive the chain from L1 alone, in another folder."""
+        head = (await self.reader.heads()).latest
+        start = Mark(await self.reader.block(self.network.genesis.l1_origin.number))
+        blocks = await self.reader.chain_between(start.block, head)
+        span = await read_span(self.reader, self.contracts, start, blocks)
+        blobs = Blobs([BeaconBlobs(self.l1.url, self.session, slot_is_block=True)], retries=PATIENT)
+        by_number = {block.number: block for block in blocks}
+        chain = open_chain(self.folder / name, self.text)
+        try:
+            outcomes, queue, origin, number = [], (0, bytes(ZERO)), start.block.number, 0
+            for batch in span.batches:
+                header = batch.header
+                due = span.deposits[queue[0] : header.deposit_count]
+                data = await blobs.fetch(by_number[batch.l1_number], header.blob_hashes)
+                answer = orjson.loads(
+                    await asyncio.to_thread(
+                        chain.derive,
+                        number,
+                        header=header.encoded,
+                        queue=queue,
+                        blobs=data,
+                        l1_headers=[
+                            by_number[each].rlp if each in by_number else start.block.rlp
+                            for each in range(origin, header.origin_number + 1)
+                        ],
+                        deposits=[deposit.record for deposit in due],
+                    )
+                )
+                outcomes.append(answer["outcome"]["name"])
+                number += len(answer["blocks"])
+                origin = header.origin_number
+                queue = (header.deposit_count, bytes(header.deposit_accumulator))
+            hashes = [block_hash(chain, each) for each in range(number + 1)]
+            return ReadBack(outcomes, hashes, span.batches)
+        finally:
+            chain.close()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBack:
+    """What L1 says of the chain."""
+
+    outcomes: list[str]
+    """How each batch reads."""
+    hashes: list[str]
+    """Of all blocks, from genesis."""
+    batches: Sequence[PostedBatch]
+
+
+def block_hash(chain: Chain, number: int) -> str:
+    return str(orjson.loads(chain.rpc("eth_getHeaderByNumber", orjson.dumps([hex(number)])))["hash"])
+
+
+def transfer(user: int, nonce: int) -> str:
+    request = {
+        "chainId": hex(CHAIN),
+        "type": "0x2",
+        "nonce": hex(nonce),
+        "to": "0x" + (user + 1).to_bytes(20, "big").hex(),
+        "value": hex(nonce + 1),
+        "gas": hex(21_000),
+        "maxFeePerGas": hex(GAS_PRICE),
+        "maxPriorityFeePerGas": "0x1",
+        "input": "0x",
+        "accessList": [],
+    }
+    return sign_transaction(json.dumps(request).encode(), bytes.fromhex(USERS[user].private_key[2:]))
+
+
+@asynccontextmanager
+async def rollup(
+    folder: Path,
+    *,
+    timing: Timing = TIMING,
+    extra: dict[str, int] | None = None,
+    anvil_options: Sequence[str] = (),
+) -> AsyncIterator[Rollup]:
+    """Start an L1, bring the contracts there, and start a node that makes blocks when told to."""
+    async with anvil(*anvil_options) as l1, aiohttp.ClientSession() as session:
+        await l1.mine(3)
+        reader = L1Reader([Endpoint(l1.url, session, timeout_s=60)], CHAIN_ID, retries=PATIENT)
+        document = await with_origin(reader, DEVNET, 2)
+        operator = Sender(reader, account_of(KEYS[0]), pricing=PRICING)
+        accounts = dict(ACCOUNTS.named(), proposer=address_of(KEYS[0]))
+        made = await deploy(
+            operator, plan(document, type(ACCOUNTS)(**accounts), timing, EXTRA | (extra or {}))
+        )
+        text = json.dumps({**document, "l1": section(made)}).encode()
+        chain = open_chain(folder / "sequencer", text)
+        try:
+            node = Node(chain, NodeSettings(port=0, mining=Mining(slots=False)))
+            listening = asyncio.Event()
+            running = asyncio.create_task(node.run(listening.set))
+            try:
+                await asyncio.wait_for(listening.wait(), 60)
+                contracts = Contracts(made.contracts["inbox"], made.contracts["portal"])
+                yield Rollup(l1, reader, read_network(text), text, contracts, folder, session, chain, node)
+            finally:
+                node.stop()
+                await running
+        finally:
+            chain.close()
+
+
+def later() -> float:
+    """Return a time after that of every block: anvil's clock runs ahead by the blocks that were mined."""
+    return time.time() + 3_600
+
+
+def hash_of(block: str) -> Hash32:
+    return Hash32(bytes.fromhex(block[2:]))
