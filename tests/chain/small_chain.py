@@ -117,7 +117,14 @@ class SmallChain:
         return cursor + len(found), as_json
 
     def build(
-        self, slot: int, *, allow_empty: bool, budget_ms: int, gas_limit: int | None = None
+        self,
+        slot: int,
+        *,
+        allow_empty: bool,
+        budget_ms: int,
+        gas_limit: int | None = None,
+        l1_headers: Sequence[bytes] = (),
+        deposits: Sequence[tuple[bytes, int, bytes]] = (),
     ) -> SmallHead | None:
         if self.build_error is not None:
             raise self.build_error

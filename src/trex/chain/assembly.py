@@ -209,6 +209,8 @@ class Node:
         faults = {service.name: service.fault for service in self.services if service.fault is not None}
         if faults:
             report["faults"] = faults
+        if self.producer.waits is not None:
+            report["waits"] = self.producer.waits
         well = not faults and all(service.state is State.RUNNING for service in self.services)
         report["status"] = "ok" if well else "unwell"
         return well, report

@@ -1,6 +1,7 @@
 """The seam to the Rust core, as Protocols: `trex._core.Chain` keeps them, and so does the one in tests."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from trex.types.errors import RpcError
@@ -9,6 +10,16 @@ FAULTS = frozenset(
     {"store_corrupt", "store_disk_full", "store_io", "store_stopped", "pool_journal", "io", "closed"}
 )
 """Codes of `CoreError` after which no block may be made: the store cannot be written or trusted."""
+
+
+@dataclass(frozen=True, slots=True)
+class L1View:
+    """What a block to come may take from L1; fields as in `trex._core.Chain.build`."""
+
+    headers: Sequence[bytes] = ()
+    """RLP of L1 headers, each the parent of the next."""
+    deposits: Sequence[tuple[bytes, int, bytes]] = ()
+    """Record, log index and L1 block hash, in the queue's order."""
 
 
 class Sealed(Protocol):
@@ -55,7 +66,14 @@ class Core(Protocol):
     def pool_len(self) -> tuple[int, int]: ...  # noqa: D102
     def pending_since(self, cursor: int | None, full: bool, limit: int) -> tuple[int, list[bytes]]: ...  # noqa: D102
     def build(  # noqa: D102
-        self, slot: int, *, allow_empty: bool, budget_ms: int, gas_limit: int | None = None
+        self,
+        slot: int,
+        *,
+        allow_empty: bool,
+        budget_ms: int,
+        gas_limit: int | None = None,
+        l1_headers: Sequence[bytes] = (),
+        deposits: Sequence[tuple[bytes, int, bytes]] = (),
     ) -> Sealed | None: ...
     def set_outlook(self, outlook: Callable[[], tuple[int, int | None]]) -> None: ...  # noqa: D102
     def match_logs(self, number: int, filters: Sequence[bytes]) -> list[list[bytes]]: ...  # noqa: D102

@@ -9,13 +9,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from trex.chain.clock import SlotClock
-from trex.chain.core import FAULTS, Core, Sealed
+from trex.chain.core import FAULTS, Core, L1View, Sealed
 from trex.chain.metrics import Metrics
 from trex.chain.service import Service
 from trex.chain.workers import guarded
 from trex.types.errors import CoreError
 
 log = logging.getLogger(__name__)
+
+L1_CODES = frozenset({"l1_unread", "l1_reorg", "origin_time"})
+"""Codes of `CoreError` by which L1 keeps the next block from being made: it passes, and nothing is lost."""
 
 
 @dataclass(slots=True)
@@ -67,6 +70,10 @@ class Producer(Service):
         """Called on the loop with each block made."""
         self.wanted = False
         """Something outside the mempool waits for a block."""
+        self.l1: Callable[[], L1View | None] = L1View
+        """What blocks may take from L1; None while that is not known: then none is made."""
+        self.waits: str | None = None
+        """Why L1 keeps the next block from being made; None while it does not."""
         self._one = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, "producer")
         self._lagging = False
@@ -92,7 +99,7 @@ class Producer(Service):
         """Tell what kind of block this slot wants: `empty` (may be empty), `full`, or None."""
         mining = self.mining
         head = self.core.head()
-        something = self.wanted or self.core.pool_len()[0] > 0
+        something = self.wanted or self.core.pool_len()[0] > 0 or self._deposited()
         elapsed_ms = (self.clock.slot() - head.slot) * self.clock.block_time_ms
         if mining.slots:
             if elapsed_ms >= self.core.max_idle_ms and self.next_timestamp is None:
@@ -102,12 +109,18 @@ class Producer(Service):
             return "empty"
         return None
 
+    def _deposited(self) -> bool:
+        """Tell whether deposits may be due; the core knows which it has."""
+        l1 = self.l1()
+        return l1 is not None and len(l1.deposits) > 0
+
     async def _try(self, allow_empty: bool) -> None:
         try:
             await self.make(allow_empty=allow_empty)
         except CoreError as error:
-            # make() has already recorded a fault of the store; another error concerns one block only.
-            if self.fault is None:
+            # make() has already recorded a fault of the store, or that L1 is waited for; another error
+            # concerns one block only.
+            if self.fault is None and self.waits is None:
                 log.error("block not made: %s", error)
         except Exception:
             log.exception("block not made")
@@ -127,7 +140,8 @@ class Producer(Service):
             allow_empty: make one even if there is nothing to include.
 
         Raises:
-            CoreError: it cannot be stored, or production has stopped for that reason before.
+            CoreError: it cannot be stored, or production has stopped for that reason before; one of
+                `L1_CODES`: L1 keeps it from being made.
         """
         async with self._one:
             if self.fault is not None:
@@ -139,11 +153,15 @@ class Producer(Service):
             started = time.perf_counter()
             loop = asyncio.get_running_loop()
             try:
-                sealed = await loop.run_in_executor(self._thread, self._build, at, allow_empty)
+                if (l1 := self.l1()) is None:
+                    raise CoreError("l1_unread", "what L1 has is not known yet")
+                sealed = await loop.run_in_executor(self._thread, self._build, at, allow_empty, l1)
             except CoreError as error:
                 self.wanted = True
                 self.failed(error)
+                self._wait_for_l1(error)
                 raise
+            self._go_on_with_l1()
             if sealed is None:
                 return None
             if self.next_timestamp is not None:
@@ -175,6 +193,18 @@ class Producer(Service):
             self.fault = str(error)
             log.critical("block production has stopped, reads go on: %s", error)
 
+    def _wait_for_l1(self, error: CoreError) -> None:
+        """Say once that no block is made because of L1: transactions wait in the mempool."""
+        if error.code in L1_CODES:
+            if self.waits is None:
+                log.warning("no blocks until L1 is followed again: %s", error)
+            self.waits = str(error)
+
+    def _go_on_with_l1(self) -> None:
+        if self.waits is not None:
+            log.info("blocks are made again")
+            self.waits = None
+
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
         """Hold the making of blocks while something else changes the chain."""
@@ -191,13 +221,15 @@ class Producer(Service):
         """Return slot and gas limit of a block made now; a gas limit of None is the network's."""
         return self.slot_after(self.core.head()), self.gas_limit
 
-    def _build(self, slot: int, allow_empty: bool) -> Sealed | None:
+    def _build(self, slot: int, allow_empty: bool, l1: L1View) -> Sealed | None:
         return guarded(
             self.core.build,
             slot,
             allow_empty=allow_empty,
             budget_ms=self.budget_ms,
             gas_limit=self.gas_limit,
+            l1_headers=l1.headers,
+            deposits=l1.deposits,
         )
 
     def _watch_lag(self, slot: int) -> None:

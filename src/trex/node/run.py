@@ -42,6 +42,7 @@ def run(
     blob_folder: Path | None,
     sequencer: str | None,
     l1_confirmations: int,
+    origin_depth: int,
     **shared: Any,
 ) -> None:
     """Serve a network's chain until SIGINT or SIGTERM: make its blocks, or derive them from L1."""
@@ -53,7 +54,7 @@ def run(
         known = read_network(text)
     except NetworkFileError as error:
         raise click.ClickException(f"{network}: {error}") from error
-    settlement = L1Options(role, l1, beacon, blob_folder, sequencer, l1_confirmations)
+    settlement = L1Options(role, l1, beacon, blob_folder, sequencer, l1_confirmations, origin_depth)
     settlement.check(known)
     path = datadir or data_home() / (known.name if role == "sequencer" else f"{known.name}-{role}")
 

@@ -21,6 +21,7 @@ from trex.settlement.l1.reader import L1Reader, Retries
 from trex.settlement.progress import DriverMetrics
 from trex.settlement.relay import SequencerRelay
 from trex.settlement.rpc import SettlementMethods
+from trex.settlement.selection import OriginSelection
 from trex.types.network import Network
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,8 @@ class L1Options:
     """Where a verifier sends transactions."""
     confirmations: int = 0
     """L1 blocks above one before it is read."""
+    origin_depth: int = 4
+    """L1 blocks above one before a sequencer's blocks refer to it."""
     poll_s: float = 2.0
     """How often L1 is asked."""
 
@@ -94,6 +97,13 @@ def l1_options(command: F) -> F:
                 default=0,
                 show_default=True,
                 help="L1 blocks above one before it is read.",
+            ),
+            option(
+                "--origin-depth",
+                type=click.IntRange(0),
+                default=4,
+                show_default=True,
+                help="L1 blocks above one before a sequencer's blocks refer to it and hold its deposits.",
             ),
         )
     ):
@@ -147,5 +157,7 @@ async def settling(
         if options.role == "verifier":
             sequencer = Endpoint(options.sequencer, session) if options.sequencer else None
             node.transactions.relay = SequencerRelay(sequencer)
+        else:
+            node.producer.l1 = OriginSelection(driver, options.origin_depth).view
         node.join(driver, methods=SettlementMethods(driver, options.role).table())
         yield driver

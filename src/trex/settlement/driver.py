@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 import orjson
 
-from trex.chain.core import FAULTS, Sealed, SettledCore
+from trex.chain.core import FAULTS, L1View, Sealed, SettledCore
 from trex.chain.service import Service
 from trex.chain.workers import guarded
 from trex.settlement.ahead import Ahead, Reading, Step
@@ -191,6 +191,30 @@ class Driver(Service):
         """Return the newest batches that were read, newest first."""
         positions = self._positions
         return [] if positions is None else self._thread.submit(positions.batches, most).result()
+
+    async def view(self, depth: int) -> L1View:
+        """Return what a block on this chain may take from L1 up to `depth` blocks below what was read.
+
+        It begins after the safe head, which lacks no deposit of its origin (DRV-032).
+
+        Raises:
+            PositionsError: L1 has not been read yet.
+        """
+        if self.position is None:
+            raise PositionsError("derivation has not begun")
+        return await self._job(self._view, self.position, depth)
+
+    def _view(self, position: Position, depth: int) -> L1View:
+        """Read it (on the thread)."""
+        positions = self._opened
+        last = positions.at(position.mark.block.number - depth)
+        if last is None or last.mark.block.number < position.origin:
+            return L1View()
+        deposits = positions.deposits(position.queue_count, last.mark.deposit_count)
+        return L1View(
+            headers=positions.headers(position.origin + 1, last.mark.block.number),
+            deposits=[(one.record, one.log_index, one.l1_hash) for one in deposits],
+        )
 
     async def work(self) -> None:
         """Follow L1 until asked to stop."""

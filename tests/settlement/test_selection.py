@@ -1,0 +1,182 @@
+"""What a sequencer's blocks take from a real L1, through drift, silence and reorgs (DRV-050 to DRV-054)."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.settlement.anvil_l1 import proxy
+from tests.settlement.rollup import QUICK, Rollup, output_at, rollup, rpc
+
+from trex.chain.clock import SlotClock
+from trex.chain.core import Sealed
+from trex.chain.metrics import Metrics
+from trex.chain.producer import Producer
+from trex.settlement.driver import Driver
+from trex.settlement.kzg import make_sidecar
+from trex.settlement.selection import OriginSelection
+
+PATIENCE_S = 60.0
+WEI = 10**18
+RECIPIENT = "0x" + "42" * 20
+MAX_DRIFT_S = 1_800
+
+
+class Sequencer:
+    """Block production over a driver, as a node puts them together; it is its own host."""
+
+    def __init__(self, chain: Any, driver_of: Callable[["Sequencer"], Driver], depth: int) -> None:
+        self.chain = chain
+        clock = SlotClock(chain.genesis_time_s, chain.block_time_ms)
+        self.producer = Producer(chain, clock, Metrics(chain))
+        self.driver = driver_of(self)
+        self.producer.l1 = OriginSelection(self.driver, depth).view
+
+    def paused(self) -> AbstractAsyncContextManager[None]:
+        return self.producer.paused()
+
+    def advanced(self, head: Sealed) -> None:
+        pass
+
+    def rewound(self, head: Sealed) -> None:
+        pass
+
+    def origin(self) -> int:
+        number: int = self.chain.origin(self.chain.head().number)[0]
+        return number
+
+
+@asynccontextmanager
+async def sequencing(
+    system: Rollup, path: Path, url: str | None = None, depth: int = 0
+) -> AsyncIterator[Sequencer]:
+    chain = system.open(path)
+
+    def driver_of(host: Sequencer) -> Driver:
+        return system.driver(chain, path, [url] if url else [], host=host, retries=QUICK)
+
+    one = Sequencer(chain, driver_of, depth)
+    tasks = [asyncio.create_task(service.run()) for service in (one.driver, one.producer)]
+    try:
+        yield one
+    finally:
+        one.producer.stop()
+        one.driver.stop()
+        await asyncio.gather(*tasks)
+        chain.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+def balance(chain: Any) -> int:
+    return int(rpc(chain, "eth_getBalance", RECIPIENT, "latest"), 16)
+
+
+def deposits(one: Sequencer) -> Sequence[tuple[bytes, int, bytes]]:
+    view = one.producer.l1()
+    assert view is not None
+    return view.deposits
+
+
+@pytest.fixture
+async def system() -> AsyncIterator[Rollup]:
+    async with rollup("--timestamp", str(int(time.time()) - 60)) as one:
+        yield one
+
+
+async def test_blocks_take_origins_and_deposits_and_derive_again(system: Rollup, tmp_path: Path) -> None:
+    """DRV-051, DRV-053: what was built is what its batch says, log indices and all."""
+    async with sequencing(system, tmp_path / "s") as one:
+        await until(lambda: one.origin() > 2)
+        await system.deposit(WEI)
+        await system.deposit(WEI)
+        await until(lambda: balance(one.chain) == 2 * WEI)
+        await until(lambda: one.origin() == one.driver.position.mark.block.number)  # type: ignore[union-attr]
+        one.producer.mining.slots = False
+        last = one.chain.head().number
+        batch = one.chain.batch(1, last, [index for _, index, _ in deposits(one)])
+        await system.append(0, [make_sidecar(blob) for blob in batch], origin=one.origin())
+        await until(lambda: bool(one.chain.l1_heads()[0] == last))
+        assert one.driver.mismatch is None
+        await until(lambda: not deposits(one))  # below the safe head nothing is due
+        truth = output_at(one.chain, last)
+    verifier = system.open(tmp_path / "v")
+    driver = system.driver(verifier, tmp_path / "v")
+    task = asyncio.create_task(driver.run())
+    await until(lambda: driver.synced)
+    driver.stop()
+    await task
+    assert output_at(verifier, last) == truth
+    verifier.close()
+
+
+async def test_origin_stays_a_depth_below_l1(system: Rollup, tmp_path: Path) -> None:
+    async with sequencing(system, tmp_path / "s", depth=4) as one:
+        head = await system.head()
+        await until(lambda: one.origin() == head - 4)
+        await system.deposit(WEI)
+        await system.node.mine(3)
+        await until(lambda: one.origin() == head)
+        assert balance(one.chain) == 0, "the deposit is not deep enough yet"
+        await system.node.mine()
+        await until(lambda: balance(one.chain) == WEI)
+
+
+async def test_l1_away_blocks_go_on_until_drift_then_wait(system: Rollup, tmp_path: Path) -> None:
+    """DRV-052: and go on by themselves, with nothing dropped, when L1 is back."""
+    async with proxy(system.node.url) as way:
+        async with sequencing(system, tmp_path / "s", way.url) as one:
+            await until(lambda: one.chain.head().number > 0)
+            way.status = 503
+            await until(lambda: one.driver.trouble is not None)
+            await system.deposit(WEI)
+            before = one.chain.head().number
+            await until(lambda: bool(one.chain.head().number >= before + 2))
+            assert one.producer.waits is None
+            one.producer.clock.offset_ms += MAX_DRIFT_S * 1000
+            await until(lambda: one.producer.waits is not None)
+            stopped = one.chain.head().number
+            await asyncio.sleep(1)
+            assert one.chain.head().number == stopped
+            await system.node.call("evm_increaseTime", MAX_DRIFT_S)
+            await system.node.mine()
+            way.status = 200
+            await until(lambda: balance(one.chain) == WEI)
+            assert one.producer.waits is None
+        # Started while L1 is away, it builds nothing: what is due is not known.
+        way.status = 503
+        async with sequencing(system, tmp_path / "s", way.url) as one:
+            one.producer.clock.offset_ms += MAX_DRIFT_S * 1000
+            before = one.chain.head().number
+            await until(lambda: one.producer.waits is not None)
+            assert one.chain.head().number == before
+            way.status = 200
+            await until(lambda: bool(one.chain.head().number > before))
+
+
+@pytest.mark.parametrize("depth", [1, 12])
+async def test_reorg_below_the_origin_undoes_blocks_and_their_deposits_come_again(
+    system: Rollup, tmp_path: Path, depth: int
+) -> None:
+    """DRV-050, DRV-064: a deposit that L1 has again elsewhere is on the chain once."""
+    async with sequencing(system, tmp_path / "s") as one:
+        await system.node.mine(12)
+        await system.deposit(WEI)
+        await until(lambda: balance(one.chain) == WEI)
+        await system.node.reorg(depth)
+        await until(lambda: balance(one.chain) == 0)
+        await system.node.mine()
+        await system.deposit(WEI)
+        await until(lambda: balance(one.chain) == WEI)
+        await system.node.mine(2)
+        head = await system.head()
+        await until(lambda: one.origin() == head)
+        assert balance(one.chain) == WEI
+        assert len(deposits(one)) == 1
