@@ -22,6 +22,7 @@ COMMANDS = {
     ),
     "badge": LazyCommand("trex.node.badge:badge", "Policies of badges: check, explain and try them."),
     "zktls": LazyCommand("trex.node.zktls:zktls", "Judge zkTLS claims of Reclaim."),
+    "gateway": LazyCommand("trex.node.gateway:gateway", "The persona service."),
     "version": LazyCommand("trex.node.version:version", "Version and build of this program."),
 }
 """Every command of `trex`, in the order its help shows them."""

@@ -1,0 +1,1 @@
+"""The persona service: sign in, link, evaluate, grant, points, credentials; over HTTP (specs/gateway.md)."""

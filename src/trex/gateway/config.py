@@ -1,0 +1,88 @@
+"""Reads the operator's file (TOML): settings, and the names of files that hold secrets."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trex.gateway.settings import Settings
+from trex.passport.contracts import Contracts
+from trex.types.evm import read_address
+from trex.validators.onchain.source import EvmChain
+
+_PLAIN = (
+    *("public_url", "database", "rpc_url", "ipfs_gateway", "acts_a_day", "session_s", "challenge_s"),
+    *("solana", "trusted_proxies"),
+)
+
+
+class ConfigError(ValueError):
+    """Not a configuration; says which key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What the file says."""
+
+    settings: Settings
+    """Of the gateway."""
+    host: str
+    """Address to listen on."""
+    port: int
+    """0 for any that is free."""
+
+
+def read_config(text: str, folder: Path) -> Config:
+    """Read a configuration.
+
+    Args:
+        text: TOML.
+        folder: where relative paths begin.
+
+    Raises:
+        ConfigError: a key is missing, unknown or of another form.
+    """
+    try:
+        document = tomllib.loads(text)
+        found: dict[str, Any] = {}
+        host, port = document.pop("host", "127.0.0.1"), document.pop("port", 8646)
+        for name in _PLAIN:
+            if name in document:
+                value = document.pop(name)
+                found[name] = tuple(value) if isinstance(value, list) else value
+        if not isinstance(host, str) or type(port) is not int or not 0 <= port <= 65_535:
+            raise ConfigError("host is an address, port a number up to 65535")
+        if "chain_id" in document:
+            found["contracts"] = Contracts(chain_id=document.pop("chain_id"))
+        if "trusted_attestors" in document:
+            found["trusted_attestors"] = tuple(read_address(one) for one in document.pop("trusted_attestors"))
+        found["chains"] = {
+            int(chain): _chain(int(chain), told) for chain, told in document.pop("chains", {}).items()
+        }
+        if document:
+            raise ConfigError(f"unknown: {', '.join(sorted(document))}")
+        found["database"] = _database(found.get("database", "sqlite:///gateway.db"), folder)
+        return Config(Settings(**found), host, port)
+    except ConfigError:
+        raise
+    except (tomllib.TOMLDecodeError, TypeError, ValueError) as error:
+        raise ConfigError(str(error)) from error
+
+
+def _chain(chain_id: int, told: Mapping[str, Any]) -> EvmChain:
+    if unknown := told.keys() - {"endpoints", "quorum", "confirmations"}:
+        raise ConfigError(f"chains.{chain_id}: unknown {', '.join(sorted(unknown))}")
+    endpoints = tuple(told["endpoints"])
+    quorum = told.get("quorum", len(endpoints) // 2 + 1)
+    if not 0 < quorum <= len(endpoints):
+        raise ConfigError(f"chains.{chain_id}: a quorum of {quorum} among {len(endpoints)} endpoints")
+    return EvmChain(chain_id, endpoints, quorum, told.get("confirmations"))
+
+
+def _database(url: str, folder: Path) -> str:
+    """Begin a relative path of SQLite at the file's folder."""
+    prefix = "sqlite:///"
+    if url.startswith(prefix) and not url.startswith(prefix + "/"):
+        return prefix + str((folder / url.removeprefix(prefix)).resolve())
+    return url

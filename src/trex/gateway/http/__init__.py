@@ -1,0 +1,1 @@
+"""The gateway's HTTP: what it takes and answers, and what it does not let in."""

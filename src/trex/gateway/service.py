@@ -1,0 +1,149 @@
+"""The gateway as one object: what it stands on, its state, its tasks."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from enum import StrEnum
+from typing import Any
+
+import aiohttp
+
+from trex.gateway import audit, challenges, sessions, sign_in
+from trex.gateway.errors import Fault, GatewayError
+from trex.gateway.limits import Limiter
+from trex.gateway.settings import Settings
+from trex.gateway.store.database import Database
+from trex.passport.client import PersonaClient
+from trex.passport.keys import Key
+from trex.passport.rpc import Rpc
+
+log = logging.getLogger(__name__)
+
+
+class State(StrEnum):
+    """Where the service stands; it only goes forward."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    DRAINING = "draining"
+    STOPPED = "stopped"
+
+
+class WrongChainError(Exception):
+    """The endpoint is of another chain than the settings say."""
+
+
+class Gateway:
+    """Everything that a request needs."""
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.time) -> None:
+        """Take settings; nothing is opened yet."""
+        self.settings = settings
+        self.clock = clock
+        self.state = State.STARTING
+        self.database = Database(settings.database)
+        self.requests = Limiter(settings.requests)
+        self.costly = Limiter(settings.costly)
+        self._open = AsyncExitStack()
+        self.client: PersonaClient
+
+    @property
+    def now_s(self) -> int:
+        """Unix time in seconds."""
+        return int(self.clock())
+
+    async def start(self) -> None:
+        """Open the database and find the chain.
+
+        Raises:
+            WrongChainError: the endpoint is of another chain.
+            DatabaseMismatchError: the database belongs to another chain or version.
+            RpcUnavailableError: the chain does not answer.
+        """
+        self.http = await self._open.enter_async_context(aiohttp.ClientSession())
+        rpc = Rpc(self.settings.rpc_url, self.http)
+        self.client = PersonaClient(rpc, self.settings.contracts)
+        told = int(await rpc.call("eth_chainId"), 16)
+        if told != self.settings.contracts.chain_id:
+            raise WrongChainError(f"the endpoint is of chain {told}, not {self.settings.contracts.chain_id}")
+        genesis = await rpc.call("eth_getBlockByNumber", "0x0", False)
+        self._open.push_async_callback(self.database.close)
+        await self.database.open(genesis["hash"])
+        self.state = State.RUNNING
+
+    async def stop(self) -> None:
+        """Finish what was begun, and close."""
+        self.state = State.DRAINING
+        async with asyncio.timeout(30):
+            await self._open.aclose()
+        self.state = State.STOPPED
+
+    async def new_nonce(self) -> str:
+        """Hand out a nonce for a sign-in text."""
+        async with self.database.transaction() as tx:
+            return await challenges.hand_out(tx, sign_in.SIGN_IN, {}, self.now_s, self.settings.challenge_s)
+
+    async def _take(self, kind: str, nonce: str) -> dict[str, Any]:
+        """Use a nonce up, whatever comes of it."""
+        async with self.database.transaction() as tx:
+            return await challenges.take(tx, kind, nonce, self.now_s)
+
+    async def sign_in_by_text(self, text: str, signature: bytes) -> tuple[Key, str]:
+        """Sign a wallet in; return its key and a token.
+
+        Raises:
+            GatewayError: the text is for another place or time, its nonce was used, or it is not signed.
+        """
+        read = sign_in.read_sign_in(text, self.settings, self.now_s)
+        await self._take(sign_in.SIGN_IN, read.nonce)
+        if not await sign_in.has_signed_text(self.client, read.key, text, signature):
+            await self._note(read.key, "sign-in", "bad_signature")
+            raise GatewayError(Fault.BAD_SIGNATURE, "not signed by that account")
+        return await self._begin(read.key)
+
+    async def sign_in_by_passkey(self, credential: dict[str, Any]) -> tuple[Key, str]:
+        """Sign a passkey in; return its key and a token.
+
+        Raises:
+            GatewayError: it is not known here, or did not sign what it was asked.
+        """
+        nonce = sign_in.challenge_of(credential)
+        await self._take(sign_in.WITH_PASSKEY, nonce)
+        async with self.database.transaction() as tx:
+            key = await sign_in.check_passkey(tx, self.settings, credential, nonce)
+        return await self._begin(key)
+
+    async def register_passkey(self, credential: dict[str, Any]) -> Key:
+        """Remember a passkey that a browser has made.
+
+        Raises:
+            GatewayError: it was made for another site or challenge, or is not of P-256.
+        """
+        nonce = sign_in.challenge_of(credential)
+        await self._take(sign_in.NEW_PASSKEY, nonce)
+        async with self.database.transaction() as tx:
+            key = await sign_in.register_passkey(tx, self.settings, credential, nonce, self.now_s)
+            await audit.record(tx, self.now_s, sign_in.key_name(key), "new-passkey", "", "done")
+        return key
+
+    async def _begin(self, key: Key) -> tuple[Key, str]:
+        async with self.database.transaction() as tx:
+            token = await sessions.begin(tx, key, self.now_s, self.settings.session_s)
+            await audit.record(tx, self.now_s, sign_in.key_name(key), "sign-in", "", "done")
+        return key, token
+
+    async def _note(self, key: Key, action: str, outcome: str) -> None:
+        async with self.database.transaction() as tx:
+            await audit.record(tx, self.now_s, sign_in.key_name(key), action, "", outcome)
+
+    async def session(self, token: str) -> sessions.Session | None:
+        """Return who a token signs in; None if nobody."""
+        async with self.database.transaction() as tx:
+            return await sessions.find(tx, token, self.now_s)
+
+    async def sign_out(self, token: str) -> None:
+        """End a sign-in."""
+        async with self.database.transaction() as tx:
+            await sessions.end(tx, token)

@@ -1,0 +1,70 @@
+"""What the operator decides."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from trex.gateway.limits import Rate
+from trex.passport.contracts import Contracts
+from trex.types.primitives import Address
+from trex.validators.onchain.source import EvmChain
+from trex.validators.zktls.verify import PRODUCTION_ATTESTOR
+
+_REQUESTS, _COSTLY = Rate(60, 10.0), Rate(10, 0.2)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All of a gateway but its keys."""
+
+    public_url: str
+    """Origin under which people reach it, without a path; https unless it is this machine."""
+    database: str
+    """`sqlite:///PATH` or `postgresql://USER@HOST/NAME`."""
+    rpc_url: str
+    """JSON-RPC of the chain."""
+    contracts: Contracts = field(default_factory=Contracts)
+    """Persona contracts of that chain."""
+    chains: Mapping[int, EvmChain] = field(default_factory=dict)
+    """Chains whose facts policies may ask for, by id."""
+    solana: tuple[str, ...] = ()
+    """Endpoints of Solana."""
+    ipfs_gateway: str = ""
+    """The one host that is asked for metadata by content; empty for none."""
+    trusted_attestors: tuple[Address, ...] = (PRODUCTION_ATTESTOR,)
+    """Whose zkTLS claims count."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses whose `X-Forwarded-For` counts."""
+    requests: Rate = _REQUESTS
+    """Of one client."""
+    costly: Rate = _COSTLY
+    """Of one client, for what asks chains or writes to them."""
+    acts_a_day: int = 50
+    """Sponsored acts of one key a day."""
+    session_s: int = 86_400
+    """How long a sign-in lasts."""
+    challenge_s: int = 600
+    """How long a nonce counts."""
+
+    def __post_init__(self) -> None:
+        """Refuse an origin that is none, or not a safe one."""
+        parts = urlsplit(self.public_url)
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query:
+            raise ValueError(f"{self.public_url!r} is not an origin such as https://persona.example")
+        if parts.scheme == "http" and (parts.hostname or "") not in ("localhost", "127.0.0.1", "::1"):
+            raise ValueError("http is for this machine alone: the public URL must be https")
+
+    @property
+    def host(self) -> str:
+        """Host and port, as sign-in texts name it."""
+        return urlsplit(self.public_url).netloc
+
+    @property
+    def relying_party(self) -> str:
+        """Domain of passkeys."""
+        return urlsplit(self.public_url).hostname or ""
+
+    @property
+    def secure(self) -> bool:
+        """Whether people come by TLS."""
+        return self.public_url.startswith("https:")

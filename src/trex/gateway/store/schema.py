@@ -1,0 +1,157 @@
+"""Tables of the gateway. Times are Unix seconds; JSON is text; secrets are sealed or hashed beforehand."""
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
+
+metadata = MetaData()
+"""All tables."""
+
+_NUMBER = BigInteger().with_variant(Integer, "sqlite")
+
+facts = Table(
+    "facts",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+"""What holds for the whole database: schema version, genesis of the chain it belongs to."""
+
+challenges = Table(
+    "challenges",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("created_s", BigInteger, nullable=False),
+    Column("expires_s", BigInteger, nullable=False),
+    Index("challenges_by_expiry", "expires_s"),
+)
+"""Nonces handed out; each is taken away by its first use (GTW-010)."""
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_hash", LargeBinary(32), primary_key=True),
+    Column("key_kind", Integer, nullable=False),
+    Column("key_data", LargeBinary, nullable=False),
+    Column("created_s", BigInteger, nullable=False),
+    Column("expires_s", BigInteger, nullable=False),
+    Index("sessions_by_expiry", "expires_s"),
+)
+"""Who is signed in; the token itself is nowhere (GTW-012)."""
+
+passkeys = Table(
+    "passkeys",
+    metadata,
+    Column("credential_id", LargeBinary, primary_key=True),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("key_data", LargeBinary, nullable=False),
+    Column("sign_count", BigInteger, nullable=False),
+    Column("created_s", BigInteger, nullable=False),
+)
+"""Passkeys made for this site."""
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", _NUMBER, primary_key=True, autoincrement=True),
+    Column("at_s", BigInteger, nullable=False),
+    Column("actor", String(80), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("subject", String(160), nullable=False),
+    Column("outcome", String(64), nullable=False),
+    Column("chain", LargeBinary(32), nullable=False),
+)
+"""Who did what; each line is hashed onto the one before (GTW-030)."""
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("number", _NUMBER, primary_key=True, autoincrement=True),
+    Column("kind", String(32), nullable=False),
+    Column("once", String(160), nullable=True, unique=True),
+    Column("passport", BigInteger, nullable=False),
+    Column("owner", LargeBinary(32), nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("after", _NUMBER, nullable=True),
+    Column("transaction", _NUMBER, nullable=True),
+    Column("attempts", Integer, nullable=False),
+    Column("not_before_s", BigInteger, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("created_s", BigInteger, nullable=False),
+    Column("changed_s", BigInteger, nullable=False),
+    Index("jobs_by_state", "state", "not_before_s"),
+    Index("jobs_by_transaction", "transaction"),
+)
+"""What is to reach the chain (GTW-020)."""
+
+transactions = Table(
+    "transactions",
+    metadata,
+    Column("number", _NUMBER, primary_key=True, autoincrement=True),
+    Column("sender", LargeBinary(20), nullable=False),
+    Column("nonce", BigInteger, nullable=False),
+    Column("request", Text, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    Column("hashes", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("signed_s", BigInteger, nullable=False),
+    Index("transactions_by_nonce", "sender", "nonce", unique=True),
+    Index("transactions_by_state", "state"),
+)
+"""Signed before it is sent, so that after a kill the same one is sent again (GTW-021)."""
+
+blinds = Table(
+    "blinds",
+    metadata,
+    Column("tag", LargeBinary(32), primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+)
+"""Random part of nullifiers by their PRF value, sealed (specs/passport.md)."""
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("nullifier", LargeBinary(32), primary_key=True),
+    Column("passport", BigInteger, nullable=False),
+    Column("scope", String(64), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("linked_s", BigInteger, nullable=False),
+    Column("checked_s", BigInteger, nullable=False),
+    Index("accounts_by_passport", "passport"),
+)
+"""Wallets and social accounts that the validator set has seen; what they are is sealed (GTW-040)."""
+
+deeds = Table(
+    "deeds",
+    metadata,
+    Column("source", LargeBinary(32), primary_key=True),
+    Column("task", String(64), nullable=False),
+    Column("passport", BigInteger, nullable=False),
+    Column("day", Integer, nullable=False),
+    Column("job", _NUMBER, nullable=True),
+    Column("at_s", BigInteger, nullable=False),
+    Index("deeds_by_passport", "passport", "task"),
+)
+"""Tasks done, each source once (PTS-002)."""
+
+claims = Table(
+    "claims",
+    metadata,
+    Column("identifier", LargeBinary(32), primary_key=True),
+    Column("passport", BigInteger, nullable=False),
+    Column("provider", String(64), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("judged_s", BigInteger, nullable=False),
+    Index("claims_by_passport", "passport", "provider"),
+)
+"""zkTLS claims that were accepted, sealed."""
+
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("who", String(80), primary_key=True),
+    Column("day", Integer, primary_key=True),
+    Column("spent", BigInteger, nullable=False),
+)
+"""Sponsored acts a day (GTW-022)."""
