@@ -21,7 +21,7 @@ from trex.passport.client import PersonaClient
 from trex.passport.contracts import Contracts
 from trex.passport.keys import Key, KeyKind, Role, ed25519_key, evm_key, passkey
 from trex.passport.proofs import Proof, passkey_signature, sign_evm, sign_text, undeployed_signature
-from trex.passport.rpc import Rpc, RpcUnavailableError
+from trex.rpc.endpoint import Endpoint
 from trex.types.network_file import keccak256
 from trex.types.primitives import Address, Hash32
 
@@ -39,7 +39,7 @@ Signer = Callable[[Act], Proof]
 @pytest.fixture
 async def client(devnet: Devnet) -> AsyncIterator[PersonaClient]:
     async with aiohttp.ClientSession() as session:
-        yield PersonaClient(Rpc(devnet.url, session), CONTRACTS)
+        yield PersonaClient(Endpoint(devnet.url, session, timeout_s=60), CONTRACTS)
 
 
 def evm() -> tuple[Key, Signer]:
@@ -212,12 +212,6 @@ async def test_attestors_and_unknown_passport(client: PersonaClient) -> None:
     assert await client.state(10**6) is None
     assert await client.key_epoch() == 1
     assert await client.holder_of(Hash32(bytes(31) + b"\x01")) == 0
-
-
-async def test_rpc_unavailable_is_told_apart_from_an_answer() -> None:
-    async with aiohttp.ClientSession() as session:
-        with pytest.raises(RpcUnavailableError):
-            await Rpc("http://127.0.0.1:9", session).call("eth_chainId")
 
 
 def test_key_data_of_another_length_are_refused() -> None:

@@ -17,9 +17,12 @@ from trex.gateway.settings import Settings
 from trex.gateway.store.database import Database
 from trex.passport.client import PersonaClient
 from trex.passport.keys import Key
-from trex.passport.rpc import Rpc
+from trex.rpc.endpoint import Endpoint
 
 log = logging.getLogger(__name__)
+
+RPC_S = 30.0
+"""The chain's endpoint has that long for an answer."""
 
 
 class State(StrEnum):
@@ -60,10 +63,10 @@ class Gateway:
         Raises:
             WrongChainError: the endpoint is of another chain.
             DatabaseMismatchError: the database belongs to another chain or version.
-            RpcUnavailableError: the chain does not answer.
+            UnavailableError: the chain does not answer.
         """
         self.http = await self._open.enter_async_context(aiohttp.ClientSession())
-        rpc = Rpc(self.settings.rpc_url, self.http)
+        rpc = Endpoint(self.settings.rpc_url, self.http, timeout_s=RPC_S)
         self.client = PersonaClient(rpc, self.settings.contracts)
         told = int(await rpc.call("eth_chainId"), 16)
         if told != self.settings.contracts.chain_id:

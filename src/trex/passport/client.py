@@ -9,8 +9,8 @@ from trex.passport import contracts as abi
 from trex.passport.contracts import Contracts, Method
 from trex.passport.keys import Key, KeyKind, Role
 from trex.passport.proofs import Proof
-from trex.passport.rpc import Rpc
-from trex.types.errors import RpcError
+from trex.rpc.endpoint import Endpoint
+from trex.rpc.errors import RefusedError
 from trex.types.primitives import Address, Hash32
 
 Question = tuple[Address, Method, tuple[Any, ...]]
@@ -72,7 +72,7 @@ class Attestors:
 class PersonaClient:
     """Asks one chain about personas."""
 
-    def __init__(self, rpc: Rpc, contracts: Contracts) -> None:
+    def __init__(self, rpc: Endpoint, contracts: Contracts) -> None:
         """Name chain and contracts; nothing is sent yet."""
         self.rpc, self.contracts = rpc, contracts
 
@@ -80,17 +80,17 @@ class PersonaClient:
         """Ask contracts, all at one block; one that reverts answers None.
 
         Raises:
-            RpcUnavailableError: the endpoint does not answer.
-            RpcError: it cannot answer for that block.
+            UnavailableError: the endpoint does not answer.
+            RefusedError: it cannot answer for that block.
         """
         requests = [
             ("eth_call", ({"to": f"0x{to.hex()}", "data": f"0x{method.call(*values).hex()}"}, block))
             for to, method, values in questions
         ]
         found: list[Any] = []
-        for (_, method, _), answer in zip(questions, await self.rpc.batch(requests), strict=True):
-            if isinstance(answer, RpcError):
-                if answer.code != 3:
+        for (_, method, _), answer in zip(questions, await self.rpc.outcomes(requests), strict=True):
+            if isinstance(answer, RefusedError):
+                if answer.code != "reverted":
                     raise answer
                 found.append(None)
             else:

@@ -18,7 +18,7 @@ from trex.gateway.http.access import TheGateway
 from trex.gateway.http.guard import Guard, problem
 from trex.gateway.http.models import Problem
 from trex.gateway.service import Gateway
-from trex.passport.rpc import RpcUnavailableError
+from trex.rpc.errors import UnavailableError
 
 ROUTERS = (sign_in.router,)
 """Every part of the API."""
@@ -65,7 +65,7 @@ def make_app(gateway: Gateway) -> FastAPI:
     app.add_exception_handler(GatewayError, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(RpcUnavailableError, _unavailable)
+    app.add_exception_handler(UnavailableError, _unavailable)
     app.add_middleware(Guard, gateway=gateway)
     return app
 
