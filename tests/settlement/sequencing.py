@@ -19,22 +19,25 @@ from trex.chain.assembly import Node, NodeSettings
 from trex.chain.dev.accounts import ACCOUNTS as USERS
 from trex.chain.opening import open_chain
 from trex.chain.producer import Mining
+from trex.node.settling import L1Options, settling
 from trex.rpc.endpoint import Endpoint
 from trex.settlement.batcher import Batcher, Target
 from trex.settlement.blocks import NodeBlocks
 from trex.settlement.carrier import EthereumBlobs
+from trex.settlement.contracts import contract
 from trex.settlement.deploy import deploy, plan, section, with_origin
 from trex.settlement.deployment import Timing
+from trex.settlement.driver import Driver
 from trex.settlement.inbox import ZERO, PostedBatch
 from trex.settlement.l1.blobs import BeaconBlobs, Blobs
 from trex.settlement.l1.reader import L1Reader, Retries
 from trex.settlement.l1.sender import Pricing, Sender
-from trex.settlement.l1.transaction import account_of
+from trex.settlement.l1.transaction import Intent, account_of
 from trex.settlement.posting import Policy
 from trex.settlement.watch import Contracts, Mark, read_span
 from trex.types.network import Network
 from trex.types.network_file import read_network
-from trex.types.primitives import Hash32
+from trex.types.primitives import Gas, Wei
 
 PATIENT = Retries(budget_s=20.0, first_wait_s=0.02)
 PRICING = Pricing(longest_wait_s=5.0, poll_s=0.05)
@@ -50,11 +53,12 @@ TIMING = Timing(
 )
 EXTRA = {"maxDriftS": 10_000_000, "sequencingWindowS": 20_000, "blobUpdateFraction": 11_684_671}
 CHAIN = 1962
+WAIT_S = 120.0
 GAS_PRICE = 10**10
 
 
 @dataclass(slots=True)
-class Rollup:
+class Sequencing:
     """All of it."""
 
     l1: Anvil
@@ -64,8 +68,10 @@ class Rollup:
     contracts: Contracts
     folder: Path
     session: aiohttp.ClientSession
+    user: Sender
     chain: Chain
     node: Node
+    driver: Driver
     nonces: dict[int, int] = field(default_factory=dict)
 
     @property
@@ -99,13 +105,37 @@ class Rollup:
             assert isinstance(answer, str), answer
         return signed
 
+    async def deposit(self, wei: int = 5) -> None:
+        """Deposit ether on L1."""
+        call = contract("Portal").call("depositTransaction", b"\x42" * 20, wei, 100_000, False, b"")
+        included = await self.user.send(Intent(self.contracts.portal, call, Gas(1_000_000), Wei(wei)))
+        assert included is not None
+        assert included.succeeded
+
+    async def balance(self, address: bytes) -> int:
+        """Return an account's balance on the sequencer's chain."""
+        answer = self.chain.rpc("eth_getBalance", orjson.dumps(["0x" + address.hex(), "latest"]))
+        return int(orjson.loads(answer), 16)
+
+    async def followed(self) -> None:
+        """Wait until the node has derived all that L1 has."""
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                head = await self.l1.call("eth_getBlockByNumber", "latest", False)
+                position = self.driver.position
+                if position is not None and "0x" + position.mark.block.hash.hex() == head["hash"]:
+                    return
+                await asyncio.sleep(0.02)
+
     async def block(self, transactions: int = 1, user: int = 0) -> int:
-        """Make a block; return its number."""
+        """Make a block of now on L1's clock; return its number."""
         if transactions:
             self.transfer(user, transactions)
-        sealed = await self.node.producer.make(slot=self.chain.head().slot + 1)
+        head = self.chain.head()
+        l1_time = int((await self.l1.call("eth_getBlockByNumber", "latest", False))["timestamp"], 16)
+        slot = (l1_time - self.chain.genesis_time_s) * 1000 // self.chain.block_time_ms + 1
+        sealed = await self.node.producer.make(slot=max(slot, head.slot + 1))
         assert sealed is not None
-        assert sealed.transactions == transactions
         return sealed.number
 
     async def read_back(self, name: str = "reader") -> "ReadBack":
@@ -179,13 +209,14 @@ def transfer(user: int, nonce: int) -> str:
 
 
 @asynccontextmanager
-async def rollup(
+async def sequencing(
     folder: Path,
     *,
     timing: Timing = TIMING,
     extra: dict[str, int] | None = None,
     anvil_options: Sequence[str] = (),
-) -> AsyncIterator[Rollup]:
+    origin_depth: int = 0,
+) -> AsyncIterator[Sequencing]:
     """Start an L1, bring the contracts there, and start a node that makes blocks when told to."""
     async with anvil(*anvil_options) as l1, aiohttp.ClientSession() as session:
         await l1.mine(3)
@@ -197,18 +228,27 @@ async def rollup(
             operator, plan(document, type(ACCOUNTS)(**accounts), timing, EXTRA | (extra or {}))
         )
         text = json.dumps({**document, "l1": section(made)}).encode()
-        chain = open_chain(folder / "sequencer", text)
+        network = read_network(text)
+        contracts = Contracts(made.contracts["inbox"], made.contracts["portal"])
+        chain = open_chain(folder / "sequencer", text, cache_bytes=8 << 20)
+        following = L1Options(l1=(l1.url,), beacon=(l1.url,), origin_depth=origin_depth, poll_s=0.05)
         try:
             node = Node(chain, NodeSettings(port=0, mining=Mining(slots=False)))
-            listening = asyncio.Event()
-            running = asyncio.create_task(node.run(listening.set))
-            try:
-                await asyncio.wait_for(listening.wait(), 60)
-                contracts = Contracts(made.contracts["inbox"], made.contracts["portal"])
-                yield Rollup(l1, reader, read_network(text), text, contracts, folder, session, chain, node)
-            finally:
-                node.stop()
-                await running
+            async with settling(node, chain, network, folder, following) as driver:
+                assert driver is not None
+                listening = asyncio.Event()
+                running = asyncio.create_task(node.run(listening.set))
+                try:
+                    await asyncio.wait_for(listening.wait(), WAIT_S)
+                    user = Sender(reader, account_of(KEYS[0]), pricing=PRICING)
+                    one = Sequencing(
+                        l1, reader, network, text, contracts, folder, session, user, chain, node, driver
+                    )
+                    await one.followed()
+                    yield one
+                finally:
+                    node.stop()
+                    await running
         finally:
             chain.close()
 
@@ -216,7 +256,3 @@ async def rollup(
 def later() -> float:
     """Return a time after that of every block: anvil's clock runs ahead by the blocks that were mined."""
     return time.time() + 3_600
-
-
-def hash_of(block: str) -> Hash32:
-    return Hash32(bytes.fromhex(block[2:]))

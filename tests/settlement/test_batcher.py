@@ -4,16 +4,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.settlement.sequencing import Rollup, block_hash, rollup
+from tests.settlement.sequencing import Sequencing, block_hash, sequencing
 
 
 @pytest.fixture
-async def system(tmp_path: Path) -> AsyncIterator[Rollup]:
-    async with rollup(tmp_path) as one:
+async def system(tmp_path: Path) -> AsyncIterator[Sequencing]:
+    async with sequencing(tmp_path) as one:
         yield one
 
 
-async def all_on_l1(system: Rollup, name: str = "reader") -> int:
+async def all_on_l1(system: Sequencing, name: str = "reader") -> int:
     """Check that L1 has exactly the sequencer's blocks; return how many batches it took."""
     head = system.chain.head().number
     back = await system.read_back(name)
@@ -22,7 +22,7 @@ async def all_on_l1(system: Rollup, name: str = "reader") -> int:
     return len(back.outcomes)
 
 
-async def test_blocks_are_posted_and_read_back(system: Rollup) -> None:
+async def test_blocks_are_posted_and_read_back(system: Sequencing) -> None:
     batcher = system.batcher()
     assert await batcher.step() is None
     for count in (1, 3, 0, 2):
@@ -38,4 +38,32 @@ async def test_blocks_are_posted_and_read_back(system: Rollup) -> None:
     second = await batcher.step()
     assert second is not None
     assert (second.first, second.last) == (5, 5)
+    assert await all_on_l1(system) == 2
+
+
+async def test_deposits_and_origins_are_those_of_l1(system: Sequencing) -> None:
+    """DRV-024, DRV-030, DRV-032: log indices come from L1, and a batch leaves no deposit behind."""
+    batcher = system.batcher()
+    for round_ in range(3):
+        for _ in range(round_):
+            await system.deposit()
+        await system.l1.mine(2)
+        await system.followed()
+        await system.block(1)
+        await system.block(0)
+        posted = await batcher.step()
+        assert posted is not None
+        assert posted.last == system.chain.head().number
+    assert await all_on_l1(system) == 3
+    assert int(await system.balance(b"\x42" * 20)) == 15
+
+
+async def test_new_life_asks_the_node_where_l1_leads(system: Sequencing) -> None:
+    await system.block(2)
+    assert await system.batcher().step() is not None
+    await system.block(1)
+    await system.followed()
+    posted = await system.batcher().step()
+    assert posted is not None
+    assert (posted.first, posted.last) == (2, 2)
     assert await all_on_l1(system) == 2

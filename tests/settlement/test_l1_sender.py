@@ -32,7 +32,7 @@ async def node() -> AsyncIterator[Anvil]:
 @pytest.fixture
 async def reader(node: Anvil) -> AsyncIterator[L1Reader]:
     async with aiohttp.ClientSession() as session:
-        yield L1Reader([Endpoint(node.url, session)], CHAIN_ID, retries=QUICK)
+        yield L1Reader([Endpoint(node.url, session, timeout_s=60)], CHAIN_ID, retries=QUICK)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ async def test_blobs_go_up_and_come_back_checked(
     block = await reader.block(included.block_number)
     names = [sidecar.versioned_hash for sidecar in sidecars]
     async with aiohttp.ClientSession() as session, proxy(node.url) as liar:
-        honest = BeaconBlobs(node.url, session, slot_is_block=True)
+        honest = BeaconBlobs(node.url, session, slot_is_block=True, timeout_s=60)
         expected = [blob_of(1), blob_of(2)]
         assert await Blobs([honest], retries=QUICK).fetch(block, names) == expected
         assert await Blobs([honest], retries=QUICK).fetch(block, names[::-1]) == expected[::-1]
@@ -86,7 +86,7 @@ async def test_blobs_go_up_and_come_back_checked(
             return result
 
         liar.fault = swap
-        lying = BeaconBlobs(liar.url, session, slot_is_block=True)
+        lying = BeaconBlobs(liar.url, session, slot_is_block=True, timeout_s=60)
         with pytest.raises(L1UnavailableError, match="no source"):
             await Blobs([lying], retries=QUICK).fetch(block, names)
         folder = FolderBlobs(tmp_path / "blobs")
@@ -144,6 +144,6 @@ async def test_unwanted_intent_is_given_up(node: Anvil, reader: L1Reader) -> Non
 
 async def test_blob_source_without_a_block_says_not_found(node: Anvil, reader: L1Reader) -> None:
     async with aiohttp.ClientSession() as session:
-        blobs = Blobs([BeaconBlobs(node.url, session, slot_is_block=True)], retries=QUICK)
+        blobs = Blobs([BeaconBlobs(node.url, session, slot_is_block=True, timeout_s=60)], retries=QUICK)
         with pytest.raises(L1UnavailableError):
             await blobs.fetch(await reader.block(0), [Hash32(b"\x01" + b"\x00" * 31)])

@@ -284,18 +284,15 @@ class Batcher:
                 "the node has another block than was posted: asking what L1 leads to",
                 extra={"block": known.number},
             )
-        status = await self.source.status()
-        at = await inbox_state(
-            self.reader, self.target.inbox, await self.reader.block(status.current_l1.hash)
-        )
-        if at.accumulator != inbox.accumulator:
+        derived = (await self.source.status()).safe
+        if derived.accumulator != inbox.accumulator:
             raise Waits(
                 "behind",
-                f"the node has derived {at.batch_count} of the inbox's {inbox.batch_count} batches, "
-                f"up to L1 block {status.current_l1.number}",
+                f"the node has derived {derived.batch_count} of the inbox's {inbox.batch_count} batches, "
+                f"up to L1 block {derived.l1.number}",
             )
-        self._remember(inbox.accumulator, status.safe)
-        return status.safe
+        self._remember(inbox.accumulator, derived.block)
+        return derived.block
 
     async def _after(self, base: BlockId) -> _Waiting:
         (block,) = await self.source.blocks(base.number, base.number)

@@ -75,17 +75,27 @@ class L2Block:
 
 
 @dataclass(frozen=True, slots=True)
-class SyncStatus:
-    """How far a node has got, as its `optimism_syncStatus` says."""
+class Derived:
+    """How far a node has derived the chain."""
 
-    current_l1: BlockId
-    """The last L1 block that derivation has read whole."""
-    finalized_l1: BlockId
-    """The finalized L1 block that `finalized` was taken from."""
-    safe: BlockId
-    """The last block that the inbox leads to, as of `current_l1`."""
-    finalized: BlockId
-    """The last block that the inbox leads to, as of `finalized_l1`."""
+    l1: BlockId
+    """The last L1 block that was read whole."""
+    batch_count: int
+    """Of the inbox at its end."""
+    accumulator: Hash32
+    """Of those batches."""
+    block: BlockId
+    """The block that they lead to."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncStatus:
+    """What a node says of its derivation."""
+
+    safe: Derived
+    """As far as it got."""
+    final: Derived | None
+    """As far as L1 is finalized; None while that is not known."""
 
 
 class BlockSource(Protocol):
@@ -141,14 +151,13 @@ class NodeBlocks:
         """
         answer = await self.endpoint.call("optimism_syncStatus")
         try:
-            return SyncStatus(
-                current_l1=_id(answer["current_l1"]),
-                finalized_l1=_id(answer["finalized_l1"]),
-                safe=_id(answer["safe_l2"]),
-                finalized=_id(answer["finalized_l2"]),
-            )
+            derivation = answer["trex"]
+            safe, final = (_derived(derivation[name]) for name in ("derived", "final"))
         except (KeyError, TypeError, ValueError) as error:
             raise self._bad(f"no sync status: {error}") from error
+        if safe is None:
+            raise L1UnavailableError("behind", f"{self.endpoint.name}: derivation has not begun")
+        return SyncStatus(safe, final)
 
     async def blocks(self, first: int, last: int) -> list[L2Block]:
         """Return blocks by number, both ends included, each the parent of the next."""
@@ -241,7 +250,12 @@ def _announced(data: bytes) -> Origin:
     )
 
 
-def _id(answer: Any) -> BlockId:
-    number = answer["number"]
-    number = int(number, 16) if isinstance(number, str) else int(number)
-    return BlockId(number, Hash32(bytes.fromhex(answer["hash"][2:])))
+def _derived(answer: Any) -> Derived | None:
+    if answer is None:
+        return None
+    l1, block = (
+        BlockId(int(answer[name]["number"]), Hash32(bytes.fromhex(answer[name]["hash"][2:])))
+        for name in ("l1", "block")
+    )
+    accumulator = Hash32(bytes.fromhex(answer["accumulator"][2:]))
+    return Derived(l1, int(answer["batches"]), accumulator, block)

@@ -19,7 +19,6 @@ from trex.settlement.l1.reader import Heads, L1Reader
 from trex.settlement.l1.sender import Sender
 from trex.settlement.l1.transaction import Intent
 from trex.settlement.roles import ProposerMetrics, Trouble, Waits, pause
-from trex.settlement.watch import inbox_at
 from trex.types.network import Network
 from trex.types.primitives import Address, Gas, Hash32
 
@@ -51,9 +50,8 @@ class Candidate:
 
     block: L2Block
     batch_count: int
+    """So many batches, all in finalized L1 blocks, lead to it."""
     accumulator: Hash32
-    l1_block: L1Block
-    """Finalized L1 block at whose end the inbox has so many batches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,27 +182,29 @@ class Proposer:
     async def _candidate(self, heads: Heads) -> Candidate | None:
         """Return what finalized L1 blocks lead to; None before the first batch of theirs."""
         source = self.sources[0]
-        status = await source.status()
-        if status.finalized_l1.number > heads.finalized.number:
+        derived = (await source.status()).final
+        if derived is None or derived.batch_count == 0:
+            return None
+        final = heads.finalized
+        if derived.l1.number > final.number:
             raise Waits(
                 "behind",
-                f"the node takes L1 block {status.finalized_l1.number} for finalized, "
-                f"the L1 endpoints {heads.finalized.number}",
+                f"the node takes L1 block {derived.l1.number} for finalized, the L1 endpoints {final.number}",
             )
-        final = await self.reader.block(status.finalized_l1.number)
-        if final.hash != status.finalized_l1.hash:
+        kind = contract("Inbox")
+        call = kind.call("accumulatorAt", derived.batch_count)
+        (accumulator,) = kind.result("accumulatorAt", await self.reader.call(self.target.inbox, call, final))
+        if accumulator != derived.accumulator:
             raise DisagreesError(
-                "disagrees", f"the node's finalized L1 block {final.number} is not 0x{final.hash.hex()}"
+                "disagrees",
+                f"the first {derived.batch_count} batches hash to 0x{accumulator.hex()} in the finalized "
+                f"inbox, to 0x{derived.accumulator.hex()} on the node",
             )
-        count, accumulator = await inbox_at(self.reader, self.target.inbox, final)
-        if count == 0:
-            return None
-        (block,) = await source.blocks(status.finalized.number, status.finalized.number)
-        if block.hash != status.finalized.hash:
-            raise DisagreesError(
-                "disagrees", f"the node has another block {block.number} than it says is finalized"
-            )
-        return Candidate(block, count, accumulator, final)
+        number = derived.block.number
+        (block,) = await source.blocks(number, number)
+        if block.hash != derived.block.hash:
+            raise DisagreesError("disagrees", f"the node has another block {number} than it calls finalized")
+        return Candidate(block, derived.batch_count, derived.accumulator)
 
     async def _claim_count(self, block: L1Block) -> int:
         answer = await self.reader.call(self.target.claims, self._contract.call("claimCount"), block)

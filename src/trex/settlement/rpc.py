@@ -11,6 +11,7 @@ from trex.chain.rpc.messages import INVALID_PARAMS, SERVER_ERROR
 from trex.settlement.deployment import output_root
 from trex.settlement.driver import Driver
 from trex.settlement.l1.header import L1Block
+from trex.settlement.positions import Position
 from trex.types.errors import CoreError, RpcError
 from trex.types.primitives import Hash32
 
@@ -179,6 +180,8 @@ class SettlementMethods:
             "l1Head": heads.latest.number if heads else None,
             "l1Derived": position.mark.block.number if position else None,
             "batches": position.mark.batch_count if position else None,
+            "derived": _reached(position),
+            "final": _reached(driver.final),
             "trouble": driver.fault or driver.trouble,
             "mismatch": None
             if mismatch is None
@@ -230,6 +233,19 @@ class SettlementMethods:
             middle = (low + high) // 2
             low, high = (middle, high) if older(middle) else (low, middle)
         return high
+
+
+def _reached(position: Position | None) -> dict[str, Any] | None:
+    """Return where derivation is: an L1 block, what the inbox has there, and the block it leads to."""
+    if position is None:
+        return None
+    mark = position.mark
+    return {
+        "l1": {"hash": _hex(mark.block.hash), "number": mark.block.number},
+        "batches": mark.batch_count,
+        "accumulator": _hex(mark.accumulator),
+        "block": {"hash": _hex(position.safe.hash), "number": position.safe.number},
+    }
 
 
 def _l1_ref(block: L1Block | None) -> dict[str, Any]:
