@@ -2,6 +2,7 @@
 pragma solidity 0.8.36;
 
 import {ICrossDomainMessenger} from "../interfaces/ICrossDomainMessenger.sol";
+import {AssuredCall} from "./AssuredCall.sol";
 
 /// @title CrossDomainMessenger
 /// @notice What the messengers of both layers have in common; see {ICrossDomainMessenger}.
@@ -11,10 +12,6 @@ abstract contract CrossDomainMessenger is ICrossDomainMessenger {
 
     /// @dev Gas for what relaying does itself, on a generous count: two cold writes, cold reads, hashing, the event.
     uint256 private constant RELAY_GAS = 200_000;
-    /// @dev What must be left after the call to write down how it went.
-    uint256 private constant AFTER_CALL = 40_000;
-    /// @dev What a call costs at most before the callee gets its gas.
-    uint256 private constant CALL_OVERHEAD = 40_000;
     /// @dev Calldata of relaying beside the message itself.
     uint256 private constant ENVELOPE = 292;
     /// @dev Gas of a byte of calldata that is not zero, and what a transaction pays at least for one (EIP-7623).
@@ -95,8 +92,7 @@ abstract contract CrossDomainMessenger is ICrossDomainMessenger {
     /// @inheritdoc ICrossDomainMessenger
     function baseGas(bytes calldata message, uint32 minGasLimit) public pure returns (uint64) {
         uint256 size = message.length + ENVELOPE;
-        uint256 call = (uint256(minGasLimit) * 64 + 62) / 63 + CALL_OVERHEAD + AFTER_CALL;
-        uint256 run = RELAY_GAS + call + BYTE_GAS * size;
+        uint256 run = RELAY_GAS + AssuredCall.least(minGasLimit) + BYTE_GAS * size;
         uint256 floor = FLOOR_BYTE_GAS * size;
         return uint64(TRANSACTION_GAS + (run > floor ? run : floor)); // BRG-007
     }
@@ -149,12 +145,9 @@ abstract contract CrossDomainMessenger is ICrossDomainMessenger {
         if (_sender != address(0)) return false;
         // A gas limit that no transaction has: it would overflow below.
         if (minGasLimit > type(uint64).max) return false;
-        if (gasleft() < (minGasLimit * 64 + 62) / 63 + CALL_OVERHEAD + AFTER_CALL) return false;
+        if (gasleft() < AssuredCall.least(minGasLimit)) return false;
         _sender = sender;
-        uint256 given = gasleft() - AFTER_CALL;
-        assembly ("memory-safe") {
-            success := call(given, target, value, add(message, 32), mload(message), 0, 0)
-        }
+        success = AssuredCall.make(target, value, message);
         _sender = address(0);
     }
 }

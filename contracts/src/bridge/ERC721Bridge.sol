@@ -3,22 +3,14 @@ pragma solidity 0.8.36;
 
 import {ICrossDomainMessenger} from "../interfaces/ICrossDomainMessenger.sol";
 import {IERC721Bridge} from "../interfaces/IERC721Bridge.sol";
-import {KeyHolder} from "./KeyHolder.sol";
+import {Bridge} from "./Bridge.sol";
 
 /// @title ERC721Bridge
 /// @notice What the bridges of both layers have in common; see {IERC721Bridge}.
-abstract contract ERC721Bridge is IERC721Bridge {
-    /// @inheritdoc IERC721Bridge
-    ICrossDomainMessenger public immutable MESSENGER;
-    /// @inheritdoc IERC721Bridge
-    address public immutable OTHER_BRIDGE;
-
+abstract contract ERC721Bridge is IERC721Bridge, Bridge {
     /// @param messenger_ The messenger of this layer.
     /// @param other The bridge of the other layer.
-    constructor(ICrossDomainMessenger messenger_, address other) {
-        MESSENGER = messenger_;
-        OTHER_BRIDGE = other;
-    }
+    constructor(ICrossDomainMessenger messenger_, address other) Bridge(messenger_, other) {}
 
     /// @inheritdoc IERC721Bridge
     function bridgeERC721(
@@ -27,8 +19,7 @@ abstract contract ERC721Bridge is IERC721Bridge {
         uint256 tokenId,
         uint32 minGasLimit,
         bytes calldata extraData
-    ) external {
-        if (!KeyHolder.is_(msg.sender)) revert ERC721Bridge_OnlyEOA(msg.sender);
+    ) external onlyKeyHolder {
         _bridge(localToken, remoteToken, msg.sender, tokenId, minGasLimit, extraData);
     }
 
@@ -53,27 +44,9 @@ abstract contract ERC721Bridge is IERC721Bridge {
         address to,
         uint256 tokenId,
         bytes calldata extraData
-    ) external {
-        if (msg.sender != address(MESSENGER) || MESSENGER.xDomainMessageSender() != OTHER_BRIDGE) {
-            revert ERC721Bridge_NotOtherBridge(msg.sender);
-        }
+    ) external onlyOtherBridge {
         _give(localToken, remoteToken, to, tokenId);
         emit ERC721BridgeFinalized(localToken, remoteToken, from, to, tokenId, extraData);
-    }
-
-    /// @inheritdoc IERC721Bridge
-    function messenger() external view returns (ICrossDomainMessenger) {
-        return MESSENGER;
-    }
-
-    /// @inheritdoc IERC721Bridge
-    function otherBridge() external view returns (address) {
-        return OTHER_BRIDGE;
-    }
-
-    /// @inheritdoc IERC721Bridge
-    function version() external pure returns (string memory) {
-        return "2.0.0";
     }
 
     /// @dev Take a token from the caller: lock or burn it.

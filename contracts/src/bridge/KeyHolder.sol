@@ -4,9 +4,13 @@ pragma solidity ^0.8.36;
 /// @title Accounts that have a key
 /// @notice Such an account is the same person on both layers; a contract's address may be nobody's on the other one.
 library KeyHolder {
-    /// @notice Whether an account has no code, or borrows some (EIP-7702: 23 bytes, 0xef0100 first).
-    function is_(address account) internal view returns (bool) {
-        uint256 size = account.code.length;
-        return size == 0 || (size == 23 && bytes3(account.code) == 0xef0100);
+    /// @dev An account that borrows its code (EIP-7702) has 23 bytes: these and an address.
+    bytes3 private constant DELEGATION = 0xef0100;
+
+    /// @notice Whether whoever called has a key: it signed the transaction, or has delegated code. That it has no code says
+    ///         nothing: so has a contract whose constructor calls.
+    function called() internal view returns (bool) {
+        if (msg.sender == tx.origin) return true;
+        return msg.sender.code.length == 23 && bytes3(msg.sender.code) == DELEGATION;
     }
 }

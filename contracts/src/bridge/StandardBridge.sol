@@ -3,24 +3,20 @@ pragma solidity 0.8.36;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {LowLevelCall} from "@openzeppelin/contracts/utils/LowLevelCall.sol";
 import {ERC165Checker} from "@openzeppelin/contracts/utils/introspection/ERC165Checker.sol";
 import {ICrossDomainMessenger} from "../interfaces/ICrossDomainMessenger.sol";
 import {IOptimismMintableERC20} from "../interfaces/IOptimismMintableERC20.sol";
 import {IStandardBridge} from "../interfaces/IStandardBridge.sol";
-import {KeyHolder} from "./KeyHolder.sol";
+import {Bridge} from "./Bridge.sol";
 
 /// @title StandardBridge
 /// @notice What the bridges of both layers have in common; see {IStandardBridge}.
-abstract contract StandardBridge is IStandardBridge {
+abstract contract StandardBridge is IStandardBridge, Bridge {
     using SafeERC20 for IERC20;
 
     /// @dev Gas on the other layer for ether that was sent without data.
     uint32 internal constant RECEIVE_GAS = 200_000;
-
-    /// @inheritdoc IStandardBridge
-    ICrossDomainMessenger public immutable MESSENGER;
-    /// @inheritdoc IStandardBridge
-    address public immutable OTHER_BRIDGE;
 
     /// @inheritdoc IStandardBridge
     mapping(address localToken => mapping(address remoteToken => uint256)) public deposits;
@@ -29,24 +25,7 @@ abstract contract StandardBridge is IStandardBridge {
 
     /// @param messenger_ The messenger of this layer.
     /// @param other The bridge of the other layer.
-    constructor(ICrossDomainMessenger messenger_, address other) {
-        MESSENGER = messenger_;
-        OTHER_BRIDGE = other;
-    }
-
-    /// @dev Contracts name a recipient (BRG-021).
-    modifier onlyKeyHolder() {
-        if (!KeyHolder.is_(msg.sender)) revert StandardBridge_OnlyEOA(msg.sender);
-        _;
-    }
-
-    /// @dev Only what the other bridge says (BRG-022).
-    modifier onlyOtherBridge() {
-        if (msg.sender != address(MESSENGER) || MESSENGER.xDomainMessageSender() != OTHER_BRIDGE) {
-            revert StandardBridge_NotOtherBridge(msg.sender);
-        }
-        _;
-    }
+    constructor(ICrossDomainMessenger messenger_, address other) Bridge(messenger_, other) {}
 
     /// @notice Ether sent without data is bridged to its sender.
     receive() external payable onlyKeyHolder {
@@ -95,8 +74,8 @@ abstract contract StandardBridge is IStandardBridge {
         if (msg.value != amount) revert StandardBridge_WrongValue(msg.value, amount);
         if (to == address(this) || to == address(MESSENGER)) revert StandardBridge_BadRecipient(to);
         _tellETH(true, from, to, amount, extraData);
-        (bool sent,) = to.call{value: amount}("");
-        if (!sent) revert StandardBridge_TransferFailed(to); // the message can be relayed again
+        // What the recipient returns is not read: it could only make the delivery dearer.
+        if (!LowLevelCall.callNoReturn(to, amount, "")) revert StandardBridge_TransferFailed(to); // the message can be relayed again
     }
 
     /// @inheritdoc IStandardBridge
@@ -121,23 +100,8 @@ abstract contract StandardBridge is IStandardBridge {
     }
 
     /// @inheritdoc IStandardBridge
-    function messenger() external view returns (ICrossDomainMessenger) {
-        return MESSENGER;
-    }
-
-    /// @inheritdoc IStandardBridge
-    function otherBridge() external view returns (address) {
-        return OTHER_BRIDGE;
-    }
-
-    /// @inheritdoc IStandardBridge
     function paused() external pure returns (bool) {
         return false;
-    }
-
-    /// @inheritdoc IStandardBridge
-    function version() external pure returns (string memory) {
-        return "2.0.0";
     }
 
     /// @dev BRG-020.

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.36;
 
-import {ICrossDomainMessenger} from "./ICrossDomainMessenger.sol";
+import {IBridge} from "./IBridge.sol";
 
 /// @title Bridge of ERC-721 tokens
 /// @notice One of two, each the other's counterpart: L1 locks, L2 mints. Names are the OP Stack's
 ///         (specs/bridge.md BRG-040..044).
-interface IERC721Bridge {
+interface IERC721Bridge is IBridge {
     event ERC721BridgeInitiated(
         address indexed localToken,
         address indexed remoteToken,
@@ -23,12 +23,6 @@ interface IERC721Bridge {
         uint256 tokenId,
         bytes extraData
     );
-
-    /// @notice Contracts name a recipient: their address means nothing on the other layer.
-    error ERC721Bridge_OnlyEOA(address caller);
-
-    /// @notice Only the other bridge finalises.
-    error ERC721Bridge_NotOtherBridge(address caller);
 
     /// @notice A bridged token needs a recipient and a counterpart.
     error ERC721Bridge_ZeroAddress();
@@ -70,19 +64,4 @@ interface IERC721Bridge {
         uint256 tokenId,
         bytes calldata extraData
     ) external;
-
-    /// @notice The messenger of this layer.
-    function MESSENGER() external view returns (ICrossDomainMessenger);
-
-    /// @notice The same.
-    function messenger() external view returns (ICrossDomainMessenger);
-
-    /// @notice The bridge of the other layer.
-    function OTHER_BRIDGE() external view returns (address);
-
-    /// @notice The same.
-    function otherBridge() external view returns (address);
-
-    /// @notice Semantic version of this contract.
-    function version() external view returns (string memory);
 }

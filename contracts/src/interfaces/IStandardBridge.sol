@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.36;
 
-import {ICrossDomainMessenger} from "./ICrossDomainMessenger.sol";
+import {IBridge} from "./IBridge.sol";
 
 /// @title Bridge of ether and ERC-20 tokens
 /// @notice One of two, each the other's counterpart. A token native to this layer is locked here and minted there; a token
 ///         that the bridge minted here is burned, and unlocked there. Names are the OP Stack's
 ///         (specs/bridge.md BRG-020..029).
-interface IStandardBridge {
+interface IStandardBridge is IBridge {
     event ETHBridgeInitiated(address indexed from, address indexed to, uint256 amount, bytes extraData);
     event ETHBridgeFinalized(address indexed from, address indexed to, uint256 amount, bytes extraData);
     event ERC20BridgeInitiated(
@@ -26,12 +26,6 @@ interface IStandardBridge {
         uint256 amount,
         bytes extraData
     );
-
-    /// @notice Contracts name a recipient: their address means nothing on the other layer (BRG-021).
-    error StandardBridge_OnlyEOA(address caller);
-
-    /// @notice Only the other bridge finalises (BRG-022).
-    error StandardBridge_NotOtherBridge(address caller);
 
     /// @notice Wei sent along are not the amount.
     error StandardBridge_WrongValue(uint256 given, uint256 wanted);
@@ -94,21 +88,6 @@ interface IStandardBridge {
     /// @notice Tokens locked here for a remote token.
     function deposits(address localToken, address remoteToken) external view returns (uint256);
 
-    /// @notice The messenger of this layer.
-    function MESSENGER() external view returns (ICrossDomainMessenger);
-
-    /// @notice The same.
-    function messenger() external view returns (ICrossDomainMessenger);
-
-    /// @notice The bridge of the other layer.
-    function OTHER_BRIDGE() external view returns (address);
-
-    /// @notice The same.
-    function otherBridge() external view returns (address);
-
     /// @notice No one can pause.
     function paused() external view returns (bool);
-
-    /// @notice Semantic version of this contract.
-    function version() external view returns (string memory);
 }

@@ -2,6 +2,7 @@
 pragma solidity 0.8.36;
 
 import {TrieProof} from "@openzeppelin/contracts/utils/cryptography/TrieProof.sol";
+import {AssuredCall} from "../bridge/AssuredCall.sol";
 import {IAnchorStateRegistry} from "../interfaces/IAnchorStateRegistry.sol";
 import {GameStatus, IDisputeGame} from "../interfaces/IDisputeGame.sol";
 import {IDisputeGameFactory} from "../interfaces/IDisputeGameFactory.sol";
@@ -33,11 +34,6 @@ contract Portal is IPortal, DepositQueue, DepositMeter {
     address private constant NO_SENDER = 0x000000000000000000000000000000000000dEaD;
     /// @dev Clients that estimate gas send from here and want failures to show.
     address private constant ESTIMATOR = address(1);
-    /// @dev What a call costs at most before the callee gets its gas: cold account, value, new account; and what is done
-    ///      here between the check and the call.
-    uint256 private constant CALL_OVERHEAD = 40_000;
-    /// @dev What must be left here after the call to write down how it went.
-    uint256 private constant AFTER_CALL = 40_000;
 
     /// @inheritdoc IPortal
     IAnchorStateRegistry public immutable anchorStateRegistry;
@@ -241,16 +237,11 @@ contract Portal is IPortal, DepositQueue, DepositMeter {
         if (_l2Sender != address(0)) revert OptimismPortal_NoReentrancy();
         _l2Sender = withdrawal.sender;
         bytes memory data = withdrawal.data;
-        (address target, uint256 value, uint256 wanted) =
-            (withdrawal.target, withdrawal.value, withdrawal.gasLimit);
-        // The callee gets at most 63/64 of what is left when it is called, and here remains AFTER_CALL.
-        if (wanted > type(uint64).max) revert OptimismPortal_OutOfGas(wanted);
-        uint256 least = CALL_OVERHEAD + AFTER_CALL + (wanted * 64 + 62) / 63;
+        uint256 wanted = withdrawal.gasLimit;
+        if (wanted > type(uint64).max) revert OptimismPortal_OutOfGas(wanted); // no transaction has as much
+        uint256 least = AssuredCall.least(wanted);
         if (gasleft() < least) revert OptimismPortal_OutOfGas(least);
-        uint256 given = gasleft() - CALL_OVERHEAD - AFTER_CALL;
-        assembly ("memory-safe") {
-            success := call(given, target, value, add(data, 32), mload(data), 0, 0)
-        }
+        success = AssuredCall.make(withdrawal.target, withdrawal.value, data);
         _l2Sender = address(0);
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.36;
 
+import {IBridge} from "../../src/interfaces/IBridge.sol";
 import {IERC721Bridge} from "../../src/interfaces/IERC721Bridge.sol";
 import {OptimismMintableERC721} from "../../src/predeploys/OptimismMintableERC721.sol";
 import {OptimismMintableERC721Factory} from "../../src/predeploys/OptimismMintableERC721Factory.sol";
@@ -67,15 +68,13 @@ contract ERC721BridgeTest is TwoLayers {
         for (uint256 i; i < 2; ++i) {
             vm.assume(caller != address(both[i].messenger()));
             vm.prank(caller);
-            vm.expectRevert(
-                abi.encodeWithSelector(IERC721Bridge.ERC721Bridge_NotOtherBridge.selector, caller)
-            );
+            vm.expectRevert(abi.encodeWithSelector(IBridge.Bridge_NotOtherBridge.selector, caller));
             both[i].finalizeBridgeERC721(address(1), address(2), alice, bob, 1, "");
         }
     }
 
     function test_bridge_bad_arguments_revert() external {
-        vm.expectRevert(abi.encodeWithSelector(IERC721Bridge.ERC721Bridge_OnlyEOA.selector, address(this)));
+        vm.expectRevert(abi.encodeWithSelector(IBridge.Bridge_OnlyEOA.selector, address(this)));
         l1NftBridge.bridgeERC721(address(collection), address(twin), 42, 300_000, "");
         vm.expectRevert(IERC721Bridge.ERC721Bridge_ZeroAddress.selector);
         l1NftBridge.bridgeERC721To(address(collection), address(twin), address(0), 42, 300_000, "");

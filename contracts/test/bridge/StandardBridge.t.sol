@@ -2,6 +2,7 @@
 pragma solidity 0.8.36;
 
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {IBridge} from "../../src/interfaces/IBridge.sol";
 import {IStandardBridge} from "../../src/interfaces/IStandardBridge.sol";
 import {WithdrawalTransaction} from "../../src/portal/Withdrawals.sol";
 import {OptimismMintableERC20} from "../../src/predeploys/OptimismMintableERC20.sol";
@@ -73,18 +74,22 @@ contract StandardBridgeTest is TwoLayers {
     /// @dev BRG-021: contracts say to whom; delegated accounts need not.
     function test_bridge_to_oneself_only_with_a_key() external {
         vm.deal(address(this), 2 ether);
-        vm.expectRevert(
-            abi.encodeWithSelector(IStandardBridge.StandardBridge_OnlyEOA.selector, address(this))
-        );
+        vm.expectRevert(abi.encodeWithSelector(IBridge.Bridge_OnlyEOA.selector, address(this)));
         l1Bridge.bridgeETH{value: 1 ether}(200_000, "");
-        vm.expectRevert(
-            abi.encodeWithSelector(IStandardBridge.StandardBridge_OnlyEOA.selector, address(this))
-        );
+        vm.expectRevert(abi.encodeWithSelector(IBridge.Bridge_OnlyEOA.selector, address(this)));
         l1Bridge.bridgeERC20(address(1), address(2), 1, 200_000, "");
         vm.etch(alice, bytes.concat(hex"ef0100", bytes20(address(this))));
         vm.prank(alice);
         l1Bridge.bridgeETH{value: 1 ether}(200_000, "");
         vm.assertEq(_toL2(), 1);
+    }
+
+    /// @dev BRG-021: a contract whose constructor calls has no code yet, and no key either.
+    function test_bridge_to_oneself_from_a_constructor_reverts() external {
+        vm.deal(address(this), 1 ether);
+        address newborn = vm.computeCreateAddress(address(this), vm.getNonce(address(this)));
+        vm.expectRevert(abi.encodeWithSelector(IBridge.Bridge_OnlyEOA.selector, newborn));
+        new Newborn{value: 1 ether}(l1Bridge);
     }
 
     /// @dev BRG-022.
@@ -93,14 +98,10 @@ contract StandardBridgeTest is TwoLayers {
         for (uint256 i; i < 2; ++i) {
             vm.assume(caller != address(both[i].MESSENGER()));
             vm.prank(caller);
-            vm.expectRevert(
-                abi.encodeWithSelector(IStandardBridge.StandardBridge_NotOtherBridge.selector, caller)
-            );
+            vm.expectRevert(abi.encodeWithSelector(IBridge.Bridge_NotOtherBridge.selector, caller));
             both[i].finalizeBridgeETH(alice, bob, 0, "");
             vm.prank(caller);
-            vm.expectRevert(
-                abi.encodeWithSelector(IStandardBridge.StandardBridge_NotOtherBridge.selector, caller)
-            );
+            vm.expectRevert(abi.encodeWithSelector(IBridge.Bridge_NotOtherBridge.selector, caller));
             both[i].finalizeBridgeERC20(address(1), address(2), alice, bob, 0, "");
         }
     }
@@ -341,6 +342,13 @@ contract StandardBridgeTest is TwoLayers {
         vm.prank(alice, alice);
         l2Bridge.bridgeERC20(address(twin), remote, amount, 300_000, "");
         _toL1();
+    }
+}
+
+/// @dev Bridges to itself before it has code.
+contract Newborn {
+    constructor(IStandardBridge bridge) payable {
+        bridge.bridgeETH{value: msg.value}(200_000, "");
     }
 }
 
