@@ -6,7 +6,7 @@ SHELL := bash
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(CURDIR)/.cache/bin:$(PATH)
 PYTHON := python3
-PROGRAMS := scripts/build-networks scripts/contract-snapshots scripts/fuzz scripts/guest scripts/setup scripts/test
+PROGRAMS := scripts/build-networks scripts/contract-snapshots scripts/fuzz scripts/guest scripts/setup scripts/spec-rules scripts/test
 TIER ?= test
 LONG ?=
 
@@ -45,6 +45,7 @@ check: ## formatting, lints, types, import rules; edits nothing
 	mypy src tests
 	mypy --scripts-are-modules $(PROGRAMS)
 	lint-imports --no-logo
+	$(PYTHON) scripts/spec-rules
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	forge fmt --check

@@ -1,12 +1,15 @@
 """Decisions: three truth values, levels, freshness."""
 
+import ast
 import itertools
 import json
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from trex.badges import evaluate as evaluating
 from trex.badges.evaluate import PolicyDecision, evaluate
 from trex.badges.observation import Observation, check_key
 from trex.badges.policy import read_policy
@@ -78,6 +81,20 @@ def test_evaluate_groups_follow_kleene(truths: tuple[Outcome, ...]) -> None:
 def test_evaluate_check_that_nobody_observed_is_undecided() -> None:
     assert outcome(number("a"), {}) is UNKNOWN
     assert outcome({"not": number("a")}, {}) is UNKNOWN
+
+
+def test_what_decides_reads_no_clock_disk_or_network() -> None:
+    """POL-030: the package imports nothing that could tell it anything but its arguments."""
+    pure = {"abc", "collections", "dataclasses", "decimal", "enum", "functools", "itertools", "json", "math"}
+    pure |= {"operator", "re", "types", "typing", "unicodedata", "rfc8785", "trex"}
+    for path in Path(evaluating.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [str(node.module)]
+            for name in names:
+                assert name.partition(".")[0] in pure, f"{path.name} imports {name}"
+                assert not name.startswith("trex.") or name.startswith(("trex.badges", "trex.types")), name
 
 
 def test_evaluate_compares_exactly() -> None:

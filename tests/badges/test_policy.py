@@ -62,6 +62,25 @@ def test_read_policy_hash_is_of_the_canonical_form() -> None:
     assert other.document_hash != policy.document_hash
 
 
+def test_same_question_is_one_check_however_it_is_written() -> None:
+    """POL-004: of validator and parameters in their canonical form; what it is compared with is no part."""
+    token = "0x" + "11" * 20
+    asked: list[dict[str, Any]] = [
+        {"chain": 1, "token": token},
+        {"token": token, "chain": 1},
+        {"chain": 2, "token": token},
+    ]
+    parts = [
+        {"check": {"validator": "token.balance", "parameters": one, "is": {"atLeast": str(at)}}}
+        for at, one in enumerate(asked, 1)
+    ]
+    document = {**when({"any": parts}), "evidenceClass": "public"}
+    checks = read_policy(json.dumps(document).encode()).checks()
+    assert [check.key for check in checks] == [
+        keccak256(rfc8785.dumps({"validator": "token.balance", "parameters": one})) for one in asked[1:]
+    ]
+
+
 def test_policy_id_is_what_the_contract_computes() -> None:
     """BDG-001."""
     policy, publisher = read_policy(json.dumps(GOOD).encode()), Address(bytes(19) + b"\7")

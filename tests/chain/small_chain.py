@@ -182,7 +182,7 @@ class SmallChain:
             raise RpcError(-32601, f"the method {method} does not exist/is not available")
         try:
             return orjson.dumps(answer(*args))
-        except TypeError:
+        except (TypeError, ValueError, AttributeError):
             raise RpcError(-32602, "invalid params") from None
 
     def do_eth_chainId(self) -> str:

@@ -66,7 +66,7 @@ async def planned(reader: L1Reader) -> tuple[dict[str, object], Deployment]:
 
 
 async def test_deploy_then_verify_agree_and_the_file_is_valid() -> None:
-    """PTL-080..083, NET-040..043: every address foretold, every number read back."""
+    """PTL-080..084, NET-040..043: every address foretold, every number read back."""
     async with l1_with() as (_, reader, sender):
         document, deployment = await planned(reader)
         steps: list[str] = []

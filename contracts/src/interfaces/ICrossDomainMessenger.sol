@@ -4,7 +4,7 @@ pragma solidity ^0.8.36;
 /// @title Messages between contracts of L1 and L2
 /// @notice One of two, each the other's counterpart. A message is relayed by the other layer's messenger; one whose call
 ///         fails can be relayed again by anyone, and is delivered once. Names are the OP Stack's
-///         (specs/bridge.md BRG-001..009).
+///         (specs/bridge.md BRG-001..007).
 interface ICrossDomainMessenger {
     /// @notice A message was sent.
     event SentMessage(

@@ -3,7 +3,7 @@ pragma solidity ^0.8.36;
 
 /// @title The queue of deposits, as a hash chain
 /// @notice What L1 owes L2, in order. The contract stores no deposit, only how many there were and what they hash to
-///         after each L1 block that had any (specs/portal.md PTL-001..005).
+///         after each L1 block that had any (specs/portal.md PTL-001..004).
 interface IDepositQueue {
     /// @notice Deposits so far.
     function depositCount() external view returns (uint64 count);

@@ -3,7 +3,7 @@ pragma solidity ^0.8.36;
 
 /// @title Record of messages from L2 to L1
 /// @notice Its storage root is part of every output root; a withdrawal is proven by its slot there. Names and storage layout
-///         are the OP Stack's (specs/bridge.md BRG-010..013).
+///         are the OP Stack's (specs/bridge.md BRG-010..012).
 /// @custom:predeploy 0x4200000000000000000000000000000000000016
 interface IMessagePasser {
     /// @notice A withdrawal was recorded.

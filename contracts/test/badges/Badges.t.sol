@@ -77,7 +77,7 @@ contract BadgesTest is BadgesBase {
         badges.grant(new Grant[](0), 1, "");
     }
 
-    /// @dev BDG-002, BDG-011, BDG-013.
+    /// @dev BDG-002, BDG-003 (the class is the policy's), BDG-011, BDG-013.
     function test_grant_unsound_reverts() external {
         Grant memory wanted = wish(passport, nullifier);
         wanted.deadline = uint64(block.timestamp) - 1;

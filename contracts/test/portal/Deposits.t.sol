@@ -214,7 +214,7 @@ contract DepositsTest is L1System {
         vm.assertEq(portal.depositBaseFee(), 0.01 gwei);
     }
 
-    /// @dev PTL-024: the price is burned as gas, at L1's base fee but no less than 1 gwei.
+    /// @dev PTL-020, PTL-024: the price is burned as gas, at L1's base fee but no less than 1 gwei.
     function test_depositTransaction_burns_the_price() external {
         _burned(21_000, 1 gwei); // the first one writes new storage
         uint256 cheap = _burned(21_000, 1 gwei);

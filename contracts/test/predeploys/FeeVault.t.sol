@@ -17,6 +17,7 @@ contract FeeVaultTest {
     address internal recipient = address(0xFEE);
     FeeVault internal vault = new FeeVault(recipient, 1 ether);
 
+    /// @dev FEE-031.
     function testFuzz_withdraw_by_anyone_sends_all_to_the_recipient(
         address caller,
         uint96 first,
@@ -71,6 +72,7 @@ contract FeeVaultTest {
         vm.assertEq(address(vault).balance, 3);
     }
 
+    /// @dev FEE-030.
     function test_getters_tell_what_genesis_fixed() external view {
         vm.assertEq(vault.RECIPIENT(), recipient);
         vm.assertEq(vault.MIN_WITHDRAWAL_AMOUNT(), 1 ether);

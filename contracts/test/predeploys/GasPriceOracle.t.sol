@@ -24,7 +24,7 @@ contract GasPriceOracleTest {
         vm.etch(l1Block, address(new L1Block()).code);
     }
 
-    /// @dev FEE-002, FEE-003: each golden fee is met by data of the length that it is for, less the signature's 68 bytes.
+    /// @dev FEE-002, FEE-003, FEE-010: each golden fee is met by data of the length that it is for, less the signature's 68 bytes.
     function test_getL1Fee_golden_cases_agree() external {
         string memory json = vm.readFile("vectors/fees.json");
         string memory description = string.concat(
@@ -77,6 +77,7 @@ contract GasPriceOracleTest {
         vm.assertLe(oracle.getL1Fee(data), oracle.getL1FeeUpperBound(data.length));
     }
 
+    /// @dev FEE-012 too: no operator fee, and the forks it names.
     function test_prices_are_those_of_L1Block_and_of_the_block() external {
         _set(1368, 810_949, 9e9, 3);
         vm.fee(7);

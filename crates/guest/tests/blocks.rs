@@ -53,6 +53,7 @@ fn random_sequences_give_the_same_output_under_riscv() {
     }
 }
 
+/// PRG-001, PRG-003.
 #[test]
 fn faults_give_their_exit_codes_under_riscv() {
     use alloy_primitives::Bytes;

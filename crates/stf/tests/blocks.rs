@@ -16,7 +16,7 @@ fn every_scenario_gives_the_same_block_natively_from_witness_and_by_reference() 
     }
 }
 
-/// WIT-001: a witness can lack something, which is a fault; and it holds nothing that is not read.
+/// WIT-001, WIT-004: a witness can lack something, which is a fault; and it holds nothing that is not read.
 #[test]
 fn witness_without_any_one_part_is_a_fault() {
     use trex_stf::{
@@ -46,6 +46,92 @@ fn witness_without_any_one_part_is_a_fault() {
                 assert!(matches!(result, Err(ProgramError::Block(BlockError::State(_)))), "{result:?}");
             }
         }
+    }
+}
+
+/// WIT-003: an ancestor's header that its child does not name is a fault.
+#[test]
+fn witness_with_other_ancestors_is_a_fault() {
+    use trex_stf::{
+        program::{Input, ProgramError, run},
+        witness::Witness,
+    };
+
+    let (encoded, _) = scenarios::history().programs.pop().unwrap();
+    let input = Input::decode_exact(&encoded).unwrap();
+    let headers = input.witness.headers().to_vec();
+    assert!(headers.len() > 2);
+    let with = |headers: Vec<Bytes>| {
+        let values =
+            |part: &[(B256, Bytes)]| part.iter().map(|(_, value)| value.clone()).collect::<Vec<Bytes>>();
+        let witness = Witness::new(values(input.witness.nodes()), values(input.witness.codes()), headers);
+        run(&alloy_rlp::encode(&Input { witness, ..input.clone() }).into())
+    };
+    assert!(with(headers.clone()).is_ok());
+    let mut swapped = headers.clone();
+    swapped.swap(0, 1);
+    let mut changed = headers;
+    let mut bytes = changed[1].to_vec();
+    *bytes.last_mut().unwrap() ^= 1;
+    changed[1] = bytes.into();
+    for other in [swapped, changed] {
+        let result = with(other);
+        assert!(matches!(result, Err(ProgramError::Block(BlockError::State(_)))), "{result:?}");
+    }
+}
+
+/// STF-001, STF-004, STF-006: attributes that break a rule make no block.
+#[test]
+fn attributes_that_break_a_rule_make_no_block() {
+    use alloy_primitives::{Address, TxKind};
+    use trex_stf::{attributes::BlockAttributes, program::Input};
+
+    let (encoded, _) = scenarios::deposits().programs.pop().unwrap();
+    let input = Input::decode_exact(&encoded).unwrap();
+    let parent_slot = trex_stf::header::slot(&input.parent).unwrap();
+    let exit_code = |change: &dyn Fn(&mut BlockAttributes)| {
+        let mut changed = input.clone();
+        change(&mut changed.attributes);
+        trex_stf::program::run(&alloy_rlp::encode(&changed).into())
+            .map_or_else(|error| error.exit_code(), |_| 0)
+    };
+    let to = Address::repeat_byte(0x77);
+    let minting = |gas: u64| common::chain::deposit(to, TxKind::Call(to), 1, 0, gas, vec![], 9);
+    assert_eq!(exit_code(&|_| ()), 0);
+    assert_eq!(exit_code(&|attributes| attributes.slot = parent_slot), 12);
+    // The parent's origin is 4: another block of that number, and an earlier one.
+    assert_eq!(exit_code(&|attributes| attributes.origin.number = 4), 12);
+    assert_eq!(exit_code(&|attributes| attributes.origin.number = 3), 12);
+    // Above 2^24, and more than the block has left beside the attributes deposit.
+    assert_eq!(exit_code(&|attributes| attributes.deposits.push(minting((1 << 24) + 1))), 12);
+    let full = |attributes: &mut BlockAttributes| {
+        attributes.gas_limit = 2_000_000;
+        attributes.deposits.push(minting(2_000_000));
+    };
+    assert_eq!(exit_code(&full), 12);
+    assert_eq!(exit_code(&|attributes| attributes.deposits.push(Bytes::from_static(&[2]))), 12);
+}
+
+/// PRG-004: parameters and parents that no block follows from are malformed input.
+#[test]
+fn input_that_no_block_follows_from_is_malformed() {
+    use trex_stf::program::{Input, run};
+
+    let (encoded, _) = scenarios::transfers().programs.pop().unwrap();
+    let input = Input::decode_exact(&encoded).unwrap();
+    let changes: [fn(&mut Input); 6] = [
+        |input| input.params.block_time_ms = 0,
+        |input| input.params.elasticity = 0,
+        |input| input.params.base_fee_denominator = 0,
+        |input| input.parent.gas_limit = input.params.elasticity - 1,
+        |input| input.parent.gas_used = input.parent.gas_limit + 1,
+        |input| input.parent.number = u64::MAX,
+    ];
+    for change in changes {
+        let mut changed = input.clone();
+        change(&mut changed);
+        let error = run(&alloy_rlp::encode(&changed).into()).unwrap_err();
+        assert_eq!(error.exit_code(), 10, "{error}");
     }
 }
 

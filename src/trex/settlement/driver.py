@@ -1,6 +1,6 @@
 """The derivation driver: follows L1, makes the chain what L1 says, and says how far L1 carries it.
 
-The same in a sequencer, whose own blocks become safe, and in a verifier, which has no others (DRV-060..056).
+The same in a sequencer, whose own blocks become safe, and in a verifier, which has no others (DRV-060..066).
 """
 
 import asyncio

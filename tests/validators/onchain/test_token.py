@@ -10,6 +10,7 @@ from tests.validators.onchain.conftest import ALICE, BOB, CAROL, CHAIN_ID, Net, 
 from trex.badges.evaluate import evaluate
 from trex.badges.policy import Policy, read_policy
 from trex.types.primitives import Address
+from trex.validators.onchain import collect_token as collect_token_module
 from trex.validators.onchain.collect_token import collect_token
 from trex.validators.onchain.observe import observe
 from trex.validators.onchain.source import SourceError
@@ -117,6 +118,20 @@ async def test_contract_that_is_no_token_is_no_answer(net: Net) -> None:
 
 def _double(method: str, _params: Any, result: Any) -> Any:
     return "0x" + f"{2 * int(result, 16):064x}" if method == "eth_call" and len(result) == 66 else result
+
+
+async def test_too_many_transfers_are_not_looked_at(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ONC-013: beyond the bound the history is not known; the balance of now still is."""
+    coin = await net.deploy("Coin", ("uint8", 0))
+    for _ in range(4):
+        await net.do(coin, "mint(address,uint256)", ALICE, 1)
+    monkeypatch.setattr(collect_token_module, "MAX_MOVES", 3)
+    with pytest.raises(SourceError) as caught:
+        await collect_token(net.source, [ALICE], coin, history_s=60)
+    assert caught.value.code == "too_much"
+    assert balance(await collect_token(net.source, [ALICE], coin)) == 4
+    monkeypatch.setattr(collect_token_module, "MAX_MOVES", 4)
+    assert average(await collect_token(net.source, [ALICE], coin, history_s=60)) is not None
 
 
 def _forget_logs(method: str, _params: Any, result: Any) -> Any:

@@ -196,7 +196,7 @@ def test_judge_claim_several_signatures_are_refused() -> None:
 
 
 def test_judge_claim_signature_of_another_claim_is_refused() -> None:
-    """ZKT-013: another text recovers another signer."""
+    """ZKT-011, ZKT-013: another text recovers another signer."""
     other = claim(message="another")
     refused({**claim(), "signatures": other["signatures"]}, "untrusted_signer", "ZKT-013")
 

@@ -301,7 +301,7 @@ impl Chain {
         self.make(attributes, raw)
     }
 
-    /// Makes the block natively, from its witness, and by the reference; all must agree.
+    /// Makes the block natively, from its witness, and by the reference; all must agree (PRG-001).
     pub fn make(&mut self, attributes: BlockAttributes, raw: Vec<Bytes>) -> Made {
         let parent = self.headers.last().unwrap().clone();
         let parent_hash = parent.hash_slow();
@@ -381,6 +381,9 @@ impl Chain {
         assert_eq!(decoded.header, block.header);
         assert_eq!(decoded.hash, block.hash);
         assert_eq!(decoded.output_root, block.output_root);
+        let header = &block.header;
+        let words = [B256::ZERO, header.state_root, header.withdrawals_root.unwrap(), header.hash_slow()];
+        assert_eq!(block.output_root, keccak256(words.map(|word| word.0).concat()), "STF-010");
         assert_eq!(decoded.excluded, excluded);
         self.programs.push((encoded, output));
     }

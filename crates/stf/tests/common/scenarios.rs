@@ -77,6 +77,7 @@ pub fn types() -> Chain {
     chain
 }
 
+/// STF-005, STF-011..013: deposits that run, fail and cannot start, and the one that tells of the origin.
 pub fn deposits() -> Chain {
     let mut chain = Chain::default();
     let poor = Address::repeat_byte(0x77);
@@ -108,6 +109,13 @@ pub fn deposits() -> Chain {
     let successes: Vec<bool> = made.block.receipts.iter().map(|receipt| receipt.success).collect();
     assert_eq!(successes, [true, true, false, false, false, true, true, true, false]);
     assert_eq!(chain.state.accounts[&poor].nonce, 6);
+    // Each receipt ends with the sender's nonce before, and version 1.
+    for (receipt, nonce) in made.block.receipts.iter().zip([0, 0, 1, 2, 3, 4, 0, 1, 5u8]) {
+        let mut encoded = Vec::new();
+        receipt.encode_2718(&mut encoded);
+        let nonce = if nonce == 0 { 0x80 } else { nonce };
+        assert!(encoded.ends_with(&[nonce, 1]), "{receipt:?}");
+    }
     // The origin stays: no attributes deposit. It moves: one.
     assert_eq!(chain.block(3, vec![], vec![]).block.receipts.len(), 0);
     assert_eq!(chain.block(4, vec![], vec![]).block.receipts.len(), 1);
@@ -396,6 +404,7 @@ pub fn creations() -> Chain {
     chain
 }
 
+/// STF-008: what counts in blocks, and what is keyed by seconds.
 pub fn history() -> Chain {
     let mut chain = Chain::default();
     let alice = Signer::new(0);
@@ -592,6 +601,7 @@ pub fn precompiles() -> Chain {
     chain
 }
 
+/// STF-007, PRG-002: what breaks a rule is left out with its reason, and the next one is tried.
 pub fn exclusions() -> Chain {
     let mut chain = Chain::new(1000);
     let (alice, bob) = (Signer::new(0), Signer::new(1));
