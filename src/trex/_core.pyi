@@ -230,7 +230,9 @@ class Chain:
         `log_indices` are the L1 log indices of the deposits in these blocks, in order.
 
         Raises:
-            CoreError: `bad_block` when they make no batch, such as one above nine blobs.
+            CoreError: `bad_batch`, naming the reason (BAT-050): more than nine blobs (`too_many_bytes`), not
+                as many log indices as deposits (`deposit_count`), deposits of the last origin that go on in
+                the block after `last` (`deposits_left`). `bad_block` for a block that is not there.
         """
 
     def origin(self, number: int) -> tuple[int, bytes]:

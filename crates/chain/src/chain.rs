@@ -25,6 +25,7 @@ use trex_stf::{
 use trex_store::{BlockData, StateView, Store, StoreError};
 
 use crate::{
+    batches::Room,
     dev::{Dev, Patched, Taken, Waiting},
     l1_view::{FromL1, L1View},
     network::{Network, NetworkError},
@@ -54,6 +55,8 @@ pub enum ChainError {
     Pool(String),
     /// It cannot be told what a batch header means: something is missing or belongs elsewhere.
     Derivation(String),
+    /// Blocks that make no batch.
+    Batch(String),
     /// A file could not be read or written.
     File(String),
     /// Heads that do not fit the chain.
@@ -75,6 +78,7 @@ impl ChainError {
             Self::File(_) => "io",
             Self::Heads(_) => "bad_heads",
             Self::Derivation(_) => "derivation",
+            Self::Batch(_) => "bad_batch",
             Self::L1Reorg(_) => "l1_reorg",
             Self::OriginTime(_) => "origin_time",
         }
@@ -91,6 +95,7 @@ impl std::fmt::Display for ChainError {
             Self::File(reason)
             | Self::Heads(reason)
             | Self::Derivation(reason)
+            | Self::Batch(reason)
             | Self::L1Reorg(reason)
             | Self::OriginTime(reason) => f.write_str(reason),
         }
@@ -309,11 +314,13 @@ impl Chain {
         }
         let number = head.header.number + 1;
         let mut attributes = self.attributes(order.slot, order.gas_limit);
+        let room = self.room(deposits.len());
         attributes.origin = origin;
         attributes.deposits = deposits;
         attributes.deposits.extend_from_slice(&taken.deposits);
         let mut executor = self.open_block(head.parent(), &attributes, &taken.overwrites, &head.state)?;
-        let rejected = self.fill(&mut executor, order.deadline).map_err(|error| fault(number, error))?;
+        let rejected =
+            self.fill(&mut executor, order.deadline, room).map_err(|error| fault(number, error))?;
         self.pool.discard(&rejected).map_err(|error| ChainError::Pool(error.to_string()))?;
         if executor.included() == 0 && !allow_empty && taken.is_empty() {
             return Ok(None);
@@ -349,12 +356,18 @@ impl Chain {
         Ok(executor)
     }
 
+    /// Room for ordinary transactions in a block with so many deposits.
+    pub(crate) fn room(&self, deposits: usize) -> Room {
+        if self.network.l1.is_some() { Room::of_one_posting(deposits) } else { Room::ANY }
+    }
+
     /// Takes the mempool's best transactions into a block until it is full, time is up or there are
     /// none left. Returns those that can never be included.
     pub(crate) fn fill<S: State>(
         &self,
         executor: &mut BlockExecutor<'_, S>,
         deadline: Option<Instant>,
+        mut room: Room,
     ) -> Result<Vec<B256>, BlockError<S::Error>> {
         /// Gas below which no transaction fits.
         const LEAST_GAS: u64 = 21_000;
@@ -362,6 +375,10 @@ impl Chain {
         let mut best = self.pool.best(executor.header().base_fee_per_gas.unwrap_or_default());
         while executor.gas_left() >= LEAST_GAS && deadline.is_none_or(|deadline| Instant::now() < deadline) {
             let Some(tx) = best.next() else { break };
+            if !room.take(tx.transaction()) {
+                best.skip_sender(&tx.sender());
+                continue;
+            }
             match executor.transact(tx.transaction().clone())? {
                 None => {}
                 Some(Exclusion::BlockGas { .. }) => best.skip_sender(&tx.sender()),

@@ -6,8 +6,8 @@ use alloy_primitives::{B256, Bytes};
 use serde::Serialize;
 use trex_stf::{
     attributes::L1Origin,
-    batch::{Batch, BatchBlock, Blob, Reason, decode_batch, encode_batch, pack_blobs, unpack_blobs},
-    deposits::{announced_origin, attributes_deposit, stored_origin},
+    batch::{Reason, decode_batch, unpack_blobs},
+    deposits::{attributes_deposit, stored_origin},
     derive::{
         BatchHeader, BlobSchedule, DerivationParams, Outcome, Parent, Plan, PlannedBlock, Preimages, Queue,
         plan,
@@ -230,52 +230,6 @@ impl Chain {
         let block = self.finish(executor, trie, head.header.state_root)?;
         self.commit(&block, &Taken::default(), trie)?;
         Ok(DerivedBlock { number, hash: block.hash, output_root: block.output_root, kept: false, excluded })
-    }
-
-    /// The batch of blocks `first..=last` in blobs. `log_indices` are those of their deposits on L1.
-    pub fn batch(&self, first: u64, last: u64, log_indices: Vec<u32>) -> Result<Vec<Box<Blob>>, ChainError> {
-        let refuse = |number: u64, reason: &str| ChainError::Block { number, reason: reason.into() };
-        let parent = first.checked_sub(1).ok_or_else(|| refuse(0, "genesis is in no batch"))?;
-        let header = self.raw_block(parent)?.header;
-        let parent_output = output_root(&header, header.hash_slow());
-        let (mut last_slot, mut origin) =
-            (slot(&header).unwrap_or_default(), self.block_origin(parent)?.number);
-        let mut batch = Batch { parent_output, blocks: Vec::new(), log_indices };
-        for number in first..=last {
-            let RawBlock { header, transactions } = self.raw_block(number)?;
-            let slot = slot(&header).ok_or_else(|| refuse(number, "names no slot"))?;
-            let mut ordinary = Vec::with_capacity(transactions.len());
-            let mut origin_delta = 0;
-            for encoded in transactions {
-                if encoded.first() != Some(&op_deposit::TYPE) {
-                    ordinary.push(encoded);
-                } else if ordinary.is_empty() && origin_delta == 0 {
-                    origin_delta =
-                        op_deposit::origin(&encoded).map_or(0, |number| number.saturating_sub(origin));
-                }
-            }
-            batch.blocks.push(BatchBlock {
-                slot_delta: slot - last_slot,
-                origin_delta,
-                transactions: ordinary,
-            });
-            (last_slot, origin) = (slot, origin + origin_delta);
-        }
-        let bytes = encode_batch(&batch, self.params().chain_id)
-            .map_err(|reason| refuse(last, &format!("blocks from {first} on make no batch: {reason}")))?;
-        Ok(pack_blobs(&bytes))
-    }
-}
-
-mod op_deposit {
-    use super::*;
-
-    /// Type byte of deposits.
-    pub(super) const TYPE: u8 = 0x7e;
-
-    /// Number of the origin that an L1 attributes deposit announces.
-    pub(super) fn origin(encoded: &Bytes) -> Option<u64> {
-        announced_origin(&Transaction::decode(encoded.clone()).ok()?).map(|origin| origin.number)
     }
 }
 

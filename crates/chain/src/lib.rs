@@ -3,6 +3,7 @@
 //! Synchronous Rust without Python: the mempool, block building, and the answers of JSON-RPC.
 
 mod ahead;
+pub mod batches;
 pub mod block_rlp;
 pub mod chain;
 pub mod derive;

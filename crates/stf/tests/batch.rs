@@ -12,9 +12,12 @@ use alloy_eips::{
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, hex, keccak256};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use trex_stf::batch::{
-    BLOB_BYTES, BLOB_DATA_BYTES, Batch, BatchBlock, Blob, Limits, Reason, decode_batch, encode_batch,
-    encode_batch_within, pack_blobs, unpack_blobs,
+use trex_stf::{
+    batch::{
+        BLOB_BYTES, BLOB_DATA_BYTES, Batch, BatchBlock, Blob, Limits, Reason, decode_batch, encode_batch,
+        encode_batch_within, pack_blobs, transaction_bound, unpack_blobs,
+    },
+    transaction::Transaction,
 };
 
 const CHAIN_ID: u64 = 1962;
@@ -200,6 +203,21 @@ proptest! {
         if let Ok(batch) = decode_batch(&bytes, CHAIN_ID) {
             prop_assert_eq!(encode_batch(&batch, CHAIN_ID), Ok(bytes));
         }
+    }
+
+    /// BAT-043: beside what says how many blocks and transactions there are.
+    #[test]
+    fn transactions_take_no_more_than_their_bound(
+        transactions in prop::collection::vec(transaction(), 1..40), log_indices: [u32; 3],
+    ) {
+        let bound: usize = transactions
+            .iter()
+            .map(|tx| Transaction::with_sender(tx.clone(), B256::ZERO, Address::ZERO).unwrap())
+            .map(|tx| transaction_bound(&tx))
+            .sum();
+        let batch = Batch { log_indices: log_indices.to_vec(), ..one_block(transactions) };
+        let bytes = encode_batch(&batch, CHAIN_ID).unwrap();
+        prop_assert!(bytes.len() <= bound + 6 * 3 + 256, "{} bytes, {bound} bound", bytes.len());
     }
 
     /// BAT-001 to BAT-005.

@@ -323,3 +323,32 @@ impl History {
         Ok(byte)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::batch::coder::tests::Adversary;
+
+    /// Bytes that the coder takes for each byte of the worst calldata there is, as far as choosing
+    /// against each prediction finds it.
+    fn worst(data: &[u8], calls: usize) -> f64 {
+        let mut adversary = Adversary::new(BYTES as usize);
+        let (mut all, mut addresses) = (Calls::new(), Dictionary::new(6));
+        for to in 0..calls as u32 {
+            let part = &mut data.to_vec();
+            all.code(&mut adversary, &mut addresses, to % 7, part, &mut { usize::MAX }).unwrap();
+        }
+        adversary.bytes() / (data.len() * calls) as f64
+    }
+
+    #[test]
+    fn calldata_against_every_prediction_stays_within_the_bound_of_a_transaction() {
+        let free = worst(&vec![1; 100_000], 4);
+        let words = worst(&vec![1; 4 + 32 * 3000], 4);
+        let short = worst(&[1; 37], 4000);
+        println!("worst bytes for each byte: {free:.3} free, {words:.3} in words, {short:.3} in short data");
+        assert!(free.max(words).max(short) < 1.01, "BAT-043");
+        assert!(free > 0.99, "the adversary chooses badly");
+    }
+}

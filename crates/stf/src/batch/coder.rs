@@ -295,3 +295,58 @@ impl Coder for Decoder<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Codes symbols of the sets from `first_set` on as whatever is predicted least, others as they are
+    /// given, and counts what that costs.
+    pub(in crate::batch) struct Adversary {
+        model: Model,
+        first_set: usize,
+        bits: f64,
+    }
+
+    impl Adversary {
+        pub(in crate::batch) fn new(first_set: usize) -> Self {
+            Self { model: Model::new(), first_set, bits: 0.0 }
+        }
+
+        pub(in crate::batch) fn bytes(&self) -> f64 {
+            self.bits / 8.0
+        }
+    }
+
+    impl Coder for Adversary {
+        const IS_DECODER: bool = false;
+
+        fn symbol(&mut self, value: u32, bits: u32, contexts: &[u32], set: usize) -> Result<u32, Reason> {
+            let mut node = 1;
+            for place in (0..bits).rev() {
+                let one = self.model.predict(node, contexts, set);
+                let is_last_of_zeros = place == 0 && node == 1 << (bits - 1);
+                let bit = match set >= self.first_set {
+                    // A word's first byte is not zero.
+                    true => u32::from(one < 1 << 15 || is_last_of_zeros),
+                    false => value >> place & 1,
+                };
+                let likely = if bit == 1 { one } else { 65_536 - one };
+                self.bits -= (f64::from(likely) / 65_536.0).log2();
+                self.model.learn(bit);
+                node = node << 1 | bit;
+            }
+            Ok(node & ((1 << bits) - 1))
+        }
+
+        fn plain(&mut self, value: u64, bits: u32) -> Result<u64, Reason> {
+            self.bits += f64::from(bits);
+            Ok(value)
+        }
+
+        fn raw(&mut self, bytes: &mut [u8]) -> Result<(), Reason> {
+            self.bits += bytes.len() as f64 * 8.0;
+            Ok(())
+        }
+    }
+}

@@ -7,6 +7,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use alloy_consensus::Transaction as _;
 use alloy_primitives::{B256, Bytes};
 
 mod blob;
@@ -21,6 +22,8 @@ pub use blob::{BLOB_BYTES, BLOB_DATA_BYTES, Blob, pack_blobs, unpack_blobs};
 
 use coder::{Coder, Decoder, Encoder};
 use fields::Fields;
+
+use crate::transaction::Transaction;
 
 /// Version byte of a batch (BAT-010).
 pub const VERSION: u8 = 0;
@@ -41,6 +44,9 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// No limit on bytes: for who wants to know how many there are.
+    pub const ANY_SIZE: Self = Self { bytes: usize::MAX, ..Self::RULE };
+
     /// The ones that hold.
     pub const RULE: Self = Self {
         blocks: 16_384,
@@ -214,6 +220,14 @@ impl core::error::Error for Reason {}
 /// no chain; deposits are not part of a batch. A reason says why there is no batch of them.
 pub fn encode_batch(batch: &Batch, chain_id: u64) -> Result<Vec<u8>, Reason> {
     encode_batch_within(batch, chain_id, &Limits::RULE)
+}
+
+/// Bytes that a transaction takes in a batch at most, whatever is in it and before it (BAT-043).
+pub fn transaction_bound(tx: &Transaction) -> usize {
+    /// An authorization's fields may be written in a few bytes and stand raw in a batch (BAT-036).
+    const AUTHORIZATION_BYTES: usize = 128;
+    let (bytes, authorizations) = (tx.encoded().len(), tx.envelope().authorization_list());
+    bytes + bytes / 16 + authorizations.map_or(0, |list| list.len() * AUTHORIZATION_BYTES)
 }
 
 /// [`encode_batch`] under other limits: what is above the rule's reads as empty.
