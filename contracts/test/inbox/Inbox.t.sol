@@ -314,8 +314,11 @@ contract InboxTest {
     function test_gas() external {
         _append(1_000, _blobs(1));
         vm.snapshotGasLastCall("Inbox", "appendBatch first");
-        _append(1_000, _blobs(6));
-        vm.snapshotGasLastCall("Inbox", "appendBatch next, 6 blobs");
+        string[6] memory next = ["1 blob", "2 blobs", "3 blobs", "4 blobs", "5 blobs", "6 blobs"];
+        for (uint256 i; i < 6; ++i) {
+            _append(1_000, _blobs(i + 1));
+            vm.snapshotGasLastCall("Inbox", string.concat("appendBatch next, ", next[i]));
+        }
         queue.enqueue(address(1));
         vm.roll(1_010);
         _append(1_001, _blobs(1));
