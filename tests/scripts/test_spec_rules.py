@@ -1,5 +1,6 @@
 """`scripts/spec-rules`: a rule that nobody tests is found, and so is a citation of none."""
 
+import re
 import sys
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
@@ -28,6 +29,14 @@ def test_program_lists_the_rules_of_the_specifications(program: ModuleType) -> N
     rules, _ = program.read(ROOT, program.files(ROOT))
     assert "tests/chain/test_block_rules.py" in rules["STF-003"].tests
     assert "crates/stf/src/fees.rs" in rules["STF-003"].code
+
+
+def test_index_names_every_document(program: ModuleType) -> None:
+    index = (ROOT / "specs" / "README.md").read_text()
+    for path in (ROOT / "specs").iterdir():
+        assert path.name == "README.md" or f"({path.name})" in index, path.name
+    rules, _ = program.read(ROOT, program.files(ROOT))
+    assert {rule.partition("-")[0] for rule in rules} <= set(re.findall(r"\b[A-Z]{2,4}\b", index))
 
 
 def test_faults_are_told_apart(program: ModuleType, tmp_path: Path) -> None:

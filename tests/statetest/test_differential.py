@@ -26,7 +26,7 @@ TRACED = 12
 
 pytestmark = [
     pytest.mark.long,
-    pytest.mark.skipif(EVM is None, reason="geth's evm is not installed"),
+    pytest.mark.skipif(EVM is None, reason="geth's evm is not installed: `TIER=bench make setup` brings it"),
 ]
 
 
