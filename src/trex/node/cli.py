@@ -21,6 +21,7 @@ COMMANDS = {
         "trex.node.statetest:statetest", "Run Ethereum's state tests in PATH; exit code 1 if one fails."
     ),
     "badge": LazyCommand("trex.node.badge:badge", "Policies of badges: check, explain and try them."),
+    "engine": LazyCommand("trex.node.engine:engine", "From events to the right people."),
     "zktls": LazyCommand("trex.node.zktls:zktls", "Judge zkTLS claims of Reclaim."),
     "gateway": LazyCommand("trex.node.gateway:gateway", "The persona service."),
     "version": LazyCommand("trex.node.version:version", "Version and build of this program."),

@@ -1,0 +1,1 @@
+"""What people are likely to want next, learned from who used what."""
