@@ -55,16 +55,17 @@ def test_accounts_are_funded_and_contracts_present(devnet: Devnet) -> None:
 
 def test_blocks_come_while_idle(devnet: Devnet) -> None:
     first = int(devnet.call("eth_blockNumber"), 16)
-    time.sleep(4.5)
-    assert 1 <= int(devnet.call("eth_blockNumber"), 16) - first <= 4
+    while (last := int(devnet.call("eth_blockNumber"), 16)) < first + 2:
+        time.sleep(0.1)
+    blocks = [devnet.call("eth_getBlockByNumber", hex(number), False) for number in (last - 1, last)]
+    slots = [int(block["extraData"][4:], 16) for block in blocks]
+    assert slots[1] - slots[0] >= 2000 // 200, "not before nothing has been made for two seconds"
 
 
-def test_raw_transaction_is_included_within_a_slot(devnet: Devnet) -> None:
+def test_raw_transaction_is_included(devnet: Devnet) -> None:
     before = balance(devnet, STRANGER)
     nonce = nonce_of(devnet, CAROL.address)
-    started = time.monotonic()
     receipt = devnet.call("eth_sendRawTransactionSync", transfer(devnet, nonce))
-    assert time.monotonic() - started < 2
     assert receipt["status"] == "0x1"
     assert receipt["gasUsed"] == hex(21000)
     assert balance(devnet, STRANGER) == before + 1
