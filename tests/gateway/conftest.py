@@ -21,11 +21,21 @@ import pytest
 import uvicorn
 from tests.node.conftest import Devnet, devnet_at
 
+from trex.chain.dev.accounts import ACCOUNTS
 from trex.gateway.http.app import make_app
+from trex.gateway.keys import Keys, Secret
 from trex.gateway.limits import Rate
 from trex.gateway.service import Gateway
 from trex.gateway.settings import Settings
 
+KEYS = Keys(
+    relayer=Secret(ACCOUNTS[5].key),
+    attestors=tuple(Secret(ACCOUNTS[place].key) for place in (7, 8, 9)),
+    nullifier=Secret(b"\x01" * 32),
+    sealing=Secret(b"\x02" * 32),
+    issuer=Secret(b"\x03" * 32),
+)
+"""Of the devnet: its accounts 7 to 9 are the validator set."""
 PLENTY = Rate(100_000, 100_000.0)
 
 
@@ -136,7 +146,7 @@ async def serving(settings: Settings, **options: Any) -> AsyncIterator[Served]:
     """Serve a gateway with these settings; its public URL is where it listens."""
     listener = free_socket()
     url = f"http://localhost:{listener.getsockname()[1]}"
-    gateway = Gateway(replace(settings, public_url=url), **options)
+    gateway = Gateway(replace(settings, public_url=url), options.pop("keys", KEYS), **options)
     config = uvicorn.Config(
         make_app(gateway), log_config=None, access_log=False, lifespan="on", proxy_headers=False
     )

@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 from tests.node.conftest import Devnet
 
+from trex.chain.dev.accounts import ACCOUNTS
 from trex.gateway.config import ConfigError, read_config
 
 COMMAND = (sys.executable, "-c", "from trex.node.cli import main; main()", "gateway", "run")
@@ -61,12 +62,34 @@ def running(folder: Path, config: str) -> Iterator[Process]:
             process.stop(signal.SIGKILL)
 
 
-def plain_config(devnet: Devnet, more: str = "") -> str:
-    return f'public_url = "http://localhost"\nport = 0\nrpc_url = "{devnet.url}"\n{more}'
+KEYS_TOML = """
+[keys]
+relayer = "relayer.key"
+attestors = ["a7.key", "a8.key", "a9.key"]
+nullifier = "nullifier.key"
+sealing = "sealing.key"
+issuer = "issuer.key"
+"""
+
+
+def write_keys(folder: Path) -> list[str]:
+    """Write every secret that a gateway has, and return them as they stand in the files."""
+    secrets = {"relayer": ACCOUNTS[6].key, **{f"a{place}": ACCOUNTS[place].key for place in (7, 8, 9)}}
+    secrets |= {name: bytes([at + 1]) * 32 for at, name in enumerate(("nullifier", "sealing", "issuer"))}
+    for name, secret in secrets.items():
+        (folder / f"{name}.key").touch(0o600)
+        (folder / f"{name}.key").write_text(secret.hex())
+    return [secret.hex() for secret in secrets.values()]
+
+
+def plain_config(folder: Path, devnet: Devnet, more: str = "", port: int = 0) -> str:
+    write_keys(folder)
+    host = f"http://localhost:{port}" if port else "http://localhost"
+    return f'public_url = "{host}"\nport = {port}\nrpc_url = "{devnet.url}"\n{more}\n{KEYS_TOML}'
 
 
 async def test_run_serves_and_stops_cleanly(devnet: Devnet, tmp_path: Path) -> None:
-    with running(tmp_path, plain_config(devnet)) as process:
+    with running(tmp_path, plain_config(tmp_path, devnet)) as process:
         async with aiohttp.ClientSession() as http, http.get(f"{process.url}/health") as answer:
             assert await answer.json() == {"state": "running"}
         assert process.stop() == 0
@@ -74,10 +97,9 @@ async def test_run_serves_and_stops_cleanly(devnet: Devnet, tmp_path: Path) -> N
 
 
 def test_run_of_another_chain_or_without_one_does_not_start(devnet: Devnet, tmp_path: Path) -> None:
-    for config in (
-        plain_config(devnet, "chain_id = 1628"),
-        plain_config(devnet).replace(devnet.url, "http://127.0.0.1:9"),
-    ):
+    other = plain_config(tmp_path, devnet, "chain_id = 1628")
+    absent = plain_config(tmp_path, devnet).replace(devnet.url, "http://127.0.0.1:9")
+    for config in (other, absent):
         process = Process(tmp_path, config)
         assert process.url == ""
         assert process.process.wait(60) != 0
@@ -104,8 +126,14 @@ def test_read_config_refuses(text: str, tmp_path: Path) -> None:
 
 
 def test_read_config_takes_https_and_chains(tmp_path: Path) -> None:
-    text = 'public_url = "https://persona.example"\nrpc_url = "x"\n[chains.1]\nendpoints = ["a", "b", "c"]'
+    write_keys(tmp_path)
+    text = 'public_url = "https://persona.example"\nrpc_url = "x"\n[chains.1]\nendpoints = ["a", "b", "c"]\n'
+    text += KEYS_TOML
     found = read_config(text, tmp_path)
     assert found.settings.chains[1].quorum == 2
     assert found.settings.secure
+    assert ACCOUNTS[6].private_key[2:] not in repr(found)
+    (tmp_path / "issuer.key").chmod(0o644)
+    with pytest.raises(ConfigError, match="chmod 600"):
+        read_config(text, tmp_path)
     assert found.settings.database == f"sqlite:///{tmp_path}/gateway.db"

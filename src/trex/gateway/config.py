@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trex.gateway.keys import Keys, read_secret
 from trex.gateway.settings import Settings
 from trex.passport.contracts import Contracts
 from trex.types.evm import read_address
@@ -31,6 +32,8 @@ class Config:
     """Address to listen on."""
     port: int
     """0 for any that is free."""
+    keys: Keys
+    """What it signs and seals with."""
 
 
 def read_config(text: str, folder: Path) -> Config:
@@ -60,14 +63,23 @@ def read_config(text: str, folder: Path) -> Config:
         found["chains"] = {
             int(chain): _chain(int(chain), told) for chain, told in document.pop("chains", {}).items()
         }
+        keys = _keys(document.pop("keys", {}), folder)
         if document:
             raise ConfigError(f"unknown: {', '.join(sorted(document))}")
         found["database"] = _database(found.get("database", "sqlite:///gateway.db"), folder)
-        return Config(Settings(**found), host, port)
+        return Config(Settings(**found), host, port, keys)
     except ConfigError:
         raise
-    except (tomllib.TOMLDecodeError, TypeError, ValueError) as error:
+    except (tomllib.TOMLDecodeError, TypeError, ValueError, OSError) as error:
         raise ConfigError(str(error)) from error
+
+
+def _keys(told: Mapping[str, Any], folder: Path) -> Keys:
+    names = {"relayer", "nullifier", "sealing", "issuer"}
+    if told.keys() != names | {"attestors"}:
+        raise ConfigError(f"keys: expected {', '.join(sorted(names))} and attestors, each a file")
+    found = {name: read_secret(folder / told[name]) for name in names}
+    return Keys(attestors=tuple(read_secret(folder / one) for one in told["attestors"]), **found)
 
 
 def _chain(chain_id: int, told: Mapping[str, Any]) -> EvmChain:

@@ -11,8 +11,12 @@ from typing import Any
 import aiohttp
 
 from trex.gateway import audit, challenges, sessions, sign_in
+from trex.gateway.attest import Attestor, LocalAttestor
 from trex.gateway.errors import Fault, GatewayError
+from trex.gateway.keys import Keys
 from trex.gateway.limits import Limiter
+from trex.gateway.nullify import KeyHolder, Sealer, SoleKeyHolder
+from trex.gateway.relayer import Relayer
 from trex.gateway.settings import Settings
 from trex.gateway.store.database import Database
 from trex.passport.client import PersonaClient
@@ -41,9 +45,12 @@ class WrongChainError(Exception):
 class Gateway:
     """Everything that a request needs."""
 
-    def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.time) -> None:
-        """Take settings; nothing is opened yet."""
-        self.settings = settings
+    def __init__(self, settings: Settings, keys: Keys, *, clock: Callable[[], float] = time.time) -> None:
+        """Take settings and keys; nothing is opened yet."""
+        self.settings, self.keys = settings, keys
+        self.key_holder: KeyHolder = SoleKeyHolder(keys.nullifier)
+        self.sealer = Sealer(keys.sealing)
+        self.attestors: list[Attestor] = [LocalAttestor(one) for one in keys.attestors]
         self.clock = clock
         self.state = State.STARTING
         self.database = Database(settings.database)
@@ -51,6 +58,8 @@ class Gateway:
         self.costly = Limiter(settings.costly)
         self._open = AsyncExitStack()
         self.client: PersonaClient
+        self.relayer: Relayer
+        self._work: asyncio.Task[None]
 
     @property
     def now_s(self) -> int:
@@ -74,7 +83,16 @@ class Gateway:
         genesis = await rpc.call("eth_getBlockByNumber", "0x0", False)
         self._open.push_async_callback(self.database.close)
         await self.database.open(genesis["hash"])
+        self.relayer = Relayer(
+            self.database, self.client, self.keys.relayer, self.attestors, lambda: self.now_s
+        )
+        self._work = asyncio.create_task(self.relayer.run())
+        self._open.push_async_callback(self._end_work)
         self.state = State.RUNNING
+
+    async def _end_work(self) -> None:
+        self.relayer.stop()
+        await self._work
 
     async def stop(self) -> None:
         """Finish what was begun, and close."""

@@ -36,5 +36,5 @@ def run(config_file: Path, log_level: str, log_json: bool) -> None:
     def started(host: str, port: int) -> None:
         click.echo(f"gateway on http://{host}:{port}, documents at /docs and /openapi.json")
 
-    if not serve(Gateway(config.settings), config.host, config.port, started):
+    if not serve(Gateway(config.settings, config.keys), config.host, config.port, started):
         raise SystemExit(1)

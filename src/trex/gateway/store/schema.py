@@ -95,6 +95,7 @@ transactions = Table(
     Column("raw", LargeBinary, nullable=False),
     Column("hashes", Text, nullable=False),
     Column("state", String(16), nullable=False),
+    Column("block", BigInteger, nullable=False),
     Column("signed_s", BigInteger, nullable=False),
     Index("transactions_by_nonce", "sender", "nonce", unique=True),
     Index("transactions_by_state", "state"),
@@ -121,6 +122,19 @@ accounts = Table(
     Index("accounts_by_passport", "passport"),
 )
 """Wallets and social accounts that the validator set has seen; what they are is sealed (GTW-040)."""
+
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("passport", BigInteger, nullable=False),
+    Column("policy", LargeBinary(32), nullable=False),
+    Column("public", Integer, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("at_s", BigInteger, nullable=False),
+    Index("evidence_by_passport", "passport"),
+)
+"""What grants rest on, by the digest that the chain has; sealed."""
 
 deeds = Table(
     "deeds",
