@@ -66,8 +66,8 @@ abstract contract CrossDomainMessenger is ICrossDomainMessenger {
         bytes32 msgHash = keccak256(
             abi.encodeCall(this.relayMessage, (nonce, sender, target, value, minGasLimit, message))
         );
-        _admit(msgHash, target, value);
-        bool success = _deliver(sender, target, value, minGasLimit, message);
+        bool first = _admit(msgHash, target, value);
+        bool success = _deliver(first, sender, target, value, minGasLimit, message);
         if (success) {
             successfulMessages[msgHash] = true;
             emit RelayedMessage(msgHash);
@@ -121,9 +121,10 @@ abstract contract CrossDomainMessenger is ICrossDomainMessenger {
     /// @dev Whether messages to an address are refused.
     function _isBlocked(address target) internal view virtual returns (bool);
 
-    /// @dev Whether a message may be delivered now, by whom it is brought (BRG-003..005).
-    function _admit(bytes32 msgHash, address target, uint256 value) private view {
-        if (_isOther()) {
+    /// @dev Whether a message may be delivered now, by whom it is brought (BRG-003..005); whether it is the first time.
+    function _admit(bytes32 msgHash, address target, uint256 value) private view returns (bool first) {
+        first = _isOther();
+        if (first) {
             if (msg.value != value) revert CrossDomainMessenger_WrongValue(msg.value, value);
             if (failedMessages[msgHash]) revert CrossDomainMessenger_AlreadyFailed(msgHash);
         } else {
@@ -136,6 +137,7 @@ abstract contract CrossDomainMessenger is ICrossDomainMessenger {
 
     /// @dev Make the call; false when it fails, when the gas does not suffice, or from inside another message (BRG-006).
     function _deliver(
+        bool first,
         address sender,
         address target,
         uint256 value,
@@ -145,7 +147,11 @@ abstract contract CrossDomainMessenger is ICrossDomainMessenger {
         if (_sender != address(0)) return false;
         // A gas limit that no transaction has: it would overflow below.
         if (minGasLimit > type(uint64).max) return false;
-        if (gasleft() < AssuredCall.least(minGasLimit)) return false;
+        uint256 least = AssuredCall.least(minGasLimit);
+        if (gasleft() < least) {
+            if (first) return false;
+            revert CrossDomainMessenger_OutOfGas(least); // it has failed already, and stays so
+        }
         _sender = sender;
         success = AssuredCall.make(target, value, message);
         _sender = address(0);

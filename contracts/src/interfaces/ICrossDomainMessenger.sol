@@ -29,6 +29,9 @@ interface ICrossDomainMessenger {
     /// @notice Only the other messenger brings a message for the first time (BRG-003).
     error CrossDomainMessenger_NotFailed(bytes32 msgHash);
 
+    /// @notice A message that is delivered again would not get the gas it asks for.
+    error CrossDomainMessenger_OutOfGas(uint256 least);
+
     /// @notice The other messenger brings a message once.
     error CrossDomainMessenger_AlreadyFailed(bytes32 msgHash);
 

@@ -60,7 +60,7 @@ interface IDisputeGameFactory {
         view
         returns (uint32 gameType, uint64 timestamp, address proxy);
 
-    /// @notice The newest `n` claims of a type at or before place `start`, newest first.
+    /// @notice The newest `n` claims of a type at or before place `start`, newest first, without those that are lost.
     function findLatestGames(uint32 gameType, uint256 start, uint256 n)
         external
         view

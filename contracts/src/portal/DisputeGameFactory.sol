@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.36;
 
-import {IDisputeGame} from "../interfaces/IDisputeGame.sol";
+import {GameStatus, IDisputeGame} from "../interfaces/IDisputeGame.sol";
 import {IDisputeGameFactory} from "../interfaces/IDisputeGameFactory.sol";
 import {IOutputClaims} from "../interfaces/IOutputClaims.sol";
 
@@ -83,6 +83,7 @@ contract DisputeGameFactory is IDisputeGameFactory {
             (uint32 its, uint64 timestamp, address proxy) = _unpack(metadata);
             if (its != gameType) continue;
             IDisputeGame game = IDisputeGame(proxy);
+            if (game.status() == GameStatus.CHALLENGER_WINS) continue;
             found[met++] =
                 GameSearchResult(place - 1, metadata, timestamp, game.rootClaim(), game.extraData());
         }

@@ -140,8 +140,10 @@ contract Portal is IPortal, DepositQueue, DepositMeter {
         if (finalizedWithdrawals[withdrawalHash]) revert OptimismPortal_AlreadyFinalized();
         ProvenWithdrawal memory proven = provenWithdrawals[withdrawalHash][proofSubmitter];
         if (proven.timestamp == 0) revert OptimismPortal_Unproven();
-        if (proven.timestamp <= IDisputeGame(proven.disputeGameProxy).createdAt()) {
-            revert OptimismPortal_InvalidProofTimestamp();
+        IDisputeGame game = IDisputeGame(proven.disputeGameProxy);
+        if (proven.timestamp <= game.createdAt()) revert OptimismPortal_InvalidProofTimestamp();
+        if (game.status() == GameStatus.CHALLENGER_WINS) {
+            revert OptimismPortal_InvalidRootClaim(); // before all waits: who has to prove again hears it at once
         }
         if (block.timestamp - proven.timestamp <= proofMaturityDelaySeconds) {
             revert OptimismPortal_ProofNotOldEnough(); // PTL-034

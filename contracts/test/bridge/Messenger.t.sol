@@ -95,6 +95,22 @@ contract MessengerTest is TwoLayers {
         vm.assertEq(hearer.heard(), 14);
     }
 
+    /// @dev BRG-004: with too little gas it is not tried at all, so that wallets find out how much it takes.
+    function testFuzz_relayMessage_again_with_little_gas_reverts(uint24 given) external {
+        hearer.refuse(true);
+        _tell(l1Messenger, 7, 1 ether);
+        _toL2();
+        hearer.refuse(false);
+        bytes memory again = abi.encodeCall(
+            l2Messenger.relayMessage,
+            (uint256(1) << 240, alice, address(hearer), 1 ether, 500_000, abi.encodeCall(Hearer.hear, (7)))
+        );
+        (bool done,) = address(l2Messenger).call{gas: uint256(given) % 1_000_000}(again);
+        vm.assertEq(hearer.heard(), done ? 7 : 0);
+        vm.assertTrue(!done || hearer.gasSeen() + 1_000 >= 500_000);
+        vm.assertTrue(l2Messenger.successfulMessages(_hash(0, 1 ether, 7)) == done);
+    }
+
     /// @dev BRG-003: nobody but the other messenger brings a message first, and nobody pays for it again.
     function testFuzz_relayMessage_by_anyone_else_reverts(address caller, uint64 value) external {
         vm.assume(caller != L1Alias.apply_(address(l1Messenger)) && caller != address(portal));

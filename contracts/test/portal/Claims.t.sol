@@ -69,6 +69,11 @@ contract ClaimsTest is L1System {
         vm.assertTrue(found.length == 2 && found[0].index == 2 && found[1].index == 1);
         vm.assertEq(factory.findLatestGames(GAME_TYPE, 99, 1)[0].index, 4);
         vm.assertEq(factory.findLatestGames(GAME_TYPE + 1, 4, 100).length, 0);
+        vm.prank(disputer);
+        claims.reject(3);
+        found = factory.findLatestGames(GAME_TYPE, 4, 3); // without the lost one
+        vm.assertTrue(found.length == 3 && found[0].index == 4 && found[1].index == 2 && found[2].index == 1);
+        vm.assertEq(factory.gameCount(), 5);
     }
 
     /// @dev PTL-043.

@@ -206,8 +206,12 @@ contract WithdrawalsTest is L1System {
         WithdrawalTransaction memory w = _withdrawal(address(taker), 1 ether);
         bytes32 hash = Withdrawals.hash(w);
         (uint256 id, address game) = _prove(w, alice);
+        vm.expectRevert(IPortal.OptimismPortal_ProofNotOldEnough.selector);
+        portal.checkWithdrawal(hash, alice);
         vm.prank(disputer);
         claims.reject(id);
+        vm.expectRevert(IPortal.OptimismPortal_InvalidRootClaim.selector);
+        portal.checkWithdrawal(hash, alice);
         vm.warp(block.timestamp + MATURITY + 1);
         vm.expectRevert(IPortal.OptimismPortal_InvalidRootClaim.selector);
         portal.checkWithdrawal(hash, alice);
