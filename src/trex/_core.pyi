@@ -35,6 +35,16 @@ def encode_batch(
         CoreError: `bad_batch`, with the name of the reason.
     """
 
+def default_limits() -> bytes:
+    """Return the defaults of the limits that `Chain.open` takes, JSON by name; null is no limit."""
+
+def genesis(network: bytes) -> tuple[bytes, bytes, bytes]:
+    """Make block 0 of a network in memory; return its hash, state root and withdrawals root.
+
+    Raises:
+        CoreError: `bad_network`.
+    """
+
 @final
 class Head:
     """A sealed block, as much of it as production needs."""

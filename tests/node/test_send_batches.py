@@ -40,11 +40,17 @@ def test_refusals_are_the_same_both_ways(devnet: Devnet) -> None:
         str(Account.sign_transaction(request, poor.key).raw_transaction.to_0x_hex()),
         *(transfer(0, chain_id=1), transfer(10**6), transfer(10**6), transfer(0, value=10**30)),
         transfer(0)[:-2],
+        transfer(0).removeprefix("0x"),
+        "0x" + transfer(0),
     ]
     calls = [send(raw, f"call {index}" if index % 2 else index) for index, raw in enumerate(raws)]
     whole = post(devnet, calls)
     apart = post(devnet, [{"jsonrpc": "2.0", "id": 99, "method": "eth_chainId"}, *calls])
     assert apart.pop(0)["result"] == "0x7aa"
+    kind = "Go value of type hexutil.Bytes"
+    for index, what in {1: "string of odd length", 15: "string without 0x prefix"}.items():
+        said = f"invalid argument 0: json: cannot unmarshal hex {what} into {kind}"
+        assert whole[index]["error"] == {"code": -32602, "message": said}
     first = whole[11].pop("result")
     assert whole[12]["error"]["message"] == "already known"
     assert whole[11] | {"error": whole[12]["error"]} == apart[11]

@@ -1,5 +1,6 @@
 """Options, logs and the commands around a node."""
 
+import dataclasses
 import logging
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import orjson
 import pytest
 from click.testing import CliRunner
 
+from trex.chain.limits import CoreLimits
+from trex.chain.opening import core_limits
 from trex.node.cli import main
 from trex.node.db import clock, flat
 from trex.node.devnet import MARK, prepare
@@ -48,6 +51,9 @@ def test_limits_are_listed_with_meaning() -> None:
     assert result.exit_code == 0, result.output
     listed = {entry["name"]: entry for entry in orjson.loads(result.output)}
     assert listed["batch_requests"]["default"] == 1000
+    assert listed["log_results"]["default"] == 20_000
+    assert {name for name, entry in listed.items() if entry["default"] is None} == {"log_blocks"}
+    assert set(core_limits()) == {field.name for field in dataclasses.fields(CoreLimits)}
     assert listed["log_results"]["meaning"] == "Logs in one eth_getLogs answer."
 
 

@@ -5,6 +5,9 @@ use alloy_consensus::Header;
 use alloy_primitives::{Bytes, bytes::Buf};
 use alloy_rlp::{BufMut, Decodable, Encodable, Header as RlpHeader};
 
+/// Longest block that is read, bytes: some times what the largest gas limit lets transactions have.
+pub const MAX_BLOCK_BYTES: usize = 256 << 20;
+
 /// A block whose transactions are not decoded yet.
 #[derive(Clone, Debug)]
 pub struct RawBlock {
@@ -53,11 +56,24 @@ pub fn length<'a>(header: &Header, transactions: impl IntoIterator<Item = &'a By
         .length_with_payload()
 }
 
-/// Reads one block off the front of `bytes`. `None` when they end before the block does.
+/// Length of the payload that the list in front announces, if its prefix is there whole.
+fn announced(bytes: &[u8]) -> Option<u64> {
+    let length = match bytes.first()? {
+        prefix @ 0xf8.. => bytes.get(1..1 + usize::from(prefix - 0xf7))?,
+        _ => return None,
+    };
+    Some(length.iter().fold(0, |length, byte| length << 8 | u64::from(*byte)))
+}
+
+/// Reads one block off the front of `bytes`. `None` when they end before the block does; more than
+/// [`MAX_BLOCK_BYTES`] are not waited for.
 pub fn decode(bytes: &mut &[u8]) -> alloy_rlp::Result<Option<RawBlock>> {
     let mut rest = *bytes;
     if rest.is_empty() {
         return Ok(None);
+    }
+    if announced(rest).is_some_and(|length| length > MAX_BLOCK_BYTES as u64) {
+        return Err(alloy_rlp::Error::Custom("block announces more than 256 MiB"));
     }
     let mut block = match payload(&mut rest, true) {
         Ok(block) => block,
@@ -115,4 +131,23 @@ fn payload<'a>(bytes: &mut &'a [u8], list: bool) -> alloy_rlp::Result<&'a [u8]> 
     let (item, after) = rest.split_at(header.payload_length);
     *bytes = after;
     Ok(item)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_that_announce_too_much_are_refused_before_they_come() {
+        let prefix = |length: usize| {
+            let mut out = Vec::new();
+            RlpHeader { list: true, payload_length: length }.encode(&mut out);
+            out
+        };
+        let waits = |bytes: &[u8]| decode(&mut &bytes[..]).map(|block| block.is_none());
+        assert_eq!(waits(&prefix(MAX_BLOCK_BYTES)), Ok(true));
+        assert!(waits(&prefix(MAX_BLOCK_BYTES + 1)).is_err());
+        assert!(waits(&prefix(usize::MAX)).is_err());
+        assert_eq!(waits(&prefix(usize::MAX)[..8]), Ok(true), "its length is not there yet");
+    }
 }

@@ -26,7 +26,7 @@ use trex_store::{BlockData, StateView, Store, StoreError};
 
 use crate::{
     batches::Room,
-    dev::{Dev, Patched, Taken, Waiting},
+    dev::{Dev, DevLimits, Patched, Taken, Waiting},
     l1_view::{FromL1, L1View},
     network::{Network, NetworkError},
     pending::Pending,
@@ -61,6 +61,15 @@ pub enum ChainError {
     File(String),
     /// Heads that do not fit the chain.
     Heads(String),
+    /// A limit of this node was hit.
+    Limit {
+        /// Its name.
+        name: &'static str,
+        /// Its value.
+        value: usize,
+        /// What went past it.
+        what: &'static str,
+    },
     /// The head's L1 origin is not on the L1 given any more.
     L1Reorg(String),
     /// No L1 block at hand may be the origin of a block in that slot.
@@ -77,6 +86,7 @@ impl ChainError {
             Self::Pool(_) => "pool_journal",
             Self::File(_) => "io",
             Self::Heads(_) => "bad_heads",
+            Self::Limit { .. } => "limit",
             Self::Derivation(_) => "derivation",
             Self::Batch(_) => "bad_batch",
             Self::L1Reorg(_) => "l1_reorg",
@@ -92,6 +102,7 @@ impl std::fmt::Display for ChainError {
             Self::Network(error) => error.fmt(f),
             Self::Block { number, reason } => write!(f, "block {number}: {reason}"),
             Self::Pool(reason) => write!(f, "mempool journal: {reason}"),
+            Self::Limit { name, value, what } => write!(f, "{what}: limit {name} is {value}"),
             Self::File(reason)
             | Self::Heads(reason)
             | Self::Derivation(reason)
@@ -169,6 +180,7 @@ pub struct Chain {
     pool: Pool,
     restored: pool::Restored,
     dev: Mutex<Dev>,
+    pub(crate) dev_limits: DevLimits,
     pub(crate) pending: Pending,
     heads: Mutex<L1Heads>,
 }
@@ -225,9 +237,15 @@ impl Chain {
             pool,
             restored,
             dev: Mutex::default(),
+            dev_limits: DevLimits::default(),
             pending: Pending::default(),
             heads,
         })
+    }
+
+    /// The same with other limits of development controls.
+    pub fn with_dev_limits(self, dev_limits: DevLimits) -> Self {
+        Self { dev_limits, ..self }
     }
 
     /// What opening found in the mempool's journal.
@@ -430,9 +448,15 @@ impl Chain {
     pub(crate) fn commit_all(&self, blocks: &[Block], taken: &Taken) -> Result<Arc<Head>, ChainError> {
         let _dev = self.dev();
         let Some(last) = blocks.last() else { return Ok(self.head()) };
-        let waiting = Arc::new(self.newest().waiting.without(taken));
+        let waiting = self.newest().waiting;
         let extra = taken.block_extra();
-        let meta = if taken.is_empty() { Vec::new() } else { vec![waiting.meta()] };
+        let (waiting, meta) = match taken.is_empty() {
+            true => (waiting, Vec::new()),
+            false => {
+                let (rest, meta) = waiting.without(taken);
+                (Arc::new(rest), meta)
+            }
+        };
         let columns: Vec<Columns> = blocks.iter().map(|block| Columns::new(&block.transactions)).collect();
         let data: Vec<BlockData<'_>> = blocks
             .iter()
@@ -462,7 +486,7 @@ impl Chain {
             transactions: last.transactions.len(),
             logs: last.receipts.iter().map(|receipt| receipt.logs.len()).sum(),
         });
-        let is_patched = waiting.has_patches();
+        let is_patched = !waiting.overlay().is_empty();
         self.publish(|newest| *newest = Newest { head: head.clone(), waiting });
         let pool_head = pool_head(&self.network, &head);
         blocks.iter().for_each(|block| self.pool.advance(pool_head, &block.diff));

@@ -75,7 +75,8 @@ struct Tip {
 impl Chain {
     /// Executes and stores the blocks of a file. Those the chain has are skipped, so that a second
     /// call goes on. `progress` gets bytes whose blocks are in the store; false stops after a whole
-    /// block. After an error the blocks before the bad one are in the store.
+    /// block. After an error the blocks before the bad one are in the store; a file that breaks off inside
+    /// a block is one.
     pub fn import(&self, path: &Path, progress: &mut dyn FnMut(Progress) -> bool) -> Result<(), ChainError> {
         self.import_at(Pace::default(), path, progress)
     }
@@ -381,8 +382,11 @@ fn read_windows(
     send: &SyncSender<Result<Window, ChainError>>,
 ) {
     loop {
-        let window = read_window(&mut stream, from, recovery);
+        let mut window = read_window(&mut stream, from, recovery);
         let last = !matches!(&window, Ok(window) if !window.blocks.is_empty());
+        if last && window.is_ok() && stream.trailing() > 0 {
+            window = Err(stream.breaks_off());
+        }
         if send.send(window).is_err() || last {
             return;
         }

@@ -10,6 +10,7 @@ pub mod derive;
 pub mod dev;
 pub mod import;
 pub mod l1_view;
+pub mod limits;
 pub mod network;
 pub mod operate;
 pub mod pending;

@@ -4,14 +4,14 @@
 //! mempool does. What is in the least unusual (another method, a notification, an id that is neither a
 //! whole number nor plain text, a transaction that is no string) is left to the general way.
 
-use alloy_primitives::{Bytes, hex};
+use alloy_primitives::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
     chain::Chain,
     pool::PoolError,
-    rpc::{error::INVALID_PARAMS, json::put_hex},
+    rpc::{error::INVALID_PARAMS, json::put_hex, params},
 };
 
 /// Longest id that is echoed here, bytes.
@@ -67,13 +67,10 @@ impl Chain {
         let mut malformed = Vec::new();
         let mut raw = Vec::new();
         for call in batches.iter().flatten().flatten() {
-            raw.push(hex::decode(call.params[0]).map_or_else(
-                |error| {
-                    malformed.push((raw.len(), error));
-                    Bytes::new()
-                },
-                Bytes::from,
-            ));
+            raw.push(params::data(call.params[0]).unwrap_or_else(|error| {
+                malformed.push((raw.len(), error));
+                Bytes::new()
+            }));
         }
         let mut outcomes = self.submit(raw).into_iter().enumerate();
         let mut malformed = malformed.into_iter().peekable();
@@ -116,7 +113,7 @@ fn parse(body: &[u8], most: usize) -> Option<Vec<Call<'_>>> {
     (!calls.is_empty() && calls.len() <= most && calls.iter().all(Call::is_plain)).then_some(calls)
 }
 
-fn put_error(out: &mut Vec<u8>, refusal: Option<PoolError>, malformed: Option<hex::FromHexError>) {
+fn put_error(out: &mut Vec<u8>, refusal: Option<PoolError>, malformed: Option<String>) {
     let (code, message) = match (malformed, refusal) {
         (Some(error), _) => (INVALID_PARAMS, format!("invalid argument 0: {error}")),
         (None, Some(refusal)) => (refusal.rpc_code(), refusal.to_string()),

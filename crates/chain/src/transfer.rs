@@ -135,6 +135,19 @@ impl<'a> BlockStream<'a> {
         self.position
     }
 
+    /// Bytes that were read behind the last whole block; at the end of the file, those that are no block.
+    pub(crate) fn trailing(&self) -> usize {
+        self.buffer.len() - self.start
+    }
+
+    /// That the file ends inside a block.
+    pub(crate) fn breaks_off(&self) -> ChainError {
+        let (path, end, more) = (self.path.display(), self.position, self.trailing());
+        ChainError::File(format!(
+            "{path} breaks off inside a block: the last whole one ends at byte {end}, {more} follow"
+        ))
+    }
+
     /// The next block; `None` at the end of the file or where it breaks off.
     pub(crate) fn next(&mut self) -> Result<Option<RawBlock>, ChainError> {
         loop {

@@ -12,7 +12,8 @@ use alloy_primitives::{Address, Bytes, TxKind, U64, U256, address};
 use serde_json::{Value, json};
 use support::node::{Node, sender};
 use trex_chain::{
-    dev::{Patch, Patches, UnsignedRequest},
+    chain::BuildOrder,
+    dev::{DevLimits, Patch, Patches, UnsignedRequest},
     pending::NextBlock,
 };
 
@@ -109,7 +110,7 @@ fn test_unsigned_transactions_beyond_a_blocks_gas_wait_for_the_next() {
         .collect();
     let gas_limit = Some(35_000_000);
     for left in [3, 1, 0] {
-        node.chain.build(&trex_chain::chain::BuildOrder { gas_limit, ..node.order() }).unwrap().unwrap();
+        node.chain.build(&BuildOrder { gas_limit, ..node.order() }).unwrap().unwrap();
         assert_eq!(node.chain.unsigned_len(), left);
     }
     for hash in hashes {
@@ -118,10 +119,57 @@ fn test_unsigned_transactions_beyond_a_blocks_gas_wait_for_the_next() {
 }
 
 #[test]
+fn test_an_unsigned_transaction_that_fits_no_block_holds_up_its_sender_alone() {
+    let mut node = Node::new();
+    let other = Address::repeat_byte(0xee);
+    node.chain.patch(balance(SOMEBODY, 1_000)).unwrap();
+    node.chain.patch(balance(other, 1_000)).unwrap();
+    let large = node.chain.impersonate(unsigned(SOMEBODY, sender(), 1, 15_000_000)).unwrap();
+    let behind = node.chain.impersonate(unsigned(SOMEBODY, sender(), 2, 21_000)).unwrap();
+    let others = node.chain.impersonate(unsigned(other, sender(), 3, 21_000)).unwrap();
+    let small = BuildOrder { gas_limit: Some(10_000_000), ..node.order() };
+    node.chain.build(&small).unwrap().unwrap();
+    assert_eq!(node.ok("eth_getTransactionReceipt", json!([others]))["status"], "0x1");
+    assert_eq!(node.chain.unsigned_len(), 2);
+    node.reopen();
+    assert_eq!(node.chain.unsigned_len(), 2, "the taken one between is gone, those around it are kept");
+    node.build();
+    for (index, hash) in [large, behind].into_iter().enumerate() {
+        let receipt = node.ok("eth_getTransactionReceipt", json!([hash]));
+        assert_eq!(receipt["transactionIndex"], format!("{index:#x}"));
+    }
+    assert_eq!(node.chain.unsigned_len(), 0);
+}
+
+#[test]
+fn test_what_waits_and_snapshots_are_bounded() {
+    let limits = DevLimits { waiting_bytes: 2_000, snapshot_bytes: 3_000 };
+    let node = Node::with_dev_limits(limits);
+    let fill = || (0..100).map(|wei| node.chain.patch(balance(SOMEBODY, wei))).find_map(Result::err).unwrap();
+    let refused = fill();
+    assert_eq!(
+        (refused.code(), &*refused.to_string()),
+        ("limit", "too much waits for the next block: limit dev_waiting_bytes is 2000")
+    );
+    assert!(node.chain.impersonate(unsigned(SOMEBODY, sender(), 1, 21_000)).is_err());
+    let snapshots = || (0..100).map(|_| node.chain.snapshot()).take_while(Result::is_ok).count();
+    assert_eq!(snapshots(), 1, "each keeps what waits");
+    node.build();
+    fill();
+    node.build();
+    let first = 1;
+    let many = snapshots();
+    assert!((1..20).contains(&many), "{many}");
+    assert!(node.chain.snapshot().unwrap_err().to_string().contains("limit dev_snapshot_bytes is 3000"));
+    node.chain.revert(first).unwrap().unwrap();
+    assert!(node.chain.snapshot().is_ok(), "going back makes room");
+}
+
+#[test]
 fn test_snapshot_brings_back_what_waited() {
     let node = Node::new();
     node.chain.patch(balance(SOMEBODY, 7)).unwrap();
-    let id = node.chain.snapshot();
+    let id = node.chain.snapshot().unwrap();
     node.build();
     node.chain.patch(balance(SOMEBODY, 8)).unwrap();
     node.chain.revert(id).unwrap().unwrap();

@@ -170,3 +170,21 @@ fn test_import_of_a_bad_block_names_it_and_keeps_those_before() {
         assert_eq!(copy.head().header.number, bad);
     }
 }
+
+#[test]
+fn test_import_tells_of_a_file_that_breaks_off_inside_a_block() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("blocks");
+    let source = built(&directory.path().join("source"), &file);
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes.truncate(bytes.len() - 7);
+    let whole = blocks_in(&source, bytes.len() as u64);
+    std::fs::write(&file, bytes).unwrap();
+    let copy = open(&directory.path().join("copy"));
+    let error = copy.import(&file, &mut |_| true).unwrap_err().to_string();
+    assert!(error.contains("breaks off inside a block"), "{error}");
+    assert_eq!((copy.head().header.number, whole), (BLOCKS - 1, BLOCKS - 1), "the whole ones are stored");
+    // Blocks that are there already are passed over on the way to its end.
+    let again = copy.import(&file, &mut |_| true).unwrap_err().to_string();
+    assert_eq!(again, error);
+}

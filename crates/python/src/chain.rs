@@ -6,17 +6,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy_primitives::{B256, Bytes, hex};
+use alloy_primitives::{B256, Bytes};
 use pyo3::{exceptions::PyValueError, prelude::*, pybacked::PyBackedBytes, types::PyBytes};
-use serde::Deserialize;
 use trex_chain::{
     chain::{self, BuildOrder, ChainError},
     derive::Sources,
     dev::{Patches, UnsignedRequest},
     l1_view::{L1Deposit, L1View},
+    limits::NodeLimits,
     network::Network,
     pending::NextBlock,
-    pool::PoolConfig,
     rpc::{self, limits::Limits},
     send_batch::AnsweredBatch,
     settle::L1Heads,
@@ -60,21 +59,6 @@ impl From<&chain::Head> for Head {
     }
 }
 
-/// Limits by name, each with its default.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LimitsByName {
-    pool_transactions: Option<usize>,
-    pool_bytes: Option<usize>,
-    pool_account_transactions: Option<usize>,
-    call_gas: Option<u64>,
-    call_timeout_ms: Option<u64>,
-    trace_timeout_ms: Option<u64>,
-    response_bytes: Option<usize>,
-    log_results: Option<usize>,
-    log_blocks: Option<u64>,
-}
-
 /// The answer to a batch of transactions, and how many of them were taken and refused.
 type Answered<'py> = (Bound<'py, PyBytes>, usize, usize);
 
@@ -88,6 +72,23 @@ pub(crate) struct Chain {
     block_time_ms: u64,
     max_idle_ms: u64,
     genesis_hash: B256,
+}
+
+/// Defaults of the limits by name, JSON.
+#[pyfunction]
+pub(crate) fn default_limits(py: Python<'_>) -> PyResult<Bound<'_, PyBytes>> {
+    let text = serde_json::to_vec(&NodeLimits::default())
+        .map_err(|error| PyValueError::new_err(error.to_string()))?;
+    Ok(PyBytes::new(py, &text))
+}
+
+/// Hash, state root and withdrawals root of a network's block 0.
+#[pyfunction]
+pub(crate) fn genesis<'py>(py: Python<'py>, network: &[u8]) -> PyResult<[Bound<'py, PyBytes>; 3]> {
+    let made = py.detach(|| Network::parse(network)?.genesis());
+    let (header, _) = made.map_err(|error| errors::network(&error))?;
+    let roots = [header.hash_slow(), header.state_root, header.withdrawals_root.unwrap_or_default()];
+    Ok(roots.map(|root| PyBytes::new(py, root.as_slice())))
 }
 
 /// Calls Python now and then; an exception there stops the work and is raised after it.
@@ -150,32 +151,21 @@ impl Chain {
         cache_bytes: u64,
         limits: &[u8],
     ) -> PyResult<Self> {
-        let named: LimitsByName = serde_json::from_slice(limits)
+        let named: NodeLimits = serde_json::from_slice(limits)
             .map_err(|error| PyValueError::new_err(format!("limits: {error}")))?;
         let network = Network::parse(network).map_err(|error| errors::network(&error))?;
-        let mut pool = PoolConfig::new(network.params);
-        pool.max_transactions = named.pool_transactions.unwrap_or(pool.max_transactions);
-        pool.max_bytes = named.pool_bytes.unwrap_or(pool.max_bytes);
-        pool.max_account_transactions =
-            named.pool_account_transactions.unwrap_or(pool.max_account_transactions);
-        let defaults = Limits::default();
-        let milliseconds = |value: Option<u64>, default| value.map_or(default, Duration::from_millis);
-        let limits = Limits {
-            call_gas: named.call_gas.unwrap_or(defaults.call_gas),
-            call_timeout: milliseconds(named.call_timeout_ms, defaults.call_timeout),
-            trace_timeout: milliseconds(named.trace_timeout_ms, defaults.trace_timeout),
-            response_bytes: named.response_bytes.unwrap_or(defaults.response_bytes),
-            log_results: named.log_results.unwrap_or(defaults.log_results),
-            log_blocks: named.log_blocks.or(defaults.log_blocks),
-        };
+        let pool = named.pool(network.params);
         let options = Options {
             history: history_blocks.map_or(History::Archive, History::Last),
             cache_bytes,
             ..Options::new(network.hash)
         };
         let inner = py
-            .detach(|| chain::Chain::open(Path::new(path), network, options, pool))
-            .map_err(|error| errors::core(&error))?;
+            .detach(|| {
+                let chain = chain::Chain::open(Path::new(path), network, options, pool)?;
+                Ok(chain.with_dev_limits(named.dev()))
+            })
+            .map_err(|error: ChainError| errors::core(&error))?;
         Ok(Self {
             chain_id: inner.params().chain_id,
             genesis_time_s: inner.params().genesis_timestamp,
@@ -183,7 +173,7 @@ impl Chain {
             max_idle_ms: inner.network().max_idle_ms,
             genesis_hash: inner.genesis_hash(),
             inner: RwLock::new(Some(Arc::new(inner))),
-            limits,
+            limits: named.reads(),
         })
     }
 
@@ -246,13 +236,10 @@ impl Chain {
             let mut raw = Vec::with_capacity(transactions.len());
             let mut malformed = Vec::new();
             for (index, text) in transactions.iter().enumerate() {
-                match hex::decode(text) {
-                    Ok(bytes) => raw.push(Bytes::from(bytes)),
-                    Err(error) => {
-                        malformed.push((index, error.to_string()));
-                        raw.push(Bytes::new());
-                    }
-                }
+                raw.push(rpc::params::data(text).unwrap_or_else(|error| {
+                    malformed.push((index, error));
+                    Bytes::new()
+                }));
             }
             Ok((chain.submit(raw), malformed))
         })?;
@@ -487,7 +474,7 @@ impl Chain {
     }
 
     fn snapshot(&self, py: Python<'_>) -> PyResult<u64> {
-        self.work(py, |chain| Ok(chain.snapshot()))
+        self.work(py, |chain| chain.snapshot())
     }
 
     fn revert(&self, py: Python<'_>, snapshot: u64) -> PyResult<bool> {

@@ -6,8 +6,11 @@ use trex_chain::{chain::ChainError, network::NetworkError, pool::PoolError, rpc:
 import_exception!(trex.types.errors, CoreError);
 import_exception!(trex.types.errors, RpcError);
 
-/// A fault of the core.
+/// A fault of the core; a limit is the caller's to know, and answered as such.
 pub(crate) fn core(error: &ChainError) -> PyErr {
+    if let ChainError::Limit { .. } = error {
+        return RpcError::new_err((rpc_error::LIMIT, error.to_string(), None::<String>));
+    }
     CoreError::new_err((error.code(), error.to_string()))
 }
 

@@ -36,7 +36,7 @@ mod _core {
     #[pymodule_export]
     use super::batch::{encode_batch, explain_batch};
     #[pymodule_export]
-    use super::chain::{Chain, Head};
+    use super::chain::{Chain, Head, default_limits, genesis};
     #[pymodule_export]
     use super::sign::{sign_message, sign_transaction, sign_typed_data};
     #[pymodule_export]

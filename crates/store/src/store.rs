@@ -250,11 +250,19 @@ impl Store {
     /// # Errors
     /// As [`Store::commit`].
     pub fn put_meta(&self, key: &[u8], value: &[u8]) -> Result<()> {
+        self.put_metas(&[(key.to_vec(), value.to_vec())])
+    }
+
+    /// Writes meta entries, durable, all or none; an empty value removes one.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    pub fn put_metas(&self, entries: &[(Vec<u8>, Vec<u8>)]) -> Result<()> {
         let mut w = self.writer();
         self.writable(&w)?;
         w.log.roll().inspect_err(|e| w.stopped = Some(e.clone()))?;
         let seq = self.trees.next_seq();
-        let acts = Acts { meta: vec![(key.to_vec(), value.to_vec())], ..Acts::default() };
+        let acts = Acts { meta: entries.to_vec(), ..Acts::default() };
         let mut sections: [Vec<u8>; SECTIONS] = Default::default();
         sections[ACTS] = acts.encode();
         let number = w.head.map_or(0, |h| h.number);

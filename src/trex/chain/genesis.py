@@ -1,14 +1,9 @@
 """What genesis comes to: hash and roots of block 0, made by the core from the network file."""
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from trex.chain.opening import open_chain
+from trex import _core
 from trex.types.primitives import Hash32
-
-CACHE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +17,9 @@ class GenesisRoots:
 
 
 def genesis_roots(network: bytes) -> GenesisRoots:
-    """Make block 0 of a network in a folder that is thrown away.
+    """Make block 0 of a network.
 
     Raises:
         CoreError: `bad_network`.
     """
-    with TemporaryDirectory(prefix="trex-genesis-") as folder:
-        chain = open_chain(Path(folder), network, cache_bytes=CACHE_BYTES)
-        try:
-            block = json.loads(chain.rpc("eth_getBlockByNumber", b'["0x0",false]'))
-        finally:
-            chain.close()
-    return GenesisRoots(*(_word(block[key]) for key in ("hash", "stateRoot", "withdrawalsRoot")))
-
-
-def _word(text: str) -> Hash32:
-    return Hash32(bytes.fromhex(text[2:]))
+    return GenesisRoots(*map(Hash32, _core.genesis(network)))

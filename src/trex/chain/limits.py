@@ -62,6 +62,8 @@ class CoreLimits:
     """Their size."""
     pool_account_transactions: int | None = None
     """Transactions of one account in the mempool."""
+    pool_account_queued: int | None = None
+    """Those of them that wait behind a nonce that is missing."""
     call_gas: int | None = None
     """Gas of one eth_call, eth_estimateGas or simulated call."""
     call_timeout_ms: int | None = None
@@ -74,3 +76,7 @@ class CoreLimits:
     """Logs in one eth_getLogs answer."""
     log_blocks: int | None = None
     """Blocks that one eth_getLogs may look through."""
+    dev_waiting_bytes: int | None = None
+    """Overwrites and unsigned transactions that wait for a devnet's next block."""
+    dev_snapshot_bytes: int | None = None
+    """Snapshots of a devnet, each with the overwrites that waited when it was made."""

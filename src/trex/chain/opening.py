@@ -43,6 +43,12 @@ def open_chain(
     )
 
 
+def core_limits() -> dict[str, int | None]:
+    """Return the core's own defaults of `CoreLimits`, by name; None is no limit."""
+    defaults: dict[str, int | None] = orjson.loads(_core.default_limits())
+    return defaults
+
+
 def signer() -> Signer:
     """Return the core's signing functions."""
     return _core

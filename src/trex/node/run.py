@@ -13,6 +13,7 @@ import orjson
 from trex.chain import limits as limits_module
 from trex.chain.assembly import Node
 from trex.chain.limits import CoreLimits, ServerLimits
+from trex.chain.opening import core_limits
 from trex.node.files import data_home
 from trex.node.logs import Terminal
 from trex.node.options import FILE, PATH, log_level_option, option, read_options, serving_options
@@ -78,8 +79,9 @@ def run(
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 def limits(as_json: bool) -> None:
     """List the limits that --limit sets, with their defaults."""
+    of_core = core_limits()
     rows = [
-        (field.name, field.default, meaning)
+        (field.name, of_core.get(field.name, field.default), meaning)
         for kind in (ServerLimits, CoreLimits)
         for field, meaning in zip(dataclasses.fields(kind), _meanings(kind), strict=True)
     ]
@@ -88,7 +90,7 @@ def limits(as_json: bool) -> None:
         click.echo(orjson.dumps(table, option=orjson.OPT_INDENT_2).decode())
         return
     for name, default, meaning in rows:
-        click.echo(f"{name:<26} {'core' if default is None else default!s:<12} {meaning}")
+        click.echo(f"{name:<26} {'none' if default is None else default!s:<12} {meaning}")
 
 
 def _meanings(kind: type) -> list[str]:

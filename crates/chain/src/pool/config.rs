@@ -3,6 +3,15 @@
 use alloy_primitives::{B256, U256};
 use trex_stf::{attributes::L1Origin, params::NetworkParams};
 
+/// Default of [`PoolConfig::max_transactions`].
+pub(crate) const MAX_TRANSACTIONS: usize = 200_000;
+/// Default of [`PoolConfig::max_bytes`].
+pub(crate) const MAX_BYTES: usize = 512 << 20;
+/// Default of [`PoolConfig::max_account_transactions`].
+pub(crate) const MAX_ACCOUNT_TRANSACTIONS: usize = 16_384;
+/// Default of [`PoolConfig::max_account_queued`].
+pub(crate) const MAX_ACCOUNT_QUEUED: usize = 1_024;
+
 /// Limits and rules of a pool. None of them is a rule of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolConfig {
@@ -42,11 +51,11 @@ impl PoolConfig {
     pub fn new(params: NetworkParams) -> Self {
         Self {
             params,
-            max_transactions: 200_000,
-            max_bytes: 512 << 20,
+            max_transactions: MAX_TRANSACTIONS,
+            max_bytes: MAX_BYTES,
             max_queued_percent: 25,
-            max_account_transactions: 16_384,
-            max_account_queued: 1_024,
+            max_account_transactions: MAX_ACCOUNT_TRANSACTIONS,
+            max_account_queued: MAX_ACCOUNT_QUEUED,
             max_transaction_bytes: 128 << 10,
             price_bump_percent: 10,
             min_tip_wei: 0,

@@ -6,7 +6,7 @@
 
 mod account;
 mod best;
-mod config;
+pub(crate) mod config;
 mod error;
 mod journal;
 mod ledger;

@@ -71,6 +71,9 @@ pub fn object<T: DeserializeOwned>(json: &str) -> Result<T, String> {
     serde_json::from_str(json).map_err(|error| error.to_string())
 }
 
+/// What geth calls bytes of any length.
+const BYTES: &str = "hexutil.Bytes";
+
 fn cannot(what: &str, into: &str) -> String {
     format!("json: cannot unmarshal {what} into Go value of type {into}")
 }
@@ -80,7 +83,10 @@ fn text<'t>(json: &'t str, into: &str) -> Result<&'t str, String> {
 }
 
 fn digits<'t>(json: &'t str, into: &str) -> Result<&'t str, String> {
-    let text = text(json, into)?;
+    digits_of(text(json, into)?, into)
+}
+
+fn digits_of<'t>(text: &'t str, into: &str) -> Result<&'t str, String> {
     if text.is_empty() {
         return Err(cannot("empty hex string", into));
     }
@@ -112,8 +118,22 @@ pub fn hash(json: &str) -> Result<B256, String> {
 
 /// Bytes of any length.
 pub fn bytes(json: &str) -> Result<Bytes, String> {
-    let digits = digits(json, "hexutil.Bytes")?;
-    hex::decode(digits).map(Bytes::from).map_err(|_| cannot("invalid hex string", "hexutil.Bytes"))
+    data(text(json, BYTES)?)
+}
+
+/// Bytes of any length, from a string that is no JSON any more. What is no 0x-prefixed hex is refused in
+/// geth's words.
+pub fn data(text: &str) -> Result<Bytes, String> {
+    let digits = digits_of(text, BYTES)?;
+    if digits.len() % 2 == 1 {
+        return Err(cannot("hex string of odd length", BYTES));
+    }
+    // The decoder would pass over a second prefix.
+    match digits.as_bytes().get(1) {
+        Some(b'x' | b'X') => Err(()),
+        _ => hex::decode(digits).map(Bytes::from).map_err(|_| ()),
+    }
+    .map_err(|()| cannot("invalid hex string", BYTES))
 }
 
 /// A quantity of 64 bits: hex, or a plain number.

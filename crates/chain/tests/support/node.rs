@@ -6,6 +6,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use trex_chain::{
     chain::{BuildOrder, Chain},
+    dev::DevLimits,
     network::Network,
     pool::PoolConfig,
     rpc::{self, limits::Limits},
@@ -49,6 +50,12 @@ impl Node {
     pub fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         Self { chain: open(&directory), nonce: 0, directory }
+    }
+
+    /// The same with other limits of development controls.
+    pub fn with_dev_limits(limits: DevLimits) -> Self {
+        let node = Self::new();
+        Self { chain: node.chain.with_dev_limits(limits), ..node }
     }
 
     /// Closes the chain and opens it again.
