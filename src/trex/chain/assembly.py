@@ -22,7 +22,7 @@ from trex.chain.rpc.dispatch import Dispatcher, Handler, Session
 from trex.chain.rpc.estimate import Estimates
 from trex.chain.rpc.filters import Filters
 from trex.chain.rpc.messages import SERVER_ERROR, method_not_found
-from trex.chain.rpc.server import Server
+from trex.chain.rpc.server import Respond, Server
 from trex.chain.rpc.subscriptions import Subscriptions
 from trex.chain.rpc.transactions import Transactions
 from trex.chain.service import Service, State
@@ -176,10 +176,26 @@ class Node:
         self.producer.mining = Mining(slots=False)
         return b"true"
 
-    def join(self, *services: Service, methods: Mapping[str, Handler] | None = None) -> None:
-        """Let further services run with this node, before it does; they stop after the server."""
+    def join(
+        self,
+        *services: Service,
+        methods: Mapping[str, Handler] | None = None,
+        routes: Mapping[str, Respond] | None = None,
+        heads: Callable[[Sealed], None] | None = None,
+    ) -> None:
+        """Let further services run with this node, before it does; they stop after the server.
+
+        Args:
+            services: in the order in which they stop.
+            methods: of JSON-RPC, by name; before those of the same name.
+            routes: paths of the server that answer GET.
+            heads: called on the loop with each new head.
+        """
         self.services = (self.server, *services, *self.services[1:])
         self.methods.update(methods or {})
+        self.server.routes.update(routes or {})
+        if heads is not None:
+            self.producer.listeners.append(heads)
 
     def paused(self) -> AbstractAsyncContextManager[None]:
         """Hold the making of blocks while something else changes the chain."""
@@ -187,8 +203,9 @@ class Node:
 
     def advanced(self, head: Sealed) -> None:
         """Tell subscribers of blocks that came from elsewhere."""
-        self.subscriptions.sealed(head)
         self.metrics.at(head)
+        for listener in self.producer.listeners:
+            listener(head)
 
     def rewound(self, head: Sealed) -> None:
         """Tell subscribers and filters that the chain went back."""

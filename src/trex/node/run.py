@@ -17,6 +17,7 @@ from trex.chain.opening import core_limits
 from trex.node.files import data_home
 from trex.node.logs import Terminal
 from trex.node.options import FILE, PATH, log_level_option, option, read_options, serving_options
+from trex.node.roles import read_key
 from trex.node.serving import serve
 from trex.node.settling import L1Options, l1_options, settling
 from trex.types.network_file import NetworkFileError, read_network
@@ -42,6 +43,8 @@ def run(
     beacon: tuple[str, ...],
     blob_folder: Path | None,
     sequencer: str | None,
+    feed: tuple[str, ...],
+    feed_key: Path | None,
     l1_confirmations: int,
     origin_depth: int,
     **shared: Any,
@@ -55,7 +58,17 @@ def run(
         known = read_network(text)
     except NetworkFileError as error:
         raise click.ClickException(f"{network}: {error}") from error
-    settlement = L1Options(role, l1, beacon, blob_folder, sequencer, l1_confirmations, origin_depth)
+    settlement = L1Options(
+        role=role,
+        l1=l1,
+        beacon=beacon,
+        blob_folder=blob_folder,
+        sequencer=sequencer,
+        feeds=feed,
+        feed_key=bytes(read_key(feed_key).key) if feed_key else None,
+        confirmations=l1_confirmations,
+        origin_depth=origin_depth,
+    )
     settlement.check(known)
     path = datadir or data_home() / (known.name if role == "sequencer" else f"{known.name}-{role}")
 

@@ -12,8 +12,11 @@ import click
 
 from trex.chain.assembly import Node
 from trex.chain.core import SettledCore
-from trex.node.options import PATH, option
+from trex.node.options import FILE, PATH, option
 from trex.settlement.driver import Driver, Following, settlement_of
+from trex.settlement.feed.message import Signatures
+from trex.settlement.feed.reader import FeedReader
+from trex.settlement.feed.server import Feed
 from trex.settlement.l1.blobs import BeaconBlobs, Blobs, BlobSource, FolderBlobs
 from trex.settlement.l1.endpoint import Endpoint
 from trex.settlement.l1.errors import L1RefusedError, L1UnavailableError
@@ -22,7 +25,9 @@ from trex.settlement.progress import DriverMetrics
 from trex.settlement.relay import SequencerRelay
 from trex.settlement.rpc import SettlementMethods
 from trex.settlement.selection import OriginSelection
+from trex.settlement.watch import sequencer_at
 from trex.types.network import Network
+from trex.types.primitives import Address
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +52,10 @@ class L1Options:
     """Blobs as files, asked before beacon nodes."""
     sequencer: str | None = None
     """Where a verifier sends transactions."""
+    feeds: tuple[str, ...] = ()
+    """Nodes whose feed of unsafe blocks is followed."""
+    feed_key: bytes | None = None
+    """The sequencer's key: signs the feed."""
     confirmations: int = 0
     """L1 blocks above one before it is read."""
     origin_depth: int = 4
@@ -91,6 +100,12 @@ def l1_options(command: F) -> F:
             option("--beacon", multiple=True, metavar="URL", help="Beacon node or archive that has blobs."),
             option("--blob-folder", type=PATH, help="Folder of blobs, asked before beacon nodes."),
             option("--sequencer", metavar="URL", help="Node that a verifier sends transactions to."),
+            option("--feed", multiple=True, metavar="URL", help="Node whose newest blocks are taken."),
+            option(
+                "--feed-key",
+                type=FILE,
+                help="File with the sequencer's key: signs the feed.",
+            ),
             option(
                 "--l1-confirmations",
                 type=click.IntRange(0),
@@ -154,10 +169,33 @@ async def settling(
             host=node,
             metrics=DriverMetrics(node.metrics.registry),
         )
+        methods = SettlementMethods(driver, options.role)
         if options.role == "verifier":
             sequencer = Endpoint(options.sequencer, session) if options.sequencer else None
             node.transactions.relay = SequencerRelay(sequencer)
         else:
             node.producer.l1 = OriginSelection(driver, options.origin_depth).view
-        node.join(driver, methods=SettlementMethods(driver, options.role).table())
+        if options.feed_key is not None or options.feeds:
+            signatures = Signatures(network.chain_id, options.feed_key)
+            feed = Feed(chain, signatures, registry=node.metrics.registry)
+            node.join(feed, routes={"/feed": feed.serve}, heads=feed.sealed)
+            if options.feeds:
+                follower = FeedReader(
+                    chain,
+                    node,
+                    options.feeds,
+                    session,
+                    signatures,
+                    lambda: _sequencer(driver),
+                    registry=node.metrics.registry,
+                )
+                methods.feed = follower.status
+                node.join(follower)
+        node.join(driver, methods=methods.table())
         yield driver
+
+
+async def _sequencer(driver: Driver) -> Address:
+    """Return who signs the feed, as L1 has it now (FED-004)."""
+    heads = driver.l1_heads or await driver.reader.heads()
+    return await sequencer_at(driver.reader, driver.contracts.inbox, heads.latest)

@@ -147,3 +147,12 @@ async def deposits_at(reader: L1Reader, portal: Address, block: L1Block) -> tupl
     answer = await reader.call(portal, kind.call("depositsAt", block.number), block)
     count, accumulator = kind.result("depositsAt", answer)
     return count, Hash32(accumulator)
+
+
+async def sequencer_at(reader: L1Reader, inbox: Address, block: L1Block) -> Address:
+    """Return the account that may append at the end of a block: the sequencer set's id (INB-031)."""
+    kind, set_ = contract("Inbox"), contract("SoleSequencer")
+    (at,) = kind.result("sequencerSet", await reader.call(inbox, kind.call("sequencerSet"), block))
+    address = Address(bytes.fromhex(at[2:]))
+    (name,) = set_.result("id", await reader.call(address, set_.call("id"), block))
+    return Address(name[12:])

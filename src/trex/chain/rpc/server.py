@@ -83,6 +83,8 @@ class Server(Service):
         """Bytes of long answers being sent."""
         self.fronts: set[Front] = set()
         """Connections that have asked for nothing but plain requests."""
+        self.routes: dict[str, Respond] = {}
+        """Further paths that answer GET; to be set before the server opens."""
         self.heads: dict[bytes, Head] = {}
         """Heads of requests that came before."""
         self._backlog = Backlog()
@@ -101,6 +103,8 @@ class Server(Service):
         app.router.add_options("/", self._options)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/health", self._health)
+        for path, respond in self.routes.items():
+            app.router.add_get(path, respond)
         app.on_response_prepare.append(self._allow_origin)
         self._runner = web.AppRunner(
             app,
