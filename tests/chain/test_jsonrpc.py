@@ -12,6 +12,7 @@ from tests.chain.conftest import Client, Start
 from tests.chain.small_chain import SmallChain, sha
 
 from trex.chain.limits import ServerLimits
+from trex.chain.rpc import dispatch
 from trex.chain.rpc.access import Access, make_token
 
 
@@ -209,6 +210,34 @@ async def test_admin_methods_want_a_token(start: Start) -> None:
 async def test_admin_methods_do_not_exist_without_secret(client: Client) -> None:
     assert (await client.error("admin_stopProduction"))["code"] == -32601
     assert (await client.raw(orjson.dumps(ask()), Authorization="Bearer x"))[0] == 401
+
+
+async def test_calls_that_hold_the_loop_up_go_to_threads_for_a_while(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What took the processor counts, not what passed while others had it."""
+    client = await start()
+    dispatcher = client.node.server.dispatcher
+    body = orjson.dumps(ask(method="eth_call", params=[{}]))
+
+    def waits(*_: object) -> bytes:
+        time.sleep(dispatch.BRIEF_S * 3)
+        return b'"0x"'
+
+    def works(*_: object) -> bytes:
+        until_s = time.thread_time() + dispatch.BRIEF_S * 2
+        while time.thread_time() < until_s:
+            pass
+        return b'"0x"'
+
+    monkeypatch.setattr(client.chain, "brief", waits)
+    assert dispatcher.at_once(body) is not None
+    assert dispatcher.at_once(body) is not None
+    monkeypatch.setattr(client.chain, "brief", works)
+    monkeypatch.setattr(dispatch, "BRIEF_REST", 1e9)
+    assert dispatcher.at_once(body) is not None
+    assert dispatcher.at_once(body) is None
+    assert await client.call("eth_call", {}) == "0x"
 
 
 async def test_health_and_metrics(client: Client) -> None:

@@ -83,6 +83,9 @@ BRIEF = frozenset(
 )
 """Methods that are mostly as quick: the core answers them on the loop when it can do so within `BRIEF_S`."""
 BRIEF_S = 0.002
+"""Of this thread's own time. Of time that passes, in which others may have had the processor, a tenth counts."""
+BRIEF_REST = 20
+"""After one that took longer, such calls go to threads for so many times as long."""
 AT_ONCE_BYTES = 4096
 """Longer messages are not looked at on the loop before they get a task."""
 
@@ -314,7 +317,7 @@ class Dispatcher:
             return None
         if light:
             return self._ask(call)
-        started = time.perf_counter()
+        started, worked = time.perf_counter(), time.thread_time()
         if started < self._brief_again:
             return None
         outcome: bytes | RpcError | None
@@ -322,10 +325,10 @@ class Dispatcher:
             outcome = guarded(self.core.brief, call.method, orjson.dumps(call.params))
         except Exception as error:
             outcome = as_rpc_error(error, call.method)
-        ended = time.perf_counter()
-        if ended - started > BRIEF_S:
-            # Whoever asks for such calls must not have the loop: a hundredth of the time at most.
-            self._brief_again = ended + 100 * (ended - started)
+        ended, worked = time.perf_counter(), time.thread_time() - worked
+        worked = max(worked, (ended - started) / 10)
+        if worked > BRIEF_S:
+            self._brief_again = ended + BRIEF_REST * worked
         if outcome is not None:
             self.metrics.called(call.method, ended - started, isinstance(outcome, RpcError))
         return outcome
