@@ -63,6 +63,8 @@ def read_config(text: str, folder: Path) -> Config:
         found["chains"] = {
             int(chain): _chain(int(chain), told) for chain, told in document.pop("chains", {}).items()
         }
+        if "policies" in document:
+            found["policies"] = folder / document.pop("policies")
         keys = _keys(document.pop("keys", {}), folder)
         if document:
             raise ConfigError(f"unknown: {', '.join(sorted(document))}")

@@ -10,16 +10,19 @@ from typing import Any
 
 import aiohttp
 
-from trex.gateway import audit, challenges, sessions, sign_in
+from trex.gateway import audit, challenges, outbox, sessions, sign_in
 from trex.gateway.attest import Attestor, LocalAttestor
+from trex.gateway.attestations import PUBLISH
 from trex.gateway.errors import Fault, GatewayError
-from trex.gateway.keys import Keys
+from trex.gateway.keys import Keys, account_of
 from trex.gateway.limits import Limiter
 from trex.gateway.nullify import KeyHolder, Sealer, SoleKeyHolder
+from trex.gateway.policies import load_offers
 from trex.gateway.relayer import Relayer
 from trex.gateway.settings import Settings
 from trex.gateway.store.database import Database
 from trex.passport.client import PersonaClient
+from trex.passport.contracts import TERMS_OF
 from trex.passport.keys import Key
 from trex.rpc.endpoint import Endpoint
 
@@ -54,6 +57,8 @@ class Gateway:
         self.clock = clock
         self.state = State.STARTING
         self.database = Database(settings.database)
+        publisher = account_of(keys.relayer)
+        self.offers = load_offers(settings.policies, publisher) if settings.policies else {}
         self.requests = Limiter(settings.requests)
         self.costly = Limiter(settings.costly)
         self._open = AsyncExitStack()
@@ -86,9 +91,35 @@ class Gateway:
         self.relayer = Relayer(
             self.database, self.client, self.keys.relayer, self.attestors, lambda: self.now_s
         )
+        await self._publish()
         self._work = asyncio.create_task(self.relayer.run())
         self._open.push_async_callback(self._end_work)
         self.state = State.RUNNING
+
+    async def _publish(self) -> None:
+        """Publish policies that the chain does not know yet (BDG-001)."""
+        at = self.settings.contracts.policies
+        for offer in self.offers.values():
+            (terms,) = await self.client.ask((at, TERMS_OF, (offer.id,)))
+            if terms[1]:
+                continue
+            data = PUBLISH.call(
+                offer.policy.document_hash,
+                len(offer.policy.levels),
+                offer.evidence_class,
+                offer.policy.name,
+                f"{self.settings.public_url}/v1/policies/{offer.slug}",
+            )
+            async with self.database.transaction() as tx:
+                await outbox.enqueue(
+                    tx,
+                    outbox.JobKind.RELAY,
+                    {"to": at.hex(), "data": data.hex()},
+                    passport=0,
+                    owner=offer.id,
+                    now_s=self.now_s,
+                    once=f"publish {offer.id.hex()}",
+                )
 
     async def _end_work(self) -> None:
         self.relayer.stop()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from trex.gateway.limits import Rate
@@ -27,6 +28,8 @@ class Settings:
     """Persona contracts of that chain."""
     chains: Mapping[int, EvmChain] = field(default_factory=dict)
     """Chains whose facts policies may ask for, by id."""
+    policies: Path | None = None
+    """Folder of the policies that badges can be asked under; None for none."""
     solana: tuple[str, ...] = ()
     """Endpoints of Solana."""
     ipfs_gateway: str = ""

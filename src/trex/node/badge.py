@@ -10,8 +10,9 @@ import aiohttp
 import click
 import orjson
 
+from trex.badges.answer import decision_json
 from trex.badges.catalogue import CATALOGUE, ValueKind
-from trex.badges.evaluate import Finding, PolicyDecision, evaluate
+from trex.badges.evaluate import Finding, evaluate
 from trex.badges.explain import explain as explanation
 from trex.badges.observation import Observation, check_key
 from trex.badges.policy import MAX_POLICY_BYTES, Policy, PolicyError, read_policy
@@ -178,29 +179,6 @@ async def _ask(
     async with aiohttp.ClientSession() as session:
         sources = {chain.chain_id: EvmSource(chain, session) for chain in chains}
         return await observe(policy.checks(), sources, wallets, now_s)
-
-
-def decision_json(policy: Policy, decision: PolicyDecision) -> dict[str, Any]:
-    """Write a decision as the JSON that `--json` shows."""
-    return {
-        "outcome": decision.outcome.value,
-        "policyHash": f"0x{policy.document_hash.hex()}",
-        "level": decision.level,
-        "possibleLevel": decision.possible_level,
-        "points": decision.points,
-        "expiresAtS": decision.expires_at_s,
-        "recheckAtS": decision.recheck_at_s,
-        "levels": [{"level": level.level, **_finding_json(level.finding)} for level in decision.levels],
-    }
-
-
-def _finding_json(finding: Finding) -> dict[str, Any]:
-    return {
-        "outcome": finding.outcome.value,
-        "code": finding.reason.code,
-        "reason": finding.reason.message,
-        "parts": [_finding_json(part) for part in finding.parts],
-    }
 
 
 def _tree(finding: Finding, depth: int) -> Iterator[str]:

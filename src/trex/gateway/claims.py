@@ -1,0 +1,150 @@
+"""zkTLS claims of passports: the message handed out, the judging, and the answers to a policy's checks."""
+
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from trex.badges.observation import Observation
+from trex.badges.policy import CheckCondition
+from trex.gateway import audit, challenges
+from trex.gateway.errors import Fault, GatewayError
+from trex.gateway.people import AccountOf, LinkedAccount
+from trex.gateway.service import Gateway
+from trex.gateway.sign_in import key_name
+from trex.gateway.store.schema import claims
+from trex.passport.keys import Key
+from trex.types.primitives import Hash32
+from trex.validators.zktls.observe import observations
+from trex.validators.zktls.provider import Provider, ProviderError, provider_by_id
+from trex.validators.zktls.template import Binding, binding_message
+from trex.validators.zktls.verdict import Verdict, VerdictWord
+from trex.validators.zktls.verify import Request, judge_claim
+
+BINDING_S = 3_600
+"""How long a message that was handed out counts."""
+_ASKED = "zktls"
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """What a passport's claims answer."""
+
+    observations: dict[Hash32, Observation]
+    """By check."""
+    accounts: list[AccountOf]
+    """Accounts that the claims are about."""
+
+
+def provider_of(name: str) -> Provider:
+    """Return a provider.
+
+    Raises:
+        GatewayError: there is none of that name.
+    """
+    try:
+        return provider_by_id(name)
+    except ProviderError as error:
+        raise GatewayError(Fault.NOT_FOUND, str(error)) from error
+
+
+async def ask(gateway: Gateway, passport: int, provider: str) -> str:
+    """Hand out the message that a claim of this passport for this provider must carry (ZKT-041)."""
+    provider_of(provider)
+    contracts = gateway.settings.contracts
+    number = Hash32(passport.to_bytes(32))
+    message = binding_message(
+        contracts.chain_id, contracts.passport, number, provider, Hash32(secrets.token_bytes(32))
+    )
+    payload = {"passport": passport, "provider": provider, "message": message, "issuedAtS": gateway.now_s}
+    async with gateway.database.transaction() as tx:
+        await challenges.hand_out(
+            tx, _ASKED, payload, gateway.now_s, BINDING_S, name=message.rpartition(":")[2].removeprefix("0x")
+        )
+    return message
+
+
+async def take(
+    gateway: Gateway,
+    signer: Key,
+    passport: int,
+    provider_name: str,
+    message: str,
+    proof: dict[str, Any],
+    known: list[LinkedAccount],
+) -> Verdict:
+    """Judge a claim and keep it sealed if it is accepted.
+
+    Raises:
+        GatewayError: the message was not handed out for this, or was used; or the claim is not accepted.
+    """
+    provider = provider_of(provider_name)
+    nonce = message.rpartition(":")[2].removeprefix("0x")
+    async with gateway.database.transaction() as tx:
+        asked = await challenges.take(tx, _ASKED, nonce, gateway.now_s)
+    if (asked["passport"], asked["provider"], asked["message"]) != (passport, provider_name, message):
+        raise GatewayError(Fault.EXPIRED, "that message was handed out for something else")
+    binding = Binding(message, asked["issuedAtS"])
+    account = _handle(known, provider.platform)
+    document = orjson.dumps(proof)
+    request = Request(gateway.now_s, gateway.settings.trusted_attestors, provider, binding, account)
+    verdict = judge_claim(document, request)
+    if verdict.word is not VerdictWord.ACCEPTED or verdict.identifier is None:
+        why = next((one for one in verdict.reasons if one.outcome != "granted"), None)
+        fault = Fault.REFUSED if verdict.word is VerdictWord.REFUSED else Fault.UNDECIDED
+        raise GatewayError(fault, f"{why.rule} {why.code}" if why else "no value")
+    kept = {"proof": proof, "message": message, "issuedAtS": asked["issuedAtS"], "account": account}
+    sealed = gateway.sealer.seal(orjson.dumps(kept), "claim")
+    async with gateway.database.transaction() as tx:
+        dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
+        stored = dialect.insert(claims).values(
+            identifier=verdict.identifier,
+            passport=passport,
+            provider=provider_name,
+            sealed=sealed,
+            judged_s=gateway.now_s,
+        )
+        new = stored.on_conflict_do_nothing().returning(claims.c.identifier)
+        if (await tx.execute(new)).scalar_one_or_none() is None:
+            raise GatewayError(Fault.CONFLICT, "this claim has served already")
+        subject = f"passport {passport} {provider_name}"
+        await audit.record(tx, gateway.now_s, key_name(signer), "claim", subject, "accepted")
+    return verdict
+
+
+async def observations_of(
+    gateway: Gateway, passport: int, checks: Collection[CheckCondition], known: list[LinkedAccount]
+) -> Proved:
+    """Answer the `zktls.` checks of a policy from the newest claims of a passport, judged anew."""
+    proved = Proved({}, [])
+    for name in sorted({one.parameters["provider"] for one in checks if one.validator.startswith("zktls.")}):
+        mine = (claims.c.passport == passport, claims.c.provider == name)
+        asked = select(claims).where(*mine).order_by(claims.c.judged_s.desc()).limit(1)
+        async with gateway.database.transaction() as tx:
+            row = (await tx.execute(asked)).one_or_none()
+        if row is None:
+            continue
+        kept = orjson.loads(gateway.sealer.open(bytes(row.sealed), "claim"))
+        provider = provider_of(name)
+        # As of when it was taken: a policy's own `maxAgeS` says how old it may be.
+        request = Request(
+            int(row.judged_s),
+            gateway.settings.trusted_attestors,
+            provider,
+            Binding(kept["message"], kept["issuedAtS"]),
+            _handle(known, provider.platform) or kept["account"],
+        )
+        verdict = judge_claim(orjson.dumps(kept["proof"]), request)
+        proved.observations.update(observations(verdict, provider, int(row.judged_s)))
+        if verdict.value is not None and verdict.value.account:
+            same = [one.account for one in known if one.account.platform == provider.platform]
+            proved.accounts.extend(same[:1])
+    return proved
+
+
+def _handle(known: list[LinkedAccount], platform: str) -> str | None:
+    return next((one.account.handle for one in known if one.account.platform == platform), None)

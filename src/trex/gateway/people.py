@@ -1,0 +1,148 @@
+"""What a passport has: wallets and accounts, and the nullifiers that stand for them (GTW-040)."""
+
+import secrets
+from dataclasses import dataclass
+
+import orjson
+from eth_abi.abi import encode
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from trex.gateway import outbox
+from trex.gateway.attestations import Binding
+from trex.gateway.nullify import nullifier_of
+from trex.gateway.outbox import JobKind
+from trex.gateway.relayer import payload_of
+from trex.gateway.service import Gateway
+from trex.gateway.store.schema import accounts
+from trex.passport.keys import Key, KeyKind
+from trex.types.network_file import keccak256
+from trex.types.primitives import Hash32
+
+WALLET = "wallet"
+"""Scope of wallets' nullifiers."""
+MAX_NULLIFIERS = 8
+"""A grant names no more (BDG-011)."""
+PLATFORMS = {KeyKind.EVM: "evm", KeyKind.ED25519: "solana", KeyKind.PASSKEY: "passkey"}
+"""How wallets are named in nullifiers."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountOf:
+    """An account at a platform, as a platform or wallet showed it."""
+
+    platform: str
+    """Such as `github`; `evm` or `solana` for wallets."""
+    id: str
+    """What the platform calls it for ever; a wallet's address or key in hexadecimal digits."""
+    handle: str
+    """What people call it; may change."""
+
+    @property
+    def scope(self) -> str:
+        """What its nullifier counts."""
+        return WALLET if self.platform in PLATFORMS.values() else f"account/{self.platform}"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedAccount:
+    """An account with what the chain knows it by."""
+
+    account: AccountOf
+    """Private."""
+    nullifier: Hash32
+    """Public."""
+    linked_s: int
+    """Unix time in seconds."""
+    checked_s: int
+    """When control was last shown, Unix time in seconds."""
+    key: Key | None = None
+    """Of a private link."""
+
+
+def account_of_key(key: Key) -> AccountOf:
+    """Name a wallet as an account."""
+    return AccountOf(PLATFORMS[key.kind], key.data.hex(), "")
+
+
+async def linked(gateway: Gateway, passport: int) -> list[LinkedAccount]:
+    """Every account that was linked through this gateway, oldest first."""
+    asked = select(accounts).where(accounts.c.passport == passport).order_by(accounts.c.linked_s)
+    async with gateway.database.transaction() as tx:
+        rows = (await tx.execute(asked)).all()
+    found = []
+    for row in rows:
+        told = orjson.loads(gateway.sealer.open(bytes(row.sealed), "account"))
+        key = Key(KeyKind(told["keyKind"]), bytes.fromhex(told["id"])) if told.get("keyKind") else None
+        account = AccountOf(told["platform"], told["id"], told["handle"])
+        found.append(
+            LinkedAccount(account, Hash32(bytes(row.nullifier)), int(row.linked_s), int(row.checked_s), key)
+        )
+    return found
+
+
+async def remember(
+    tx: AsyncConnection, gateway: Gateway, passport: int, account: AccountOf, key: Key | None = None
+) -> Hash32:
+    """Keep an account, sealed, as this passport's, and return its nullifier."""
+    nullifier = await nullifier_of(
+        tx, gateway.key_holder, gateway.sealer, account.platform, account.id, account.scope
+    )
+    told: dict[str, str | int] = {"platform": account.platform, "id": account.id, "handle": account.handle}
+    told["keyKind"] = int(key.kind) if key else 0
+    sealed = gateway.sealer.seal(orjson.dumps(told), "account")
+    dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
+    new = {"passport": passport, "sealed": sealed, "checked_s": gateway.now_s}
+    asked = dialect.insert(accounts).values(
+        nullifier=nullifier, scope=account.scope, linked_s=gateway.now_s, **new
+    )
+    await tx.execute(asked.on_conflict_do_update(index_elements=["nullifier"], set_=new))
+    return nullifier
+
+
+async def bind(
+    tx: AsyncConnection,
+    gateway: Gateway,
+    passport: int,
+    account: AccountOf,
+    owner: Hash32,
+    *,
+    attested_s: int,
+    epoch: int,
+    after: int | None = None,
+    key: Key | None = None,
+) -> tuple[Hash32, int]:
+    """Queue the binding of an account to a passport; return nullifier and job (PAS-041).
+
+    Args:
+        tx: of what asks for it.
+        gateway: whose keys.
+        passport: whose account it is.
+        account: which; control of it was shown just now.
+        owner: key that may see the job.
+        attested_s: time of the newest block.
+        epoch: of k, as the chain has it.
+        after: job that must be on its way first.
+        key: of a private link: the binding commits to it, hidden by a salt that is kept sealed.
+    """
+    nullifier = await remember(tx, gateway, passport, account, key)
+    commitment = Hash32(bytes(32))
+    if key is not None:
+        salt = secrets.token_bytes(32)
+        commitment = keccak256(encode(["uint256", "bytes32", "bytes32"], [passport, key.id, salt]))
+    binding = Binding(
+        passport, nullifier, keccak256(account.scope.encode()), commitment, epoch, attested_s, 0
+    )
+    payload = payload_of(binding)
+    job = await outbox.enqueue(
+        tx,
+        JobKind.BIND,
+        payload,
+        passport=passport,
+        owner=owner,
+        now_s=gateway.now_s,
+        once=f"bind {nullifier.hex()} {passport} {attested_s}",
+        after=after,
+    )
+    return nullifier, job
