@@ -36,6 +36,8 @@ from trex import _core  # noqa: TID251  (the bound is that of the core alone)
 LATENCY_SHARES = {0.1: "a tenth", 0.5: "half", 0.9: "nine tenths"}
 LATENCY_S = 3.0
 SETTLE_S = 1.5
+IDLE_S = 3.0
+"""Before reads: by then the newest block is an empty one everywhere, so that all answer the same."""
 GOAL = 3
 DEVNET_CHAIN_ID = 1962
 RECOVERY_GROUP = 2000
@@ -83,6 +85,7 @@ def measure(system: System, code: str, count: int) -> Figures:
                 f" p99 {waits[share].p99_ms:.0f} ms"
             )
             time.sleep(SETTLE_S)
+        time.sleep(IDLE_S)
         balance = {"to": token, "data": "0x" + BALANCE_SELECTOR + word(accounts[1].address)}
         call_per_s = reads(running, "eth_call", balance, "latest")
         block_per_s = reads(running, "eth_getBlockByNumber", "latest", False)
