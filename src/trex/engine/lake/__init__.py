@@ -1,0 +1,1 @@
+"""The lake: from facts to the features of a persona."""

@@ -1,0 +1,1 @@
+"""From the sentence somebody means to the people it means."""
