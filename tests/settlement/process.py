@@ -75,6 +75,21 @@ async def node_process(
             await process.wait()
 
 
+@asynccontextmanager
+async def role_process(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run a command that works until it is told to end."""
+    process = await asyncio.create_subprocess_exec(
+        *command(*arguments), stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL
+    )
+    try:
+        yield process
+        assert process.returncode is None, f"{' '.join(arguments)} ended with {process.returncode}"
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
+
+
 async def refused(network: Path, datadir: Path, *options: str) -> str:
     """Start a node that must not start; return what it says."""
     process = await asyncio.create_subprocess_exec(

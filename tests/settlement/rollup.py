@@ -15,6 +15,7 @@ from tests.settlement.test_deploy import ACCOUNTS, DEVNET, TIMING
 from trex.chain.opening import open_chain
 from trex.settlement.contracts import contract
 from trex.settlement.deploy import deploy, plan, section, with_origin
+from trex.settlement.deployment import Accounts, Timing
 from trex.settlement.driver import Driver, Following, Host
 from trex.settlement.kzg import Sidecar, make_sidecar
 from trex.settlement.l1.blobs import BeaconBlobs, Blobs
@@ -137,7 +138,9 @@ class Rollup:
 
 
 @asynccontextmanager
-async def rollup(*options: str, retries: Retries = QUICK) -> AsyncIterator[Rollup]:
+async def rollup(
+    *options: str, retries: Retries = QUICK, accounts: Accounts = ACCOUNTS, timing: Timing = TIMING
+) -> AsyncIterator[Rollup]:
     """Run anvil with a network's contracts."""
     async with anvil(*options) as node, aiohttp.ClientSession() as session:
         await node.mine(3)
@@ -145,7 +148,7 @@ async def rollup(*options: str, retries: Retries = QUICK) -> AsyncIterator[Rollu
         pricing = Pricing(poll_s=0.02)
         operator, sequencer = (Sender(reader, account_of(key), pricing=pricing) for key in KEYS[:2])
         document = await with_origin(reader, DEVNET, 2)
-        made = await deploy(operator, plan(document, ACCOUNTS, TIMING))
+        made = await deploy(operator, plan(document, accounts, timing))
         contracts = Contracts(made.contracts["inbox"], made.contracts["portal"])
         start = Mark(await reader.block(2))
         text = json.dumps({**document, "l1": section(made)}).encode()

@@ -43,7 +43,6 @@ interface IPortal is IDepositMeter, IDepositQueue {
     error OptimismPortal_InvalidDisputeGame();
     error OptimismPortal_InvalidMerkleProof();
     error OptimismPortal_InvalidOutputRootProof();
-    error OptimismPortal_InvalidProofTimestamp();
     error OptimismPortal_InvalidRootClaim();
     error OptimismPortal_NoReentrancy();
     error OptimismPortal_ProofNotOldEnough();

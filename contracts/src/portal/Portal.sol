@@ -140,9 +140,7 @@ contract Portal is IPortal, DepositQueue, DepositMeter {
         if (finalizedWithdrawals[withdrawalHash]) revert OptimismPortal_AlreadyFinalized();
         ProvenWithdrawal memory proven = provenWithdrawals[withdrawalHash][proofSubmitter];
         if (proven.timestamp == 0) revert OptimismPortal_Unproven();
-        IDisputeGame game = IDisputeGame(proven.disputeGameProxy);
-        if (proven.timestamp <= game.createdAt()) revert OptimismPortal_InvalidProofTimestamp();
-        if (game.status() == GameStatus.CHALLENGER_WINS) {
+        if (IDisputeGame(proven.disputeGameProxy).status() == GameStatus.CHALLENGER_WINS) {
             revert OptimismPortal_InvalidRootClaim(); // before all waits: who has to prove again hears it at once
         }
         if (block.timestamp - proven.timestamp <= proofMaturityDelaySeconds) {
@@ -222,7 +220,6 @@ contract Portal is IPortal, DepositQueue, DepositMeter {
         if (!anchorStateRegistry.isGameProper(address(game))) revert OptimismPortal_ImproperDisputeGame();
         if (!anchorStateRegistry.isGameRespected(address(game))) revert OptimismPortal_InvalidDisputeGame();
         if (game.status() == GameStatus.CHALLENGER_WINS) revert OptimismPortal_InvalidDisputeGame();
-        if (block.timestamp <= game.createdAt()) revert OptimismPortal_InvalidProofTimestamp();
     }
 
     /// @dev Whether the message passer has recorded a withdrawal: its slot holds 1 (PTL-031).
