@@ -1,9 +1,10 @@
 """A rollup to test against: a real L1 with the contracts, a node that makes blocks, a reader of L1."""
 
 import asyncio
+import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,7 @@ from trex.settlement.deployment import Timing
 from trex.settlement.driver import Driver
 from trex.settlement.inbox import ZERO, PostedBatch
 from trex.settlement.l1.blobs import BeaconBlobs, Blobs
+from trex.settlement.l1.errors import L1Error
 from trex.settlement.l1.reader import L1Reader, Retries
 from trex.settlement.l1.sender import Pricing, Sender
 from trex.settlement.l1.transaction import Intent, account_of
@@ -39,6 +41,7 @@ from trex.types.network import Network
 from trex.types.network_file import read_network
 from trex.types.primitives import Gas, Wei
 
+QUICK = Retries(budget_s=2.0, first_wait_s=0.02)
 PATIENT = Retries(budget_s=20.0, first_wait_s=0.02)
 PRICING = Pricing(longest_wait_s=5.0, poll_s=0.05)
 AT_ONCE = Policy(target_age_s=0.0, max_age_s=0.0)
@@ -54,6 +57,8 @@ TIMING = Timing(
 EXTRA = {"maxDriftS": 10_000_000, "sequencingWindowS": 20_000, "blobUpdateFraction": 11_684_671}
 CHAIN = 1962
 WAIT_S = 120.0
+RECIPIENT = b"\x55" * 20
+"""Of all transfers."""
 GAS_PRICE = 10**10
 
 
@@ -96,7 +101,30 @@ class Sequencing:
         options = {"now": later, "poll_s": 0.1, **options}
         return Batcher(target, reader, self.source(), carrier, policy=policy, **options)
 
-    def transfer(self, user: int = 0, count: int = 1) -> list[str]:
+    async def all_on_l1(self, *outcomes: str) -> "ReadBack":
+        """Check that L1 has exactly the sequencer's blocks, each once.
+
+        Args:
+            outcomes: how batches may read besides as batches.
+        """
+        head = self.chain.head().number
+        back = await self.read_back()
+        assert back.hashes == [block_hash(self.chain, number) for number in range(head + 1)]
+        assert set(back.outcomes) <= {"batch", *outcomes}
+        return back
+
+    async def post_all(self, batcher: Batcher) -> None:
+        """Let a batcher work until L1 has all blocks and the node has read them."""
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                await self.followed()
+                with contextlib.suppress(L1Error):
+                    await batcher.step()
+                await self.followed()
+                if self.chain.l1_heads()[0] == self.chain.head().number:
+                    return
+
+    def transfer(self, user: int = 3, count: int = 1) -> list[str]:
         """Put transfers into the mempool."""
         first = self.nonces.get(user, 0)
         self.nonces[user] = first + count
@@ -127,7 +155,7 @@ class Sequencing:
                     return
                 await asyncio.sleep(0.02)
 
-    async def block(self, transactions: int = 1, user: int = 0) -> int:
+    async def block(self, transactions: int = 1, user: int = 3) -> int:
         """Make a block of now on L1's clock; return its number."""
         if transactions:
             self.transfer(user, transactions)
@@ -197,7 +225,7 @@ def transfer(user: int, nonce: int) -> str:
         "chainId": hex(CHAIN),
         "type": "0x2",
         "nonce": hex(nonce),
-        "to": "0x" + (user + 1).to_bytes(20, "big").hex(),
+        "to": "0x" + RECIPIENT.hex(),
         "value": hex(nonce + 1),
         "gas": hex(21_000),
         "maxFeePerGas": hex(GAS_PRICE),
@@ -251,6 +279,15 @@ async def sequencing(
                     await running
         finally:
             chain.close()
+
+
+async def until(reached: Callable[[], bool]) -> None:
+    """Wait until something holds."""
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            if reached():
+                return
+            await asyncio.sleep(0.05)
 
 
 def later() -> float:

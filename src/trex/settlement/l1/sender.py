@@ -33,6 +33,8 @@ UNDERPRICED = ("underpriced", "fee too low", "less than block", "replacement")
 """Words by which they ask for more."""
 RESERVED = ("already reserved",)
 """Words by which they say that the account has transactions in the pool of the other kind."""
+ROOM_TO_RAISE = 8
+"""A first offer is at most this part of the highest priority fee: three doublings are left."""
 FATE_POLLS = 5
 """How often receipts are asked for once the nonce is used."""
 MOST = Fees(max_fee_wei=Wei(500 * 10**9), priority_fee_wei=Wei(50 * 10**9), blob_fee_wei=Wei(1000 * 10**9))
@@ -128,7 +130,7 @@ class Sender:
             nonce = await self._nonce("latest")
             if await self._left_over(nonce, wanted):
                 return None
-            fees = self._capped(await self._market(bool(intent.sidecars)), most)
+            fees = self._capped(self._modest(await self._market(bool(intent.sidecars))), most)
             sent: list[Signed] = []
             waited = False
             while await wanted():
@@ -138,7 +140,8 @@ class Sender:
                     break
                 if outcome == "sent" and all(one.hash != signed.hash for one in sent):
                     sent.append(signed)
-                dearer = signed.fees.raised(percent).at_least(await self._market(bool(intent.sidecars)))
+                market = self._capped(await self._market(bool(intent.sidecars)), most)
+                dearer = signed.fees.raised(percent).at_least(market)
                 raising = self._capped(dearer, most) == dearer
                 # What lies in the way, from an earlier life, is given its time once.
                 if outcome != "underpriced" or not waited or not raising:
@@ -206,6 +209,12 @@ class Sender:
         base, tip, blob = (sorted(column)[(len(answers) - 1) // 2] for column in zip(*answers, strict=True))
         priority = Wei(max(tip, self.pricing.least_priority_wei))
         return Fees(Wei(2 * base + priority), priority, Wei(max(1, 2 * blob)) if blobs else Wei(0))
+
+    def _modest(self, fees: Fees) -> Fees:
+        """Return a first offer whose priority fee can still be raised some times, whatever was suggested."""
+        most = self.pricing.most.priority_fee_wei // ROOM_TO_RAISE
+        excess = max(0, fees.priority_fee_wei - most)
+        return Fees(Wei(fees.max_fee_wei - excess), Wei(fees.priority_fee_wei - excess), fees.blob_fee_wei)
 
     def _capped(self, fees: Fees, most: Callable[[], Fees] | None) -> Fees:
         limits = [self.pricing.most.as_tuple()] + ([most().as_tuple()] if most is not None else [])

@@ -1,0 +1,361 @@
+"""The batcher where L1 goes back, lies, stalls or is dear, its account is used elsewhere, or it is killed."""
+
+import asyncio
+import itertools
+import random
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from subprocess import DEVNULL
+from typing import Any
+
+import pytest
+from tests.settlement.anvil_l1 import CHAIN_ID, KEYS, Proxy, proxy
+from tests.settlement.process import command
+from tests.settlement.sequencing import (
+    PRICING,
+    QUICK,
+    RECIPIENT,
+    TIMING,
+    WAIT_S,
+    Sequencing,
+    later,
+    sequencing,
+    until,
+)
+
+from trex.rpc.endpoint import Endpoint
+from trex.settlement.contracts import contract
+from trex.settlement.l1.errors import L1Error
+from trex.settlement.l1.reader import L1Reader
+from trex.settlement.l1.sender import Sender
+from trex.settlement.l1.transaction import Fees, Intent, account_of, sign
+from trex.settlement.posting import Policy
+from trex.types.primitives import Address, Gas, Wei
+
+ELSEWHERE = Address(b"\x77" * 20)
+
+
+@pytest.fixture
+async def system(tmp_path: Path) -> AsyncIterator[Sequencing]:
+    async with sequencing(tmp_path) as one:
+        yield one
+
+
+@asynccontextmanager
+async def three_endpoints(system: Sequencing, **options: Any) -> AsyncIterator[tuple[L1Reader, Proxy]]:
+    """L1 by two honest endpoints and one that does what it is told to."""
+    async with proxy(system.l1.url) as liar, proxy(system.l1.url) as honest:
+        urls = (liar.url, system.l1.url, honest.url)
+        endpoints = [Endpoint(url, system.session, **{"timeout_s": 60.0, **options}) for url in urls]
+        yield L1Reader(endpoints, CHAIN_ID, retries=QUICK), liar
+
+
+# L1 goes back.
+
+
+async def reorged(system: Sequencing, depths: list[int], chance: random.Random) -> None:
+    """Post, reorganise L1, and go on, for each depth; L1 must have everything in the end."""
+    await system.l1.mine(max(depths) + 2)
+    await system.followed()
+    batcher = system.batcher()
+    for depth in depths:
+        for _ in range(chance.randrange(1, 4)):
+            await system.block(chance.randrange(3))
+            if chance.random() < 0.3:
+                await system.deposit()
+                await system.followed()
+            if chance.random() < 0.7:
+                await attempt(batcher.step)
+        await system.l1.reorg(depth)
+        # Sometimes before the node has noticed, sometimes after.
+        if chance.random() < 0.5:
+            await attempt(batcher.step)
+        await system.followed()
+    await system.block(0)
+    await system.post_all(batcher)
+    await system.all_on_l1()
+
+
+async def attempt(act: Callable[[], Any]) -> None:
+    """Do what may be impossible at this moment."""
+    try:
+        await act()
+    except L1Error:
+        await asyncio.sleep(0.05)
+
+
+async def test_batches_that_a_reorg_dropped_are_posted_anew(system: Sequencing) -> None:
+    await reorged(system, [1, 3, 2, 17], random.Random(7))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(3))
+async def test_reorgs_of_1_to_64_blocks(system: Sequencing, seed: int) -> None:
+    chance = random.Random(seed)
+    depths = list(range(1, 65))
+    chance.shuffle(depths)
+    await reorged(system, depths, chance)
+
+
+# L1 lies.
+
+
+def liar_of(kind: str) -> Callable[[str, Any, Any], Any]:
+    """What a lying endpoint says."""
+
+    def lie(method: str, params: Any, result: Any) -> Any:
+        if kind == "calls" and method == "eth_call" and result != "0x":
+            return "0x" + f"{int(result[2:] or '0', 16) + 1:064x}"[-64:] if len(result) == 66 else result
+        if kind == "nonces" and method == "eth_getTransactionCount":
+            return "0x3e8"
+        if kind == "prices" and method in {"eth_blobBaseFee", "eth_maxPriorityFeePerGas"}:
+            return hex(10**15)
+        if kind == "receipts" and method == "eth_getTransactionReceipt":
+            return None if result is not None else {"status": "0x1"}
+        if kind == "failures" and method == "eth_getTransactionReceipt" and result is not None:
+            return {**result, "status": "0x0"}
+        if kind == "heads" and method == "eth_getBlockByNumber" and params[0] in {"latest", "safe"}:
+            return {**result, "number": hex(int(result["number"], 16) + 50)}
+        if kind == "sending" and method == "eth_sendRawTransaction":
+            return "0x" + "11" * 32
+        return result
+
+    return lie
+
+
+LIES = ("calls", "nonces", "prices", "receipts", "failures", "heads", "sending")
+
+
+async def test_lying_endpoint_changes_nothing(system: Sequencing) -> None:
+    async with three_endpoints(system) as (reader, liar):
+        batcher = system.batcher(reader=reader)
+        for lie in LIES:
+            liar.fault = liar_of(lie)
+            first = await system.block(2)
+            posted = await batcher.step()
+            assert posted is not None, lie
+            assert (posted.first, posted.last) == (first, first), lie
+            assert posted.cost.cost_wei < 10**16, "one endpoint's price is not paid"
+        await system.followed()
+        assert len((await system.all_on_l1()).outcomes) == len(LIES)
+
+
+async def test_endpoint_that_stalls_or_fails_holds_nothing_up(system: Sequencing) -> None:
+    async with three_endpoints(system, timeout_s=3.0) as (reader, broken):
+        batcher = system.batcher(reader=reader)
+        for stall_s, status in ((0.0, 503), (30.0, 200), (0.3, 200)):
+            broken.stall_s, broken.status = stall_s, status
+            await system.block(1)
+            await system.post_all(batcher)
+        await system.all_on_l1()
+
+
+async def test_l1_that_is_gone_for_a_while_is_waited_for(system: Sequencing) -> None:
+    async with proxy(system.l1.url) as only:
+        reader = L1Reader([Endpoint(only.url, system.session)], CHAIN_ID, retries=QUICK)
+        batcher = system.batcher(reader=reader)
+        stop = asyncio.Event()
+        running = asyncio.create_task(batcher.run(stop))
+        only.status = 503
+        await system.block(3)
+        await until(lambda: batcher.state.trouble is not None)
+        only.status = 200
+        await until(lambda: batcher.state.posted == 1)
+        assert batcher.state.trouble is None
+        stop.set()
+        await asyncio.wait_for(running, WAIT_S)
+    await system.all_on_l1()
+
+
+# L1 is dear.
+
+
+async def test_batcher_waits_when_blobs_are_dear_but_not_for_ever(system: Sequencing) -> None:
+    price, moment = 10**12, later()
+
+    def dear(method: str, _: Any, result: Any) -> Any:
+        return hex(price) if method == "eth_blobBaseFee" else result
+
+    async with proxy(system.l1.url) as market:
+        market.fault = dear
+        reader = L1Reader([Endpoint(market.url, system.session, timeout_s=60)], CHAIN_ID, retries=QUICK)
+        policy = Policy(
+            target_age_s=0.0, max_age_s=20_000.0, usual_blob_fee_wei=Wei(10**9), patience_s=1000.0
+        )
+        batcher = system.batcher(policy, reader, now=lambda: moment)
+        await system.block(1)
+        assert await batcher.step() is None
+        assert batcher.state.why == "dear"
+        price = 10**9
+        posted = await batcher.step()
+        assert posted is not None, "cheap again"
+        price = 10**12
+        await system.block(1)
+        assert await batcher.step() is None
+        moment += 10_000  # 2 ** 10 times the usual price is accepted by now
+        assert await batcher.step() is not None
+        price = 10**30
+        await system.block(1)
+        assert await batcher.step() is None
+        moment += 20_000
+        assert await batcher.step() is not None, "at the greatest age the price does not matter"
+    await system.followed()
+    await system.all_on_l1()
+
+
+async def test_replacement_offers_double_and_is_included_once(system: Sequencing) -> None:
+    await system.l1.call("evm_setAutomine", False)
+    batcher = system.batcher(pricing=replace(PRICING, longest_wait_s=1.0))
+    await system.block(1)
+    posting = asyncio.create_task(batcher.step())
+    seen: list[int] = []
+    async with asyncio.timeout(WAIT_S):
+        while len(seen) < 3:
+            content = await system.l1.call("txpool_content")
+            waiting = [one for nonces in content["pending"].values() for one in nonces.values()]
+            for one in waiting:
+                fee = int(one["maxFeePerBlobGas"], 16)
+                if fee not in seen:
+                    seen.append(fee)
+            assert len(waiting) <= 1
+            await asyncio.sleep(0.1)
+        assert all(dearer >= 2 * fee for fee, dearer in itertools.pairwise(seen))
+        await system.l1.mine()
+        posted = await posting
+    assert posted is not None
+    await system.l1.mine()
+    await system.followed()
+    assert len((await system.all_on_l1()).outcomes) == 1
+
+
+# The account is used elsewhere.
+
+
+async def test_account_used_elsewhere_costs_time_only(system: Sequencing) -> None:
+    account = account_of(KEYS[1])
+    other = Sender(system.reader, account, pricing=PRICING)
+    stop = asyncio.Event()
+
+    async def use() -> None:
+        while not stop.is_set():
+            await attempt(lambda: other.send(Intent(ELSEWHERE, b"", Gas(21_000), Wei(1))))
+
+    using = asyncio.create_task(use())
+    batcher = system.batcher()
+    for _ in range(5):
+        await system.block(2)
+        await attempt(batcher.step)
+    stop.set()
+    await using
+    # A transaction with the same nonce lies in the pool and is dearer; one with a gap never comes.
+    await system.l1.call("evm_setAutomine", False)
+    nonce = int(await system.l1.call("eth_getTransactionCount", account.address, "latest"), 16)
+    for which, fee in ((nonce, 10**11), (nonce + 7, 10**10)):
+        foreign = sign(
+            Intent(ELSEWHERE, b"", Gas(21_000)), account, CHAIN_ID, which, Fees(Wei(fee), Wei(fee))
+        )
+        await system.l1.call("eth_sendRawTransaction", "0x" + foreign.raw.hex())
+    await system.block(1)
+    posting = asyncio.create_task(system.post_all(batcher))
+    await asyncio.sleep(0.5)
+    await system.l1.call("evm_setAutomine", True)
+    await system.l1.mine()
+    await posting
+    await system.all_on_l1()
+
+
+async def test_header_that_is_forced_in_between_skips_nothing(tmp_path: Path) -> None:
+    """INB-024: a forced header before a batch makes the batch read as empty; the chain goes on from there."""
+    async with sequencing(tmp_path, timing=replace(TIMING, silence_s=60)) as system:
+        batcher = system.batcher()
+        await system.block(1)
+        await system.post_all(batcher)
+        await system.block(2)
+        await system.l1.call("evm_increaseTime", 100)
+        await system.l1.mine()
+        head = int(await system.l1.call("eth_blockNumber"), 16)
+        call = contract("Inbox").call("forceInclude", head)
+        forced = await system.user.send(Intent(system.contracts.inbox, call, Gas(200_000)))
+        assert forced is not None
+        assert forced.succeeded
+        await system.followed()
+        await system.block(1)
+        await system.post_all(batcher)
+        back = await system.all_on_l1("no_data", "parent")
+        assert back.outcomes.count("no_data") == 1
+
+
+async def test_blocks_outside_every_window_are_given_up_and_the_chain_goes_on(tmp_path: Path) -> None:
+    timing = replace(TIMING, max_origin_lag_l1_blocks=20, timelock_delay_s=100_000)
+    async with sequencing(tmp_path, timing=timing, extra={"sequencingWindowS": 10}) as system:
+        batcher = system.batcher()
+        await system.block(2)
+        lost = system.chain.head().hash
+        await system.l1.mine(60)
+        await system.followed()
+        await batcher.step()
+        await system.followed()
+        assert system.chain.head().hash != lost
+        # Its transactions came back to the mempool, and go into a block that can be posted.
+        await system.block(0)
+        await system.post_all(batcher)
+        back = await system.all_on_l1("blob_encoding")
+        assert back.outcomes[0] == "blob_encoding"
+        assert await system.balance(RECIPIENT) == 1 + 2
+
+
+# It is killed.
+
+
+async def killed_at_random(system: Sequencing, kills: int, chance: random.Random) -> None:
+    """Kill a batcher in its own process again and again while blocks are made; then let it finish."""
+    network, key = system.folder / "network.json", system.folder / "key"
+    network.write_bytes(system.text)
+    key.write_text(KEYS[1].hex())
+    await system.l1.call("evm_setIntervalMining", 1)
+    stop = asyncio.Event()
+
+    async def load() -> None:
+        while not stop.is_set():
+            await system.block(chance.randrange(1, 20))
+            await asyncio.sleep(chance.uniform(0.05, 0.5))
+
+    loading = asyncio.create_task(load())
+    options = ("--target-age", "0", "--poll", "0.2", "--replace-after", "4", "--log-level", "warning")
+    where = ("--network", str(network), "--l1", system.l1.url, "--node", system.url, "--key", str(key))
+    for life in range(kills + 1):
+        process = await asyncio.create_subprocess_exec(
+            *command("batcher", "run", *where, *options), stdin=DEVNULL, stdout=DEVNULL, stderr=sys.stderr
+        )
+        try:
+            if life < kills:
+                # From before it has begun to after it has posted.
+                await asyncio.sleep(chance.uniform(1.5, 9.0))
+                process.kill()
+                assert await process.wait() == -9
+                continue
+            stop.set()
+            await loading
+            await until(lambda: system.chain.l1_heads()[0] == system.chain.head().number)
+            process.terminate()
+            assert await asyncio.wait_for(process.wait(), WAIT_S) == 0
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+    await system.l1.call("evm_setIntervalMining", 0)
+    await system.followed()
+    back = await system.all_on_l1()
+    assert len(back.outcomes) >= 1
+
+
+async def test_killed_at_random_moments_posts_each_block_once(system: Sequencing) -> None:
+    await killed_at_random(system, 3, random.Random(11))
+
+
+@pytest.mark.long
+async def test_killed_forty_times_posts_each_block_once(system: Sequencing) -> None:
+    await killed_at_random(system, 40, random.Random(12))
