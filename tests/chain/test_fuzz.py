@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import aiohttp
 import orjson
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -61,6 +62,9 @@ class Running:
     """A node in a thread of its own, and one connection to it."""
 
     def __init__(self) -> None:
+        self.http: aiohttp.ClientSession | None = None
+        self.socket: aiohttp.ClientWebSocketResponse | None = None
+        self.asked = 0
         self.ready = threading.Event()
         self.thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
         self.thread.start()
@@ -78,7 +82,30 @@ class Running:
         answer = self.connection.getresponse()
         return answer.status, answer.read()
 
+    def say(self, message: str | bytes) -> list[Any]:
+        """Send over WebSocket, then ask something known; return the answers before that one's."""
+        return asyncio.run_coroutine_threadsafe(self._say(message), self.loop).result(30)
+
+    async def _say(self, message: str | bytes) -> list[Any]:
+        if self.socket is None or self.socket.closed:
+            self.http = aiohttp.ClientSession()
+            self.socket = await self.http.ws_connect(f"http://127.0.0.1:{self.node.server.port}")
+        await (self.socket.send_str(message) if type(message) is str else self.socket.send_bytes(message))  # type: ignore[arg-type]
+        self.asked += 1
+        await self.socket.send_json({"jsonrpc": "2.0", "id": f"known {self.asked}", "method": "eth_chainId"})
+        answers: list[Any] = []
+        while True:
+            answer = orjson.loads((await self.socket.receive(20)).data)
+            if type(answer) is dict and answer.get("id") == f"known {self.asked}":
+                return answers
+            answers += answer if type(answer) is list else [answer]
+
+    async def _hang_up(self) -> None:
+        if self.http is not None:
+            await self.http.close()
+
     def close(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._hang_up(), self.loop).result(20)
         self.connection.close()
         self.loop.call_soon_threadsafe(self.node.stop)
         self.thread.join(20)
@@ -158,6 +185,22 @@ def test_any_damage_gets_an_answer(running: Running, call: Any, at: int, byte: i
     body = bytearray(orjson.dumps(call))
     body[at % len(body)] = byte
     check(*running.post(bytes(body)))
+
+
+@FUZZ
+@given(st.one_of(CALLS.map(orjson.dumps), st.text(max_size=50), st.binary(max_size=200)), st.booleans())
+@example(b'[{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}]', True)
+def test_any_message_over_websocket_gets_an_answer(
+    running: Running, message: str | bytes, as_text: bool
+) -> None:
+    """The connection stays usable, whatever was sent; notifications come between."""
+    if as_text and type(message) is bytes:
+        message = message.decode("latin-1")
+    for answer in running.say(message):
+        if answer.get("method") == "eth_subscription":
+            assert set(answer["params"]) == {"subscription", "result"}
+        else:
+            check_answer(answer)
 
 
 def test_still_serves_after_all_that(running: Running, faults: Faults) -> None:

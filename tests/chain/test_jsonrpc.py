@@ -212,6 +212,20 @@ async def test_admin_methods_do_not_exist_without_secret(client: Client) -> None
     assert (await client.raw(orjson.dumps(ask()), Authorization="Bearer x"))[0] == 401
 
 
+async def test_fault_in_answering_is_an_answer_over_websocket_too(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> bytes:
+        raise RuntimeError("nobody expected this")
+
+    monkeypatch.setattr(client.node.server.dispatcher, "answer", fail)
+    async with client.websocket() as socket:
+        await socket.send_json(ask())
+        answer = await socket.receive_json(timeout=20)
+    assert (answer["id"], answer["error"]["code"]) == (None, -32603)
+    assert "trace" in answer["error"]["message"]
+
+
 async def test_calls_that_hold_the_loop_up_go_to_threads_for_a_while(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:

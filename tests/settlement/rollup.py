@@ -19,7 +19,7 @@ from trex.settlement.deployment import Accounts, Timing
 from trex.settlement.driver import Driver, Following, Host
 from trex.settlement.kzg import Sidecar, make_sidecar
 from trex.settlement.l1.blobs import BeaconBlobs, Blobs
-from trex.settlement.l1.endpoint import Endpoint
+from trex.rpc.endpoint import Endpoint
 from trex.settlement.l1.reader import L1Reader, Retries
 from trex.settlement.l1.sender import Included, Pricing, Sender
 from trex.settlement.l1.transaction import Intent, account_of

@@ -18,7 +18,7 @@ from trex.settlement.feed.message import Signatures
 from trex.settlement.feed.reader import FeedReader
 from trex.settlement.feed.server import Feed
 from trex.settlement.l1.blobs import BeaconBlobs, Blobs, BlobSource, FolderBlobs
-from trex.settlement.l1.endpoint import Endpoint
+from trex.rpc.endpoint import Endpoint
 from trex.settlement.l1.errors import L1RefusedError, L1UnavailableError
 from trex.settlement.l1.reader import L1Reader, Retries
 from trex.settlement.progress import DriverMetrics

@@ -3,7 +3,7 @@
 import logging
 
 from trex.chain.rpc.messages import SERVER_ERROR
-from trex.settlement.l1.endpoint import Endpoint
+from trex.rpc.endpoint import Endpoint
 from trex.settlement.l1.errors import L1Error, L1RefusedError
 from trex.types.errors import RpcError
 

@@ -83,7 +83,7 @@ BRIEF = frozenset(
 )
 """Methods that are mostly as quick: the core answers them on the loop when it can do so within `BRIEF_S`."""
 BRIEF_S = 0.002
-"""Of this thread's own time. Of time that passes, in which others may have had the processor, a tenth counts."""
+"""Of this thread's own time. Of time that passes, which others may have had, a tenth counts."""
 BRIEF_REST = 20
 """After one that took longer, such calls go to threads for so many times as long."""
 AT_ONCE_BYTES = 4096

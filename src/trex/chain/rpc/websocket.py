@@ -11,8 +11,9 @@ from aiohttp import ClientConnectionError, WSCloseCode, WSMsgType, web
 from trex.chain.limits import ServerLimits
 from trex.chain.metrics import Metrics
 from trex.chain.rpc.dispatch import Dispatcher, Session
-from trex.chain.rpc.messages import over_limit
+from trex.chain.rpc.messages import NULL, encode_error, over_limit
 from trex.chain.rpc.subscriptions import Subscription, Subscriptions
+from trex.chain.workers import as_rpc_error
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +89,10 @@ class Connection:
 
     async def _call(self, body: str | bytes) -> None:
         session = Session(self, self._admin)
-        answer = await self._dispatcher.answer(body, session)
+        try:
+            answer = await self._dispatcher.answer(body, session)
+        except Exception as error:
+            answer = encode_error(NULL, as_rpc_error(error, "WebSocket"))
         if answer is not None:
             self.push(answer)
         for begin in session.after_answer:
