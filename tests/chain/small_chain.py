@@ -88,8 +88,8 @@ class SmallChain:
             isinstance(call, dict)
             and call.get("method") == "eth_sendRawTransaction"
             and type(call.get("id")) is int
-            and len(call["params"]) == 1
-            and type(call["params"][0]) is str
+            and type(call.get("params")) is list
+            and [type(part) for part in call["params"]] == [str]
             for call in calls
         ):
             return None

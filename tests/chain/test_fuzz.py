@@ -167,6 +167,7 @@ FUZZ = settings(
 @given(st.one_of(CALLS, st.lists(st.one_of(CALLS, VALUES), max_size=8), VALUES))
 @example({"jsonrpc": "2.0", "id": 1, "method": "eth_newFilter", "params": [{"address": [[]]}]})
 @example({"jsonrpc": "2.0", "id": 1, "method": "eth_getLogs", "params": [None]})
+@example([{"jsonrpc": "2.0", "id": 1, "method": "eth_sendRawTransaction"}])
 @example({"jsonrpc": "2.0", "id": 1, "method": "evm_mine", "params": [{"blocks": {}}]})
 @example({"jsonrpc": "2.0", "id": 1, "method": "eth_sendTransaction", "params": [{"from": None}]})
 def test_any_json_gets_an_answer(running: Running, message: Any) -> None:

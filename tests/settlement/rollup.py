@@ -13,13 +13,13 @@ from tests.settlement.anvil_l1 import CHAIN_ID, KEYS, Anvil, anvil
 from tests.settlement.test_deploy import ACCOUNTS, DEVNET, TIMING
 
 from trex.chain.opening import open_chain
+from trex.rpc.endpoint import Endpoint
 from trex.settlement.contracts import contract
 from trex.settlement.deploy import deploy, plan, section, with_origin
 from trex.settlement.deployment import Accounts, Timing
 from trex.settlement.driver import Driver, Following, Host
 from trex.settlement.kzg import Sidecar, make_sidecar
 from trex.settlement.l1.blobs import BeaconBlobs, Blobs
-from trex.rpc.endpoint import Endpoint
 from trex.settlement.l1.reader import L1Reader, Retries
 from trex.settlement.l1.sender import Included, Pricing, Sender
 from trex.settlement.l1.transaction import Intent, account_of

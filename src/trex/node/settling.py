@@ -13,12 +13,12 @@ import click
 from trex.chain.assembly import Node
 from trex.chain.core import SettledCore
 from trex.node.options import FILE, PATH, option
+from trex.rpc.endpoint import Endpoint
 from trex.settlement.driver import Driver, Following, settlement_of
 from trex.settlement.feed.message import Signatures
 from trex.settlement.feed.reader import FeedReader
 from trex.settlement.feed.server import Feed
 from trex.settlement.l1.blobs import BeaconBlobs, Blobs, BlobSource, FolderBlobs
-from trex.rpc.endpoint import Endpoint
 from trex.settlement.l1.errors import L1RefusedError, L1UnavailableError
 from trex.settlement.l1.reader import L1Reader, Retries
 from trex.settlement.progress import DriverMetrics
