@@ -62,6 +62,8 @@ class Gateway:
         self.requests = Limiter(settings.requests)
         self.costly = Limiter(settings.costly)
         self._open = AsyncExitStack()
+        self.status_lists: dict[tuple[str, int], tuple[float, str]] = {}
+        """Signed status lists by purpose and page, with when they were made (monotonic)."""
         self.client: PersonaClient
         self.relayer: Relayer
         self._work: asyncio.Task[None]

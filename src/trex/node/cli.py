@@ -24,6 +24,7 @@ COMMANDS = {
     "audience": LazyCommand("trex.node.audience:audience", "Find people by a sentence."),
     "engine": LazyCommand("trex.node.engine:engine", "From events to the right people."),
     "zktls": LazyCommand("trex.node.zktls:zktls", "Judge zkTLS claims of Reclaim."),
+    "did": LazyCommand("trex.node.did:did", "Passports as decentralized identifiers."),
     "gateway": LazyCommand("trex.node.gateway:gateway", "The persona service."),
     "version": LazyCommand("trex.node.version:version", "Version and build of this program."),
 }
