@@ -189,7 +189,12 @@ fn main() {
     let dir = Path::new(&args[1]);
     let t = Instant::now();
     let store = Arc::new(Store::open(dir, Options::new(B256::ZERO)).unwrap());
-    println!("open: {:.0} ms, head {:?}", t.elapsed().as_secs_f64() * 1e3, store.head().map(|h| h.number));
+    println!(
+        "open: {:.0} ms, head {:?}, {} KiB of the log read again",
+        t.elapsed().as_secs_f64() * 1e3,
+        store.head().map(|h| h.number),
+        store.replayed_bytes() >> 10,
+    );
     let Ok(blocks) = args[2].parse::<u64>() else { return };
     let tokens = args.get(3).is_some_and(|a| a == "tokens");
     let (mut parent, first) = store.head().map_or((B256::ZERO, 0), |h| (h.hash, h.number + 1));

@@ -183,6 +183,10 @@ pub(crate) fn nodes_offset(sections: &[Vec<u8>; SECTIONS]) -> u64 {
     FRAME as u64 + sections[..NODES].iter().map(|s| s.len() as u64).sum::<u64>()
 }
 
+/// Where the second slot of a [`Mark`] begins: in another sector than the first, whatever a disk's are. A
+/// write that a power cut spoils then leaves the other slot as it was.
+const SECOND_SLOT: u64 = 4096;
+
 /// End of the acknowledged log, kept beside it in two slots written in turn.
 struct Mark {
     file: File,
@@ -201,19 +205,16 @@ impl Mark {
             .truncate(false)
             .open(&path)
             .map_err(|e| StoreError::io(doing, &e))?;
-        let mut slots = [0u8; 48];
+        let slot = |at: u64| -> Result<Option<(Pos, u64)>> {
+            let mut b = [0u8; 24];
+            let len = file.read_at(&mut b, at).map_err(|e| StoreError::io(doing, &e))?;
+            let word = |at: usize| Some(u64::from_le_bytes(b.get(at..at + 8)?.try_into().ok()?));
+            let whole = len == b.len() && word(16) == Some(xxh3_64(&b[..16]));
+            Ok(word(0).zip(word(8)).filter(|_| whole).map(|(pos, seq)| (Pos::from_u64(pos), seq)))
+        };
         let found = if there && file.metadata().map_err(|e| StoreError::io(doing, &e))?.len() > 0 {
-            let len = file.read_at(&mut slots, 0).map_err(|e| StoreError::io(doing, &e))?;
-            let slot = |i: usize| -> Option<(Pos, u64)> {
-                let b = slots.get(..len)?.get(24 * i..24 * i + 24)?;
-                let word = |at: usize| Some(u64::from_le_bytes(b.get(at..at + 8)?.try_into().ok()?));
-                (word(16)? == xxh3_64(b.get(..16)?)).then_some((Pos::from_u64(word(0)?), word(8)?))
-            };
-            Some(
-                slot(0)
-                    .max(slot(1))
-                    .ok_or_else(|| StoreError::corrupt(doing, "neither slot has its checksum"))?,
-            )
+            let newer = slot(0)?.max(slot(SECOND_SLOT)?);
+            Some(newer.ok_or_else(|| StoreError::corrupt(doing, "neither slot has its checksum"))?)
         } else {
             None
         };
@@ -227,7 +228,7 @@ impl Mark {
         let sum = xxh3_64(&b[..16]);
         b[16..].copy_from_slice(&sum.to_le_bytes());
         self.turn = !self.turn;
-        self.file.write_all_at(&b, if self.turn { 0 } else { 24 })
+        self.file.write_all_at(&b, if self.turn { 0 } else { SECOND_SLOT })
     }
 }
 

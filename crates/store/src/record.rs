@@ -7,6 +7,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::{
     BlockData,
     codec::{self, Decoded, Malformed, OldNodes, Reader},
+    error::{Result, StoreError},
     log::{ACTS, EXTRA, FLAT, HEADER, NODES, Pos, RECEIPTS, Record, SECTIONS, SENDERS, TXS},
     trees::{Op, Table},
 };
@@ -389,4 +390,12 @@ pub(crate) fn head_op(number: u64, hash: &B256) -> Op {
 /// Entry that names the first block whose state is kept.
 pub(crate) fn earliest_op(number: u64) -> Op {
     (Table::Lookup, EARLIEST_KEY.to_vec(), Some(number.to_be_bytes().into()))
+}
+
+/// Place and hash of a block, from its lookup entry.
+pub(crate) fn parse_position(v: &[u8]) -> Result<(Pos, B256)> {
+    let parse =
+        || Some((u64::from_be_bytes(v.get(..8)?.try_into().ok()?), B256::try_from(v.get(8..)?).ok()?));
+    let (pos, hash) = parse().ok_or_else(|| StoreError::corrupt("table lookup", "bad block entry"))?;
+    Ok((Pos::from_u64(pos), hash))
 }

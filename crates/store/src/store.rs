@@ -24,6 +24,8 @@ use crate::{
 const FORMAT: u32 = 1;
 /// Blocks pruned with one commit: more than come, so a backlog shrinks, and little enough to be quick.
 const PRUNE_STEP: u64 = 3;
+/// Log bytes from which on the tables are flushed: what is read again after a kill follows from it.
+const UNFLUSHED_BYTES: u64 = 32 << 20;
 /// Log bytes undone by one record of an unwind.
 const UNWIND_STEP_BYTES: u64 = 64 << 20;
 
@@ -33,7 +35,6 @@ struct Writer {
     earliest_state: u64,
     /// Log bytes since the last flush.
     unflushed: u64,
-    holes: Vec<(u64, Pos)>,
     /// Why writing stopped.
     stopped: Option<StoreError>,
 }
@@ -46,6 +47,7 @@ pub struct Store {
     pub(crate) trees: Trees,
     pub(crate) log: Arc<LogReader>,
     writer: Mutex<Writer>,
+    replayed: u64,
     pub(crate) seen: RwLock<(Option<Head>, u64)>,
     options: Options,
     _lock: File,
@@ -68,7 +70,8 @@ const LOCK_PATIENCE: Duration = Duration::from_millis(500);
 impl Store {
     /// Opens or creates the store in `dir`.
     ///
-    /// Takes under two seconds after any kill: at most 64 MiB of the log is read again.
+    /// Takes under two seconds after any kill: what of the log is read again is bounded, see
+    /// [`Store::replayed_bytes`].
     ///
     /// # Errors
     /// [`StoreError::Locked`], [`StoreError::WrongNetwork`], [`StoreError::WrongFormat`],
@@ -94,14 +97,13 @@ impl Store {
         }
         check_format(&dir, &options)?;
         let (mut trees, start) = Trees::open(&dir.join("tables"), options.cache_bytes)?;
-        let mut holes = Vec::new();
         let mut replayed = 0;
         let log_dir = dir.join("log");
         let (log, reader, last_seq) = {
             let source = LogReader::new(&log_dir);
             LogWriter::open(&log_dir, start, |pos, record| {
                 replayed += record.frame.len();
-                let ops = replay_ops(&source, pos, &record, &mut holes)?;
+                let ops = replay_ops(&source, pos, &record)?;
                 trees.replay(record.frame.seq, ops);
                 Ok(())
             })?
@@ -125,9 +127,9 @@ impl Store {
                 head,
                 earliest_state: earliest,
                 unflushed: replayed,
-                holes,
                 stopped: None,
             }),
+            replayed,
             options,
             _lock: lock,
         })
@@ -155,6 +157,13 @@ impl Store {
     #[must_use]
     pub fn earliest_state(&self) -> u64 {
         self.seen.read().unwrap_or_else(PoisonError::into_inner).1
+    }
+
+    /// Bytes of the log that opening read again, to fill the tables with what a kill kept from them. At
+    /// most what two flushes take: 32 MiB each, or one commit where that is more.
+    #[must_use]
+    pub fn replayed_bytes(&self) -> u64 {
+        self.replayed
     }
 
     /// Why writing is refused, if it is: the node should stop cleanly.
@@ -203,7 +212,6 @@ impl Store {
         w.log.roll().inspect_err(|e| w.stopped = Some(e.clone()))?;
         let (mut bytes, mut writes) = (Vec::new(), Vec::new());
         let mut earliest = w.earliest_state;
-        let mut holes = Vec::new();
         for b in blocks {
             let seq = self.trees.next_seq();
             let mut acts = record::acts_of(b, self.options.index_addresses);
@@ -228,7 +236,6 @@ impl Store {
             let mut ops = block_ops(&entries);
             for &(number, pos) in &acts.pruned {
                 ops.extend(prune_ops(&self.log, number, pos)?);
-                holes.push((seq, pos));
             }
             if !acts.pruned.is_empty() {
                 ops.push(record::earliest_op(earliest));
@@ -239,7 +246,6 @@ impl Store {
         self.write(&mut w, bytes, writes)?;
         w.head = Some(new_head);
         w.earliest_state = earliest;
-        w.holes.append(&mut holes);
         self.publish(&w);
         self.keep(&mut w);
         Ok(())
@@ -347,6 +353,11 @@ impl Store {
     fn write(&self, w: &mut Writer, bytes: Vec<u8>, writes: Vec<(u64, Vec<Op>)>) -> Result<()> {
         let last = writes.last().map_or(0, |w| w.0);
         let len = bytes.len() as u64;
+        if w.unflushed > 0 && w.unflushed + len > UNFLUSHED_BYTES {
+            // A large commit begins a flush of its own.
+            self.flush(w);
+            self.writable(w)?;
+        }
         let log = &mut w.log;
         let logged = std::thread::scope(|s| {
             // Entries written before the log is durable are harmless: unpublished, and never flushed,
@@ -372,11 +383,15 @@ impl Store {
 
     /// The block is durable by now: a fault here stops the next write, not this one.
     fn keep(&self, w: &mut Writer) {
-        if self.trees.flush_due(w.unflushed) {
-            match w.log.sync_mark().and_then(|()| self.trees.flush(w.log.end(), &mut w.holes)) {
-                Ok(()) => w.unflushed = 0,
-                Err(fault) => w.stopped = Some(fault),
-            }
+        if w.unflushed >= UNFLUSHED_BYTES || self.trees.is_full() {
+            self.flush(w);
+        }
+    }
+
+    fn flush(&self, w: &mut Writer) {
+        match w.log.sync_mark().and_then(|()| self.trees.flush(w.log.end(), w.earliest_state)) {
+            Ok(()) => w.unflushed = 0,
+            Err(fault) => w.stopped = Some(fault),
         }
     }
 
@@ -390,7 +405,7 @@ impl Store {
         let end = w.log.end();
         let w = &mut *w;
         w.log.sync_mark()?;
-        self.trees.compact(end, &mut w.holes, progress)?;
+        self.trees.compact(end, w.earliest_state, progress)?;
         w.unflushed = 0;
         Ok(())
     }
@@ -472,11 +487,8 @@ fn check_format(dir: &Path, options: &Options) -> Result<()> {
 }
 
 pub(crate) fn position(snapshot: &Snapshot, number: u64) -> Result<Option<(Pos, B256)>> {
-    let Some(v) = snapshot.get(Table::Lookup, &record::number_key(number))? else { return Ok(None) };
-    let parse =
-        || Some((u64::from_be_bytes(v.get(..8)?.try_into().ok()?), B256::try_from(v.get(8..)?).ok()?));
-    let (pos, hash) = parse().ok_or_else(|| StoreError::corrupt("table lookup", "bad block entry"))?;
-    Ok(Some((Pos::from_u64(pos), hash)))
+    let entry = snapshot.get(Table::Lookup, &record::number_key(number))?;
+    entry.map(|v| record::parse_position(&v)).transpose()
 }
 
 pub(crate) fn read_head(snapshot: &Snapshot) -> Result<Option<Head>> {
@@ -531,14 +543,13 @@ fn unwind_ops(log: &LogReader, to: u64, hash: &B256, undone: &[(u64, Pos)]) -> R
 }
 
 /// What a record did, read back from it.
-fn replay_ops(log: &LogReader, pos: Pos, record: &Record, holes: &mut Vec<(u64, Pos)>) -> Result<Vec<Op>> {
+fn replay_ops(log: &LogReader, pos: Pos, record: &Record) -> Result<Vec<Op>> {
     match record.frame.kind {
         Kind::Block => {
             let block = Replayed::parse(record).map_err(malformed("log"))?;
             let mut ops = block_ops(&block.entries(record, pos));
             for &(number, pos) in &block.acts.pruned {
                 ops.extend(prune_ops(log, number, pos)?);
-                holes.push((record.frame.seq, pos));
             }
             if let Some((last, _)) = block.acts.pruned.last() {
                 ops.push(record::earliest_op(*last));

@@ -18,6 +18,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::{
     error::{Result, StoreError},
     log::{FLAT, LogReader, NODES, Pos, replace_file},
+    record,
 };
 
 /// The tables.
@@ -85,13 +86,13 @@ fn guarded<T>(table: Table, f: impl FnOnce() -> lsm_tree::Result<T>) -> Result<T
 #[derive(Default)]
 struct Keeping {
     /// A flush to do: replay may begin at this place once it is done.
-    due: Option<(Pos, u64)>,
+    due: Option<Pos>,
     flushing: bool,
     compact: bool,
     stop: bool,
     fault: Option<StoreError>,
-    /// Records whose state sections may be given back, with the sequence number that pruned them.
-    holes: Vec<(u64, Pos)>,
+    /// Newest block pruned by the record before each sequence number.
+    pruned: Vec<(u64, u64)>,
 }
 
 struct Inner {
@@ -103,6 +104,9 @@ struct Inner {
     keeping: Mutex<Keeping>,
     wake: Condvar,
     memtable_bytes: u64,
+    /// Newest block whose state sections were given back, with all pruned before it. A flush alone
+    /// touches it.
+    punched: Mutex<u64>,
 }
 
 impl Inner {
@@ -225,7 +229,7 @@ impl Trees {
         }
         let persisted: Vec<_> = trees.iter().map(AbstractTree::get_highest_persisted_seqno).collect();
         seq.fetch_max(persisted.iter().flatten().max().map_or(1, |s| s + 1));
-        let start = read_checkpoint(dir)?;
+        let Checkpoint { start, punched } = read_checkpoint(dir)?;
         let inner = Arc::new(Inner {
             dir: dir.to_owned(),
             trees,
@@ -234,8 +238,9 @@ impl Trees {
             keeping: Mutex::default(),
             wake: Condvar::new(),
             memtable_bytes: (cache_bytes / 8).clamp(256 << 10, 64 << 20),
+            punched: Mutex::new(punched),
         });
-        Ok((Self { inner, threads: Vec::new(), persisted }, start.unwrap_or_default()))
+        Ok((Self { inner, threads: Vec::new(), persisted }, start))
     }
 
     /// The highest sequence number any table holds on disk.
@@ -316,15 +321,15 @@ impl Trees {
         lock(&self.inner.keeping).fault.clone()
     }
 
-    /// Whether memory, or the log since the last flush, has grown enough for one.
-    pub(crate) fn flush_due(&self, log_bytes: u64) -> bool {
+    /// Whether memory has grown enough for a flush.
+    pub(crate) fn is_full(&self) -> bool {
         let memory: u64 = self.inner.trees.iter().map(|t| t.active_memtable().size()).sum();
-        memory >= self.inner.memtable_bytes || log_bytes >= 64 << 20
+        memory >= self.inner.memtable_bytes
     }
 
-    /// Begins a flush of everything written so far; `end` is where the log stands. Waits when the
-    /// disk does not keep up.
-    pub(crate) fn flush(&self, end: Pos, holes: &mut Vec<(u64, Pos)>) -> Result<()> {
+    /// Begins a flush of everything written so far; `end` is where the log stands, `pruned` the newest block
+    /// without state. Waits when the disk does not keep up.
+    pub(crate) fn flush(&self, end: Pos, pruned: u64) -> Result<()> {
         let mut k = lock(&self.inner.keeping);
         loop {
             if let Some(fault) = &k.fault {
@@ -345,8 +350,9 @@ impl Trees {
         for t in &self.inner.trees {
             t.rotate_memtable();
         }
-        k.holes.append(holes);
-        k.due = Some((end, lock(&self.inner.open).0));
+        let seq = lock(&self.inner.open).0;
+        k.pruned.push((seq, pruned));
+        k.due = Some(end);
         self.inner.wake.notify_all();
         Ok(())
     }
@@ -355,10 +361,10 @@ impl Trees {
     pub(crate) fn compact(
         &self,
         end: Pos,
-        holes: &mut Vec<(u64, Pos)>,
+        pruned: u64,
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<()> {
-        self.flush(end, holes)?;
+        self.flush(end, pruned)?;
         let mut k = lock(&self.inner.keeping);
         while k.due.is_some() || k.flushing {
             if let Some(fault) = &k.fault {
@@ -393,24 +399,38 @@ impl Trees {
 
 const TABLE_BYTES: u64 = 32 << 20;
 
-fn read_checkpoint(dir: &Path) -> Result<Option<Pos>> {
+/// What a flush leaves behind.
+#[derive(Clone, Copy, Debug, Default)]
+struct Checkpoint {
+    /// Where in the log replay begins.
+    start: Pos,
+    /// See [`Inner`].
+    punched: u64,
+}
+
+fn read_checkpoint(dir: &Path) -> Result<Checkpoint> {
     match std::fs::read(dir.join("checkpoint")) {
         Ok(b) => {
             let word = |at: usize| Some(u64::from_le_bytes(b.get(at..at + 8)?.try_into().ok()?));
-            match (word(0), word(8)) {
-                (Some(pos), Some(sum)) if b.len() == 16 && xxh3_64(&b[..8]) == sum => {
-                    Ok(Some(Pos::from_u64(pos)))
+            match (word(0), word(8), word(16)) {
+                (Some(start), Some(punched), Some(sum)) if b.len() == 24 && xxh3_64(&b[..16]) == sum => {
+                    Ok(Checkpoint { start: Pos::from_u64(start), punched })
+                }
+                // Of a version that did not write down what it gave back.
+                (Some(start), Some(sum), None) if b.len() == 16 && xxh3_64(&b[..8]) == sum => {
+                    Ok(Checkpoint { start: Pos::from_u64(start), punched: 0 })
                 }
                 _ => Err(StoreError::corrupt("tables/checkpoint", "does not have its checksum")),
             }
         }
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Checkpoint::default()),
         Err(e) => Err(StoreError::io("tables/checkpoint", &e)),
     }
 }
 
-fn write_checkpoint(dir: &Path, pos: Pos) -> Result<()> {
-    let mut b = pos.to_u64().to_le_bytes().to_vec();
+fn write_checkpoint(dir: &Path, Checkpoint { start, punched }: Checkpoint) -> Result<()> {
+    let mut b = start.to_u64().to_le_bytes().to_vec();
+    b.extend_from_slice(&punched.to_le_bytes());
     let sum = xxh3_64(&b);
     b.extend_from_slice(&sum.to_le_bytes());
     replace_file(&dir.join("checkpoint"), &b)
@@ -431,11 +451,11 @@ fn await_work<T>(inner: &Inner, mut take: impl FnMut(&mut Keeping) -> Option<T>)
 }
 
 fn flush_loop(inner: &Inner, log: &LogReader) {
-    while let Some((pos, seq)) = await_work(inner, |k| {
+    while let Some(end) = await_work(inner, |k| {
         k.flushing = k.due.is_some();
         k.due.take()
     }) {
-        let done = flush_all(inner, pos, seq, log);
+        let done = flush_all(inner, end, log);
         let mut k = lock(&inner.keeping);
         k.flushing = false;
         k.compact = true;
@@ -444,17 +464,25 @@ fn flush_loop(inner: &Inner, log: &LogReader) {
     }
 }
 
-fn flush_all(inner: &Inner, pos: Pos, seq: u64, log: &LogReader) -> Result<()> {
+fn flush_all(inner: &Inner, end: Pos, log: &LogReader) -> Result<()> {
     for table in Table::ALL {
         let tree = inner.tree(table);
         guarded(table, || tree.flush(&tree.get_flush_lock(), inner.watermark()))?;
     }
-    write_checkpoint(&inner.dir, pos)?;
-    // Nothing replays or reads these any more.
-    let limit = inner.watermark().min(seq);
-    let holes: Vec<_> = lock(&inner.keeping).holes.extract_if(.., |h| h.0 < limit).collect();
-    for (_, pos) in holes {
-        log.punch(pos, FLAT..=NODES)?;
+    let mut punched = lock(&inner.punched);
+    write_checkpoint(&inner.dir, Checkpoint { start: end, punched: *punched })?;
+    // Nothing replays the state sections of what was pruned by then, and nobody who saw them reads any more.
+    // The next checkpoint says that they are gone: after a kill they are given back once more, which changes
+    // nothing.
+    let oldest = inner.watermark() + 1;
+    let pruned = lock(&inner.keeping).pruned.extract_if(.., |(seq, _)| *seq <= oldest).map(|p| p.1).max();
+    let lookup = inner.tree(Table::Lookup);
+    for number in *punched + 1..=pruned.unwrap_or_default() {
+        let entry = guarded(Table::Lookup, || lookup.get(record::number_key(number), u64::MAX))?;
+        if let Some(entry) = entry {
+            log.punch(record::parse_position(&entry)?.0, FLAT..=NODES)?;
+        }
+        *punched = number;
     }
     Ok(())
 }

@@ -141,6 +141,78 @@ fn contents(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files(dir).into_iter().map(|f| (f.strip_prefix(dir).unwrap().to_owned(), fs::read(&f).unwrap())).collect()
 }
 
+#[test]
+fn test_what_opening_reads_again_is_bounded() {
+    let dir = tempfile::tempdir().unwrap();
+    // Memory enough to hold it all: the log alone asks for flushes. Closing does none, like a kill.
+    let options = Options { cache_bytes: 1 << 30, ..common::options(History::Archive) };
+    let open = || Store::open(dir.path(), options.clone()).unwrap();
+    let value = |n: u32, len: usize| [n.to_be_bytes().as_slice(), &vec![7; len]].concat();
+    let (mut store, mut most) = (open(), 0);
+    for n in 0..150 {
+        store.put_meta(b"filling", &value(n, 1 << 20)).unwrap();
+        if n % 25 == 24 {
+            drop(store);
+            store = open();
+            assert_eq!(store.get_meta(b"filling").unwrap().unwrap(), value(n, 1 << 20));
+            most = most.max(store.replayed_bytes());
+        }
+    }
+    assert!((1 << 20..=66 << 20).contains(&most), "{most}");
+    // A commit above the bound is a flush of its own: at most it and one before it are read again.
+    for n in 150..154 {
+        store.put_meta(b"filling", &value(n, 40 << 20)).unwrap();
+    }
+    drop(store);
+    assert!(open().replayed_bytes() <= 81 << 20);
+}
+
+#[test]
+fn test_sections_of_pruned_blocks_are_given_back_after_a_restart_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { history: History::Last(2), ..common::options(History::Archive) };
+    let mut chain: Vec<Block> = Vec::new();
+    let store = Arc::new(Store::open(dir.path(), options.clone()).unwrap());
+    chain.push(next_block(None, SEED, SIZE));
+    store.commit(&chain[0].data()).unwrap();
+    let reader = store.latest().unwrap();
+    for n in 1..40 {
+        let mut block = next_block(chain.last(), SEED + n, SIZE);
+        // Sections of their own blocks of the disk.
+        let codes = (0..4u64).map(|i| (common::Rng(n * 8 + i).hash(), vec![n as u8; 20_000].into()));
+        block.diff.codes.extend(codes);
+        store.commit(&block.data()).unwrap();
+        chain.push(block);
+    }
+    store.compact(&mut |_, _| {}).unwrap();
+    // A reader of the first state was there all the time: nothing could be given back.
+    let before = log_bytes_on_disk(dir.path());
+    drop(reader);
+    drop(store);
+    let store = Arc::new(Store::open(dir.path(), options).unwrap());
+    store.compact(&mut |_, _| {}).unwrap();
+    let after = log_bytes_on_disk(dir.path());
+    if can_punch(dir.path()) {
+        assert!(after < before / 2, "{before} bytes, then {after}");
+    }
+    check_block(&store, &chain[20]).unwrap();
+    check_state(&store, chain.last().unwrap(), &[]).unwrap();
+}
+
+fn log_bytes_on_disk(dir: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    files(&dir.join("log")).iter().map(|file| fs::metadata(file).unwrap().blocks() * 512).sum()
+}
+
+/// Whether the file system gives holes back.
+fn can_punch(dir: &Path) -> bool {
+    let file = fs::File::create(dir.join("holes")).unwrap();
+    let mut writer = &file;
+    writer.write_all(&[1; 65_536]).unwrap();
+    let flags = rustix::fs::FallocateFlags::PUNCH_HOLE | rustix::fs::FallocateFlags::KEEP_SIZE;
+    rustix::fs::fallocate(&file, flags, 0, 65_536).is_ok()
+}
+
 fn read_all(dir: &Path, chain: &[Block]) -> Result<(), StoreError> {
     let store = Arc::new(Store::open(dir, small())?);
     assert_eq!(store.head().map(|h| h.hash), chain.last().map(|b| b.hash), "the head moved unnoticed");
