@@ -116,7 +116,7 @@ fn run_inner(
     Ok(verdict)
 }
 
-/// Compares what the transaction did with what it should have.
+/// Compares what the transaction did with what it should have (ST-001, ST-004).
 fn judge(
     test: &Test,
     state: &MemoryState,
@@ -295,6 +295,7 @@ fn blob_schedule(test: &Test, fork: Fork) -> Result<BlobSchedule, String> {
     })
 }
 
+/// The block it runs in, with values for what the test leaves out (ST-007).
 fn block(env: &Environment, spec: SpecId, blobs: BlobSchedule) -> BlockEnv {
     /// Gas of a blob (EIP-4844).
     const GAS_PER_BLOB: u64 = 1 << 17;
@@ -329,7 +330,7 @@ fn block(env: &Environment, spec: SpecId, blobs: BlobSchedule) -> BlockEnv {
     }
 }
 
-/// The case's transaction, or why no block can hold it.
+/// The case's transaction, its type by its fields (ST-006), or why no block can hold it.
 fn transaction(
     test: &Test,
     outcome: &Outcome,

@@ -2,7 +2,7 @@
 
 use revm::primitives::hardfork::SpecId;
 
-/// A fork whose rules a case can be run by, ascending in time.
+/// A fork whose rules a case can be run by, ascending in time (ST-009).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fork {
     /// July 2015.

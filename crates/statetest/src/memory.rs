@@ -56,7 +56,7 @@ impl State for MemoryState {
         Ok(self.codes.get(hash).cloned().unwrap_or_default())
     }
 
-    /// State tests have no ancestors: the hash of a block is that of its number in decimal.
+    /// State tests have no ancestors: the hash of a block is that of its number in decimal (ST-008).
     fn block_hash(&self, number: u64) -> Result<B256, MissingNode> {
         Ok(keccak256(number.to_string()))
     }
@@ -94,7 +94,7 @@ impl MemoryState {
         self.trie.root()
     }
 
-    /// Root of the state with `changes` applied.
+    /// Root of the state with `changes` applied (ST-002).
     pub fn root_after(&self, changes: &Changes) -> Result<B256, String> {
         let mut trie = self.trie.clone();
         self.apply(&mut trie, changes)?;

@@ -180,7 +180,7 @@ fn run_file(file: &Path, options: &Options, on_report: Report<'_>) {
     }
 }
 
-/// Whether the test is of the EVM object format, which published suites file under forks it has left.
+/// Whether the test is of the EVM object format, which suites file under forks it has left (ST-010).
 fn needs_eof(file: &Path, name: &str) -> bool {
     let marked = |text: &str| text.starts_with("stEOF") || text.contains("eip7692_eof");
     marked(name) || file.iter().any(|part| part.to_str().is_some_and(marked))

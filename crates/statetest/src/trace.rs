@@ -1,4 +1,4 @@
-//! Trace of each instruction, one JSON object a line (EIP-3155), in the words of geth's `evm`.
+//! Trace of each instruction, one JSON object a line (EIP-3155, ST-011), in the words of geth's `evm`.
 //!
 //! As there: a line for each instruction before it runs, with its gas cost and the refund counter
 //! after it is paid; a second one, with `error`, where an instruction that was paid for fails; and a

@@ -9,7 +9,7 @@ use revm::primitives::hardfork::SpecId;
 const HALF_ORDER: alloy_primitives::U256 =
     alloy_primitives::uint!(0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0_U256);
 
-/// Why `bytes` is no transaction that a node of this fork and chain would take; `None` if it is one.
+/// Why `bytes` is no transaction that a node of this fork and chain would take; `None` if it is one (ST-003).
 pub fn refusal(bytes: &[u8], spec: SpecId, chain_id: u64) -> Option<String> {
     let mut rest = bytes;
     // An RLP list is of no type; asked for it, the decoder blames the type, not the list.

@@ -235,7 +235,7 @@ impl<'a, S: State, I, P: StatePrecompiles<'a, S>> StateEvm<'a, S, I, P> {
         Ok(())
     }
 
-    /// Whether this creation would land on an account that is new but for its storage (EIP-7610);
+    /// Whether this creation would land on an account that is new but for its storage (EIP-7610, ST-005);
     /// the creator's nonce is then spent, as in any collision. What fails for another reason is
     /// left to revm.
     fn collides_with_storage(

@@ -32,7 +32,7 @@ pub fn timestamp(params: &NetworkParams, slot: u64) -> u64 {
     params.genesis_timestamp.saturating_add(u64::try_from(elapsed_ms / 1000).unwrap_or(u64::MAX))
 }
 
-/// Output root of a block (OP Stack version 0): commits to state, withdrawals and the block.
+/// Output root of a block (STF-010, OP Stack version 0): commits to state, withdrawals and the block.
 /// `withdrawalsRoot` of our headers is the message passer's storage root, so the header suffices.
 pub fn output_root(header: &Header, hash: B256) -> B256 {
     let mut preimage = [0u8; 128];

@@ -54,7 +54,7 @@ impl Receipt {
     }
 
     /// Consensus encoding (EIP-2718), as the receipts root takes it; deposits carry nonce and
-    /// version 1 as since OP's Canyon.
+    /// version 1 as since OP's Canyon (STF-013).
     pub fn encode_2718(&self, out: &mut dyn BufMut) {
         self.encode_2718_with_bloom(&self.bloom(), out);
     }

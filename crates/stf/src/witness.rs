@@ -528,7 +528,7 @@ mod recorder {
         pub witness: Witness,
     }
 
-    /// Executes a block over `state`, the state of `parent`, and records its witness.
+    /// Executes a block over `state`, the state of `parent`, and records its witness (WIT-004).
     ///
     /// `ancestor` answers the RLP of an earlier header by number; only those that `BLOCKHASH`
     /// needs are asked for.

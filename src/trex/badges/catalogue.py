@@ -146,6 +146,7 @@ CATALOGUE: Mapping[str, Check] = {
         "plan by the provider's table, or yes or no",
         {"provider": PROVIDER},
     ),
+    # POL-023, POL-025, POL-026, POL-024.
     "token.balance": Check(
         ValueKind.NUMBER,
         EvidenceClass.PUBLIC,

@@ -1,4 +1,4 @@
-"""Multicall3 on an L1 that lacks it, as development chains do: clients read claims through it.
+"""Multicall3 on an L1 that lacks it, as development chains do: clients read claims through it (PTL-084).
 
 `multicall3.json` has the transaction that brought it to every chain at the same address: it was signed once
 for all chains, by a key that nobody has. It also stands in networks/sources.

@@ -261,7 +261,7 @@ pub fn encode_batch_within(batch: &Batch, chain_id: u64, limits: &Limits) -> Res
     Ok(out)
 }
 
-/// Reads a batch that fills `bytes` exactly.
+/// Reads a batch that fills `bytes` exactly, and is written as the encoder would write it (BAT-014).
 pub fn decode_batch(bytes: &[u8], chain_id: u64) -> Result<Batch, Reason> {
     let limits = Limits::RULE;
     if bytes.len() > limits.bytes {

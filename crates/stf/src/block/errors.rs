@@ -11,7 +11,7 @@ use crate::{
     trie::TrieError,
 };
 
-/// Why a transaction was left out of a block. The rule it breaks is final for this state, not for
+/// Why a transaction was left out of a block (STF-007). The rule it breaks is final for this state, not for
 /// every later one: a nonce that is too high now may fit after others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exclusion {

@@ -80,7 +80,7 @@ impl<S: State, I: fmt::Debug> fmt::Debug for BlockExecutor<'_, S, I> {
 }
 
 /// Header of a block to be built on `parent`, as far as attributes decide it: roots, bloom and gas
-/// used are still empty.
+/// used are still empty (STF-009).
 pub fn open_header(
     params: &NetworkParams,
     parent: &Header,
@@ -202,8 +202,8 @@ impl<'a, S: State, I> BlockExecutor<'a, S, I> {
         self.deposit(tx)
     }
 
-    /// Runs a deposit. It is always included: where it cannot run, it fails, its mint and the
-    /// sender's nonce stay and all its gas is used (OP Stack, Regolith).
+    /// Runs a deposit. It is always included (STF-011): where it cannot run, it fails, its mint and the
+    /// sender's nonce stay and all its gas is used (STF-012; OP Stack, Regolith).
     fn deposit(&mut self, tx: Transaction) -> Result<(), BlockError<S::Error>> {
         let envelope = tx.envelope().clone();
         let OpTxEnvelope::Deposit(deposit) = envelope else {

@@ -11,7 +11,7 @@ from trex.types.primitives import Address, Hash32
 from trex.validators.onchain.source import BlockRef
 
 DAY_S = 86_400
-"""A day of UTC."""
+"""A day of UTC (ONC-032)."""
 
 _SIGNATURE = re.compile(r"([A-Za-z_$][\w$]{0,63})\(([\w\[\], ]{0,1024})\)")
 _ARGUMENT = re.compile(r"([a-z][a-z0-9]*(?:\[[0-9]*\])*)(?: (indexed))? ([A-Za-z_$][\w$]{0,63})")
@@ -123,7 +123,7 @@ class Where:
 
 
 def matches(act: Act, conditions: Sequence[Where]) -> bool:
-    """Tell whether an event is one of those that count."""
+    """Tell whether an event is one of those that count (ONC-031)."""
     return all(_holds(act.arguments.get(one.argument), one) for one in conditions)
 
 

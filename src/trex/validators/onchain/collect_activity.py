@@ -28,7 +28,7 @@ async def collect_activity(
     history_s: int | None = None,
     block: BlockRef | None = None,
 ) -> ActivityEvidence:
-    """Collect events whose argument `actor` is one of the wallets.
+    """Collect events whose argument `actor` is one of the wallets (ONC-030).
 
     The actor is who the contract says it is, not who sent or paid for the transaction: bundlers, relayers
     and paymasters count for nobody.

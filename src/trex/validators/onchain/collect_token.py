@@ -36,7 +36,7 @@ async def collect_token(
     Args:
         source: the chain.
         wallets: all that the passport has linked; one that is there twice counts once.
-        token: contract; a proxy is asked at its own address, whatever it delegates to.
+        token: contract; a proxy is asked at its own address, whatever it delegates to (ONC-011).
         history_s: how far back to look, in seconds; None for the balance alone.
         block: as of which; None for the newest that is final.
 
