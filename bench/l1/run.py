@@ -48,13 +48,13 @@ base fee below 1 gwei.
 |---|---|---|---|
 """
 FOOT = """
-Figures of the OP Stack are from its own repository's gas snapshots (`packages/contracts-bedrock`), which count
+Figures of the OP Stack are from its repository's gas snapshots (`packages/contracts-bedrock`), which count
 a call inside a test: neither calldata nor the 21,000 are in them, and what deposits burn is.
 (a) `GasBenchMark_OptimismPortal:test_depositTransaction_benchmark` and
 (d) `GasBenchMark_L2OutputOracle:test_proposeL2Output_benchmark` at commit 0020adc2, before dispute games;
 (b) `GasBenchMark_L1StandardBridge_Deposit:test_depositETH_benchmark_0` at commit 01601925.
 (c) is no snapshot: its batches go to an address without code, which costs the 21,000 alone. Ours pay for a
-slot of storage and for reading origin, deposits and sequencer set: so a proof of a batch starts from one hash.
+slot of storage and for reading origin, deposits and sequencers: so a proof of a batch starts from one hash.
 Of proving, finalising and claims by dispute games it publishes no figures.
 """
 
