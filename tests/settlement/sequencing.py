@@ -145,6 +145,18 @@ class Sequencing:
         answer = self.chain.rpc("eth_getBalance", orjson.dumps(["0x" + address.hex(), "latest"]))
         return int(orjson.loads(answer), 16)
 
+    async def node_call(self, method: str, *params: Any) -> Any:
+        """Ask the node."""
+        return await Endpoint(self.url, self.session, timeout_s=60).call(method, *params)
+
+    async def pooled(self) -> None:
+        """Wait until a transaction lies in L1's pool."""
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                if (await self.l1.call("txpool_status"))["pending"] != "0x0":
+                    return
+                await asyncio.sleep(0.02)
+
     async def followed(self) -> None:
         """Wait until the node has derived all that L1 has."""
         async with asyncio.timeout(WAIT_S):

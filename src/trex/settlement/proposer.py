@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from trex.rpc.endpoint import Endpoint
 from trex.settlement.blocks import BlockSource, L2Block
 from trex.settlement.contracts import contract
-from trex.settlement.l1.errors import L1Error, L1UnavailableError
+from trex.settlement.l1.errors import L1Error, L1RefusedError, L1UnavailableError
 from trex.settlement.l1.header import L1Block
 from trex.settlement.l1.reader import Heads, L1Reader
 from trex.settlement.l1.sender import Sender
@@ -279,8 +279,6 @@ class Proposer:
         async def estimate(endpoint: Endpoint) -> int:
             return int(str(await endpoint.call("eth_estimateGas", request)), 16)
 
-        gas = await self.reader.middle(estimate)
-
         async def wanted() -> bool:
             if self._stop.is_set():
                 return False
@@ -289,6 +287,12 @@ class Proposer:
             except L1UnavailableError:
                 return True
 
+        try:
+            gas = await self.reader.middle(estimate)
+        except L1RefusedError:
+            if await wanted():
+                raise
+            return None  # an earlier life's claim was included meanwhile
         log.info(
             "claiming block %d",
             block.number,
