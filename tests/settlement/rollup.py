@@ -16,7 +16,7 @@ from trex.chain.opening import open_chain
 from trex.rpc.endpoint import Endpoint
 from trex.settlement.contracts import contract
 from trex.settlement.deploy import deploy, plan, section, with_origin
-from trex.settlement.deployment import Accounts, Timing
+from trex.settlement.deployment import Accounts, Timing, output_root
 from trex.settlement.driver import Driver, Following, Host
 from trex.settlement.kzg import Sidecar, make_sidecar
 from trex.settlement.l1.blobs import BeaconBlobs, Blobs
@@ -26,7 +26,7 @@ from trex.settlement.l1.transaction import Intent, account_of
 from trex.settlement.watch import Contracts, Mark, Span, read_span
 from trex.types.network import Network
 from trex.types.network_file import read_network
-from trex.types.primitives import Gas, Wei
+from trex.types.primitives import Gas, Hash32, Wei
 
 QUICK = Retries(budget_s=1.0, first_wait_s=0.02)
 """For tests of what happens when L1 does not answer."""
@@ -171,3 +171,10 @@ def output_at(chain: Any, number: int) -> tuple[str, str]:
     """Return what two nodes must agree on about a block: its hash and its state root."""
     header = rpc(chain, "eth_getHeaderByNumber", hex(number))
     return header["hash"], header["stateRoot"]
+
+
+def output_root_at(chain: Any, number: int) -> bytes:
+    """Return the output root of a block."""
+    header = rpc(chain, "eth_getHeaderByNumber", hex(number))
+    parts = (header["stateRoot"], header["withdrawalsRoot"], header["hash"])
+    return output_root(*(Hash32(bytes.fromhex(part[2:])) for part in parts))

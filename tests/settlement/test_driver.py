@@ -2,41 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from tests.settlement.following import PATIENCE_S, running, synced
 from tests.settlement.rollup import Rollup, build, output_at, rollup, rpc
 
-from trex.settlement.driver import FILE, Driver
+from trex.settlement.driver import FILE
 from trex.settlement.kzg import make_sidecar
-
-PATIENCE_S = 120.0
 
 
 @pytest.fixture
 async def system() -> AsyncIterator[Rollup]:
     async with rollup() as one:
         yield one
-
-
-@asynccontextmanager
-async def running(driver: Driver) -> AsyncIterator[Driver]:
-    """Run a driver; it ends with the block."""
-    task = asyncio.create_task(driver.run())
-    try:
-        yield driver
-    finally:
-        driver.stop()
-        await task
-
-
-async def synced(driver: Driver, l1_number: int) -> None:
-    """Wait until an L1 block is derived and the heads follow it."""
-    async with asyncio.timeout(PATIENCE_S):
-        while driver.settled is None or driver.settled.number < l1_number:
-            assert driver.fault is None, driver.fault
-            await asyncio.sleep(0.02)
 
 
 async def test_verifier_rebuilds_batches_and_deposits_from_l1_alone(system: Rollup, tmp_path: Path) -> None:

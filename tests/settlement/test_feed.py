@@ -248,7 +248,7 @@ async def closed_with(url: str, query: str) -> int | None:
 
 
 async def test_who_asks_for_what_there_is_not_hears_why(chains: list[Any]) -> None:
-    """FED-010, FED-012."""
+    """FED-010 to FED-012."""
     maker, middle, _ = chains
     build(maker, 12)
     limits = FeedLimits(history_blocks=8, readers=2)

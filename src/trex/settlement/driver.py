@@ -26,7 +26,7 @@ from trex.settlement.l1.header import L1Block
 from trex.settlement.l1.reader import Heads, L1Reader
 from trex.settlement.positions import Place, Position, Positions, PositionsError, ReadBatch
 from trex.settlement.progress import DriverMetrics, Progress
-from trex.settlement.watch import Contracts, Mark
+from trex.settlement.watch import Contracts, Mark, deposits_at, inbox_at
 from trex.types.errors import CoreError, RpcError
 from trex.types.network import L1Settlement, Network
 from trex.types.primitives import Hash32
@@ -268,6 +268,14 @@ class Driver(Service):
             log.warning("L1 has changed: %s", error.message)
             await self._roll_back()
             await self._forward()
+        except L1UnavailableError as error:
+            # Where events do not hash to what the contracts say, what was read before may be the lie.
+            number = self.position.mark.block.number if self.position else 0
+            if error.code != "bad_answer" or self.position is None or await self._still(number):
+                raise
+            log.warning("L1 had hidden something: %s", error.message)
+            await self._roll_back()
+            await self._forward()
 
     async def _forward(self) -> None:
         heads = self.l1_heads = await self.reader.heads()
@@ -472,9 +480,19 @@ class Driver(Service):
         self._moved(ancestor)
 
     async def _still(self, number: int) -> bool:
-        """Tell whether L1 has the block that was read under a number."""
+        """Tell whether L1 has the block that was read under a number, with what was read of it."""
         known = await self._job(self._opened.at, number)
-        return known is not None and (await self.reader.block(number)).hash == known.mark.block.hash
+        if known is None or (await self.reader.block(number)).hash != known.mark.block.hash:
+            return False
+        mark = known.mark
+        batches = await inbox_at(self.reader, self.contracts.inbox, mark.block)
+        deposits = await deposits_at(self.reader, self.contracts.portal, mark.block)
+        return (*batches, *deposits) == (
+            mark.batch_count,
+            mark.accumulator,
+            mark.deposit_count,
+            mark.deposit_accumulator,
+        )
 
     def _cut(self, ancestor: Position) -> None:
         """Forget what came after a position (on the thread); the head first: a kill may come between."""

@@ -1,0 +1,216 @@
+"""L1 endpoints that lie, stall, lag and withhold, and posters who mean harm: never a wrong safe head."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.settlement.anvil_l1 import Proxy, proxy
+from tests.settlement.following import PATIENCE_S, running, synced
+from tests.settlement.rollup import QUICK, Rollup, build, output_at, output_root_at, rollup, rpc
+
+from trex.chain.batches import encode_batch
+from trex.settlement.driver import Driver
+
+if TYPE_CHECKING:
+    from trex.settlement.kzg import Sidecar
+
+QUICK_TIMEOUT_S = 1.0
+"""Of endpoints in tests that have them stall."""
+
+
+@pytest.fixture
+async def system() -> AsyncIterator[Rollup]:
+    async with rollup() as one:
+        yield one
+
+
+def hide_events(method: str, params: Any, result: Any) -> Any:
+    return [] if method == "eth_getLogs" else result
+
+
+def invent_events(method: str, params: Any, result: Any) -> Any:
+    return result + result[-1:] if method == "eth_getLogs" else result
+
+
+def alter_headers(method: str, params: Any, result: Any) -> Any:
+    if method.startswith("eth_getBlock") and result is not None:
+        result["timestamp"] = hex(int(result["timestamp"], 16) + 1)
+    return result
+
+
+def deny_blocks(method: str, params: Any, result: Any) -> Any:
+    return None if method.startswith("eth_getBlock") else result
+
+
+def nonsense(method: str, params: Any, result: Any) -> Any:
+    return {"a": [1]}
+
+
+def forget_everything(method: str, params: Any, result: Any) -> Any:
+    """Tell of contracts without any batch or deposit, and leave the events out: alone, it is believed."""
+    if method == "eth_getLogs":
+        return []
+    return "0x" + "00" * 64 if method == "eth_call" else result
+
+
+def lose_blobs(method: str, params: Any, result: Any) -> Any:
+    return {"data": []} if "/blob" in method else result
+
+
+def swap_blobs(method: str, params: Any, result: Any) -> Any:
+    if "/blob" in method:
+        result["data"] = ["0x" + "01" * 131_072 for _ in result["data"]]
+    return result
+
+
+class WanderingHead:
+    """Says of every second question that L1 is five blocks shorter."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self, method: str, params: Any, result: Any) -> Any:
+        if method != "eth_blockNumber" and (method != "eth_getBlockByNumber" or params[0] != "latest"):
+            return result
+        self.asked += 1
+        return None if self.asked % 2 else result
+
+
+def stall(liar: Proxy) -> None:
+    liar.stall_s = 3 * QUICK_TIMEOUT_S
+
+
+def refuse(liar: Proxy) -> None:
+    liar.status = 503
+
+
+def saying(fault: Callable[[str, Any, Any], Any]) -> Callable[[Proxy], None]:
+    def set_(liar: Proxy) -> None:
+        liar.fault = fault
+
+    return set_
+
+
+def mend(liar: Proxy) -> None:
+    liar.fault, liar.stall_s, liar.status = None, 0.0, 200
+
+
+FAULTS: dict[str, Callable[[Proxy], None]] = {
+    "hides events": saying(hide_events),
+    "invents events": saying(invent_events),
+    "alters headers": saying(alter_headers),
+    "denies blocks": saying(deny_blocks),
+    "talks nonsense": saying(nonsense),
+    "forgets everything": saying(forget_everything),
+    "loses blobs": saying(lose_blobs),
+    "swaps blobs": saying(swap_blobs),
+    "head wanders": saying(WanderingHead()),
+    "stalls": stall,
+    "refuses": refuse,
+}
+
+
+async def turns(driver: Driver, count: int) -> None:
+    """Let a driver try some times, whatever comes of it."""
+    counter = driver.metrics.troubles
+    start, settled = counter._value.get(), driver.settled
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            await asyncio.sleep(0.05)
+            if counter._value.get() >= start + count or driver.settled is not settled:
+                return
+
+
+async def test_sole_endpoint_at_fault_stops_the_safe_head_and_no_more(system: Rollup, tmp_path: Path) -> None:
+    """DRV-066: with each fault the safe head stays or is right, and afterwards all goes on without hands."""
+    sequencer, verifier = system.open(tmp_path / "s"), system.open(tmp_path / "v")
+    batches = 0
+    async with proxy(system.node.url) as liar:
+        driver = system.driver(verifier, tmp_path / "v", [liar.url], retries=QUICK, timeout_s=QUICK_TIMEOUT_S)
+        async with running(driver):
+            for name, begin in FAULTS.items():
+                begin(liar)
+                if "blobs" in name:
+                    first = sequencer.head().number + 1
+                    build(sequencer, 2)
+                    await system.append(batches, sequencer.batch(first, first + 1, []), origin=2)
+                    batches += 1
+                else:
+                    await system.deposit(1)
+                await turns(driver, 2)
+                assert driver.fault is None, name
+                mend(liar)
+                await synced(driver, await system.head())
+                safe = verifier.l1_heads()[0]
+                assert safe == sequencer.head().number, name
+                assert output_at(verifier, safe) == output_at(sequencer, safe), name
+            await system.silence()
+            await system.force()
+            await synced(driver, await system.head())
+            assert rpc(verifier, "eth_getBalance", "0x" + "42" * 20, "safe") == hex(len(FAULTS) - 2)
+            assert driver.mismatch is None
+    for chain in (sequencer, verifier):
+        chain.close()
+
+
+async def test_one_endpoint_of_three_at_fault_is_outvoted(system: Rollup, tmp_path: Path) -> None:
+    """DRV-066: while a majority is honest, a fault does not even cost the safe head its time."""
+    verifier = system.open(tmp_path / "v")
+    async with proxy(system.node.url) as liar:
+        urls = [liar.url, system.node.url, system.node.url]
+        driver = system.driver(verifier, tmp_path / "v", urls, timeout_s=QUICK_TIMEOUT_S)
+        async with running(driver):
+            await system.silence()
+            for begin in FAULTS.values():
+                begin(liar)
+                await system.deposit(1)
+                await system.force()
+                await synced(driver, await system.head())
+                mend(liar)
+            assert rpc(verifier, "eth_getBalance", "0x" + "42" * 20, "safe") == hex(len(FAULTS))
+            assert driver.mismatch is None
+    verifier.close()
+
+
+def field_elements(seed: int) -> bytes:
+    """A blob of random bytes that L1 takes."""
+    noise = random.Random(seed).randbytes(131_072)
+    return b"".join(bytes([noise[at] & 0x3F]) + noise[at + 1 : at + 32] for at in range(0, 131_072, 32))
+
+
+async def test_garbage_in_the_inbox_delays_nobody(system: Rollup, tmp_path: Path) -> None:
+    """BAT-050, DRV-020 to DRV-024, DRV-040: each reads as empty for its reason, the rest goes on."""
+    sequencer, verifier = system.open(tmp_path / "s"), system.open(tmp_path / "v")
+    build(sequencer, 2)
+    parent = output_root_at(sequencer, 0)
+    chain_id, slot_end = sequencer.chain_id, 2**62 + 5
+    noise: list[bytes | Sidecar] = [field_elements(1)]
+    cases: list[tuple[str, list[bytes | Sidecar]]] = [
+        ("blob_encoding", [(b"\x41" + bytes(31)) * 4096]),
+        ("parent", list(encode_batch(chain_id, b"\x07" * 32, [(1, 0, [])], []))),
+        ("drift", list(encode_batch(chain_id, parent, [(10**6, 0, [])], []))),
+        ("slot", list(encode_batch(chain_id, parent, [(slot_end, 0, [])], []))),
+        ("origin", list(encode_batch(chain_id, parent, [(1, 7, [])], []))),
+        ("deposit_count", list(encode_batch(chain_id, parent, [(1, 0, [])], [5]))),
+    ]
+    async with running(system.driver(verifier, tmp_path / "v")) as driver:
+        await system.append(0, noise, origin=2)
+        for at, (_, blobs) in enumerate(cases, 1):
+            await system.append(at, blobs, origin=2)
+        await system.append(len(cases) + 1, sequencer.batch(1, 2, []), origin=2)
+        await synced(driver, await system.head())
+        read = [one.outcome for one in reversed(driver.batches())]
+        assert read[1:] == [*(reason for reason, _ in cases), "batch"]
+        assert read[0] in {"blob_encoding", "version", "truncated", "field", "not_canonical"}
+        assert output_at(verifier, 2) == output_at(sequencer, 2)
+        # A deposit is not held up by garbage either: the header's origin brings it in.
+        await system.deposit(9)
+        await system.append(len(cases) + 2, noise)
+        await synced(driver, await system.head())
+        assert rpc(verifier, "eth_getBalance", "0x" + "42" * 20, "safe") == hex(9)
+        assert verifier.l1_heads()[0] == verifier.head().number
+    for chain in (sequencer, verifier):
+        chain.close()
