@@ -16,7 +16,7 @@ help: ## list the verbs
 setup: ## bring what this machine lacks (TIER=run, test or bench)
 	@$(PYTHON) scripts/setup $(TIER)
 
-devnet: ## start a chain of your own on 127.0.0.1:9545
+devnet: ## start a rollup of your own on 127.0.0.1:9545, with its L1
 	@$(PYTHON) scripts/setup run
 	@trex devnet
 

@@ -121,6 +121,6 @@ def anvil(folder: Path) -> Iterator[Network]:
 def devnet(folder: Path) -> Iterator[Network]:
     """Run `trex devnet` on a data directory of its own."""
     port = free_port()
-    command = [program("trex"), "devnet", "--port", str(port), "--datadir", str(folder / "devnet")]
+    command = [program("trex"), "devnet", "--no-l1", "--port", str(port), "--datadir", str(folder / "devnet")]
     with running("trex", command, port, folder / "devnet.log") as network:
         yield network

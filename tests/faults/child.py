@@ -56,7 +56,16 @@ class Devnet:
         began = time.monotonic()
         with self.log.open("ab") as errors, self.out.open("wb") as out:
             self.process = subprocess.Popen(
-                [*COMMAND, "devnet", "--datadir", str(datadir), "--port=0", "--log-level=warning", *options],
+                [
+                    *COMMAND,
+                    "devnet",
+                    "--no-l1",
+                    "--datadir",
+                    str(datadir),
+                    "--port=0",
+                    "--log-level=warning",
+                    *options,
+                ],
                 env={**environment(), "PYTHONUNBUFFERED": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=out,

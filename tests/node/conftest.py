@@ -21,13 +21,14 @@ ALICE, BOB, CAROL = ACCOUNTS[:3]
 
 
 class Devnet:
-    """One running `trex devnet`."""
+    """One running `trex devnet`; without an L1 unless options say where one listens."""
 
     def __init__(self, datadir: Path, *options: str) -> None:
         self.datadir = datadir
+        alone = [] if "--l1-port" in options else ["--no-l1"]
         self.process = subprocess.Popen(
             [
-                *(TREX, "devnet", "--port", "0"),
+                *(TREX, "devnet", "--port", "0", *alone),
                 *("--datadir", str(datadir), *options),
             ],
             stdout=subprocess.PIPE,

@@ -38,7 +38,7 @@ def test_named_network_has_its_own_directory(home: Path, tmp_path: Path) -> None
 
 def test_devnet_goes_on_with_what_was_imported(home: Path, tmp_path: Path) -> None:
     run("import", str(tmp_path / "blocks"))
-    prepare(home / "devnet", fresh=False)  # refuses a folder that is not a devnet's
+    prepare(home / "devnet", fresh=False, no_l1=True)  # refuses a folder that is not a devnet's
 
 
 def test_malformed_network_file_is_named(home: Path, tmp_path: Path) -> None:

@@ -215,7 +215,7 @@ def test_batches_of_a_thousand(devnet: Devnet) -> None:
 
 def test_second_devnet_on_same_data_is_refused(devnet: Devnet) -> None:
     done = subprocess.run(
-        [TREX, "devnet", "--port", "0", "--datadir", str(devnet.datadir)],
+        [TREX, "devnet", "--no-l1", "--port", "0", "--datadir", str(devnet.datadir)],
         capture_output=True,
         text=True,
         timeout=60,
@@ -231,6 +231,7 @@ def test_taken_port_is_named(devnet: Devnet, tmp_path: Path) -> None:
         [
             TREX,
             "devnet",
+            "--no-l1",
             "--port",
             port,
             "--datadir",

@@ -72,17 +72,17 @@ def test_config_file_malformed_is_refused(tmp_path: Path, text: str, fault: str)
 def test_prepare_never_empties_a_foreign_folder(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("x")
     with pytest.raises(click.ClickException, match="not a devnet's"):
-        prepare(tmp_path, fresh=True)
+        prepare(tmp_path, fresh=True, no_l1=True)
     assert (tmp_path / "thesis.tex").exists()
 
 
 def test_prepare_fresh_empties_its_own(tmp_path: Path) -> None:
     path = tmp_path / "chain"
-    prepare(path, fresh=False)
+    prepare(path, fresh=False, no_l1=True)
     (path / "state").write_text("x")
-    prepare(path, fresh=False)
+    prepare(path, fresh=False, no_l1=True)
     assert (path / "state").exists()
-    prepare(path, fresh=True)
+    prepare(path, fresh=True, no_l1=True)
     assert [entry.name for entry in path.iterdir()] == [MARK]
 
 

@@ -99,7 +99,7 @@ class Producer(Service):
         """Tell what kind of block this slot wants: `empty` (may be empty), `full`, or None."""
         mining = self.mining
         head = self.core.head()
-        something = self.wanted or self.core.pool_len()[0] > 0 or self._deposited()
+        something = self._something()
         elapsed_ms = (self.clock.slot() - head.slot) * self.clock.block_time_ms
         if mining.slots:
             if elapsed_ms >= self.core.max_idle_ms and self.next_timestamp is None:
@@ -107,7 +107,11 @@ class Producer(Service):
             return "full" if something else None
         if mining.interval_ms and elapsed_ms >= mining.interval_ms:
             return "empty"
-        return None
+        return "full" if mining.instant and self._deposited() else None
+
+    def _something(self) -> bool:
+        """Tell whether there may be something to include."""
+        return self.wanted or self.core.pool_len()[0] > 0 or self._deposited()
 
     def _deposited(self) -> bool:
         """Tell whether deposits may be due; the core knows which it has."""
@@ -149,6 +153,7 @@ class Producer(Service):
             head = self.core.head()
             at = max(self.slot_after(head), slot or 0)
             self._watch_lag(at)
+            idle = not self._something()
             self.wanted = False
             started = time.perf_counter()
             loop = asyncio.get_running_loop()
@@ -170,7 +175,7 @@ class Producer(Service):
             seconds = time.perf_counter() - started
         self.metrics.sealed(sealed, seconds)
         log.log(
-            logging.INFO if sealed.transactions else logging.DEBUG,
+            logging.DEBUG if idle or not sealed.transactions else logging.INFO,
             "block %d",
             sealed.number,
             extra={

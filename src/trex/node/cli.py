@@ -10,6 +10,8 @@ COMMANDS = {
     "export": LazyCommand("trex.node.db:export", "Write blocks to FILE."),
     "import": LazyCommand("trex.node.db:import_", "Execute and store the blocks of FILE."),
     "db": LazyCommand("trex.node.db:db", "Look after a data directory."),
+    "bridge": LazyCommand("trex.node.bridge:bridge", "Move ether and tokens between L1 and this chain."),
+    "rollup": LazyCommand("trex.node.rollup:rollup", "How a network stands on L1, and what must be trusted."),
     "l1": LazyCommand("trex.node.l1:l1", "Bring the contracts of a network to L1."),
     "batcher": LazyCommand("trex.node.batcher:batcher", "Post a chain's blocks to L1."),
     "proposer": LazyCommand("trex.node.proposer:proposer", "Claim a chain's outputs on L1."),

@@ -68,7 +68,7 @@ def opened(network: Path | None, datadir: Path | None, cache_mb: int, make: bool
         if not make:
             raise click.ClickException(f"{path}: there is no such data directory")
         if network is None and datadir is None:
-            prepare(path, fresh=False)
+            prepare(path, fresh=False, no_l1=True)
     try:
         chain = open_chain(path, text, cache_bytes=cache_mb << 20)
     except CoreError as error:

@@ -4,6 +4,8 @@ import asyncio
 import shutil
 import sys
 import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +15,25 @@ import orjson
 from trex.chain.assembly import Node
 from trex.chain.build import core_build
 from trex.chain.dev.accounts import ACCOUNTS, MNEMONIC
+from trex.node.anvil import Anvil, AnvilError
+from trex.node.child import Child
+from trex.node.devnet_l1 import NETWORK, L1Side, Windows, company, free_port, network_on
 from trex.node.files import data_home, network_file, short
 from trex.node.logs import Terminal
 from trex.node.options import (
     MINING,
     MINING_HELP,
     PATH,
+    Options,
     log_level_option,
     option,
     read_options,
     serving_options,
 )
 from trex.node.serving import serve
+from trex.settlement.l1.errors import L1Error
+from trex.types.evm import checksum_address
+from trex.types.network_file import read_network
 
 PREDEPLOYED = (
     ("Multicall3", "0xcA11bde05977b3631167028862bE2a173976CA11"),
@@ -39,6 +48,7 @@ PREDEPLOYED = (
 MARK = ".trex-devnet"
 """A file in data directories made by this command: only those does `--fresh` empty."""
 STATUS_S = 0.5
+NORMAL = Windows()
 
 
 @click.command()
@@ -57,16 +67,91 @@ STATUS_S = 0.5
     metavar="MS",
     help="Slot length, for a network like the devnet.",
 )
-@option("--quiet", is_flag=True, help="No start page and no status line.")
+@option("--quiet", is_flag=True, help="No start page and no status.")
+@option(
+    "--no-l1",
+    is_flag=True,
+    help="The chain alone: starts at once, and test suites may overwrite its state and take blocks back.",
+)
+@option(
+    "--l1-port",
+    type=click.IntRange(0, 65535),
+    default=8545,
+    show_default=True,
+    help="Port of L1; 0 takes a free one.",
+)
+@option(
+    "--verifier-port",
+    type=click.IntRange(0, 65535),
+    default=9546,
+    show_default=True,
+    help="Port of the verifier's node; 0 takes a free one.",
+)
+@option(
+    "--l1-block-time",
+    type=click.IntRange(1, 60),
+    metavar="S",
+    default=NORMAL.l1_block_s,
+    show_default=True,
+    help="Seconds between L1 blocks.",
+)
+@option(
+    "--batch-interval",
+    type=click.FloatRange(0, min_open=True),
+    metavar="S",
+    default=NORMAL.batch_s,
+    show_default=True,
+    help="Post a batch when its oldest transaction is this old.",
+)
+@option(
+    "--claim-interval",
+    type=click.FloatRange(0, min_open=True),
+    metavar="S",
+    default=NORMAL.claim_s,
+    show_default=True,
+    help="Seconds between claims of outputs.",
+)
+@option(
+    "--dispute-window",
+    type=click.IntRange(1),
+    metavar="S",
+    default=NORMAL.dispute_s,
+    show_default=True,
+    help="In which a claim can be rejected; counts at the first start.",
+)
+@option(
+    "--proof-maturity",
+    type=click.IntRange(1),
+    metavar="S",
+    default=NORMAL.maturity_s,
+    show_default=True,
+    help="Between a withdrawal's proof and its end; counts at the first start.",
+)
 @serving_options
 @log_level_option("info")
 def devnet(
-    datadir: Path | None, fresh: bool, block_time: int | None, quiet: bool, mining: str, **shared: Any
+    datadir: Path | None,
+    fresh: bool,
+    block_time: int | None,
+    quiet: bool,
+    mining: str,
+    no_l1: bool,
+    l1_port: int,
+    verifier_port: int,
+    l1_block_time: int,
+    batch_interval: float,
+    claim_interval: float,
+    dispute_window: int,
+    proof_maturity: int,
+    **shared: Any,
 ) -> None:
-    """Start a chain of your own.
+    """Start a rollup of your own: an L1 (anvil), the contracts, sequencer, batcher, proposer and a verifier.
 
-    Ten accounts are funded and their keys known, Ethereum's usual contracts are there, and the methods by
-    which test suites control time and state. State is kept from one start to the next.
+    Ten accounts are funded on both layers and their keys known, Ethereum's usual contracts are there, and the
+    methods by which test suites control time. State is kept from one start to the next.
+
+    What would change the chain in a way that nobody could derive from L1 (setting balances, impersonation,
+    snapshots) is refused: for that there is --no-l1.
     """
     if not shared["cors_origin"]:
         shared["cors_origin"] = ("*",)  # pages under development come from anywhere, and keys here are public
@@ -81,19 +166,79 @@ def devnet(
             parameters["maxIdleMs"] = max(parameters["maxIdleMs"], block_time)
             network = orjson.dumps(document)
             name = f"devnet-{block_time}ms"
-    path = datadir or data_home() / name
-    prepare(path, fresh)
+    path = datadir or data_home() / (name if no_l1 else f"{name}-l1")
+    prepare(path, fresh, no_l1)
+
+    if no_l1:
+
+        def started(node: Node, terminal: Terminal) -> None:
+            if not quiet:
+                click.echo(start_page(node, path))
+                sys.stdout.flush()
+
+        serve(network, path, options, dev=True, started=started, beside=None if quiet else show_status)
+        return
+    windows = Windows(l1_block_time, batch_interval, claim_interval, dispute_window, proof_maturity)
+    anvil = Anvil(path, l1_port or free_port())
+    _serve_above(anvil, network, path, options, windows, verifier_port or free_port(), quiet)
+
+
+def _serve_above(
+    anvil: Anvil,
+    network: bytes,
+    path: Path,
+    options: Options,
+    windows: Windows,
+    verifier_port: int,
+    quiet: bool,
+) -> None:
+    """Serve a devnet that settles on an L1, which ends after it."""
+    sides: list[L1Side] = []
+
+    @asynccontextmanager
+    async def around(node: Node, chain: Any) -> AsyncIterator[L1Side]:
+        async with company(node, chain, known, path, anvil, windows, verifier_port) as side:
+            sides.append(side)
+            yield side
 
     def started(node: Node, terminal: Terminal) -> None:
         if not quiet:
-            click.echo(start_page(node, path))
+            click.echo(start_page(node, path, sides[0], verifier_port))
             sys.stdout.flush()
 
-    serve(network, path, options, dev=True, started=started, beside=None if quiet else show_status)
+    async def status(node: Node, terminal: Terminal) -> None:
+        await show_status(node, terminal, sides)
+
+    try:
+        try:
+            anvil.start()
+            text = network_on(anvil, path, orjson.loads(network), windows)
+        except (AnvilError, L1Error, ValueError) as error:
+            raise click.ClickException(
+                f"{error}\n`scripts/setup` installs anvil; --l1-port chooses another port; "
+                "`trex devnet --no-l1` does without an L1"
+            ) from error
+        known = read_network(text)
+        serve(
+            text,
+            path,
+            options,
+            dev=True,
+            started=started,
+            beside=None if quiet else status,
+            company=around,
+        )
+    finally:
+        anvil.stop()
 
 
-def prepare(path: Path, fresh: bool) -> None:
+def prepare(path: Path, fresh: bool, no_l1: bool) -> None:
     """Make the data directory, or empty it; never one that this command has not made.
+
+    Args:
+        path: of the data directory.
+        fresh: empty it.
+        no_l1: for a devnet without an L1.
 
     Raises:
         click.ClickException: it holds something else.
@@ -103,11 +248,16 @@ def prepare(path: Path, fresh: bool) -> None:
         raise click.ClickException(f"{path} is not empty and not a devnet's: choose another with --datadir")
     if fresh and path.exists():
         shutil.rmtree(path)
+    if (path / "store").exists() and (path / NETWORK).exists() is no_l1:
+        raise click.ClickException(
+            f"the devnet in {path} {'has an L1' if no_l1 else 'has no L1'}: "
+            f"start it {'without' if no_l1 else 'with'} --no-l1, or anew with --fresh"
+        )
     path.mkdir(parents=True, exist_ok=True)
     mark.touch()
 
 
-def start_page(node: Node, path: Path) -> str:
+def start_page(node: Node, path: Path, l1: L1Side | None = None, verifier_port: int = 0) -> str:
     """Return what somebody needs to know to use this chain."""
     host = node.settings.host
     shown = f"[{host}]" if ":" in host else host
@@ -121,6 +271,7 @@ def start_page(node: Node, path: Path) -> str:
         f"  WebSocket   ws://{address}",
         f"  Chain id    {node.core.chain_id}, block time {node.core.block_time_ms} ms",
         f"  State       {short(path)}, block {head.number} (--fresh starts anew)",
+        *([] if l1 is None else _l1_lines(l1, path, verifier_port)),
         "",
         click.style("  Accounts", bold=True) + f"  mnemonic: {MNEMONIC}",
         "  Everybody knows these keys: never send anything of value to them.",
@@ -143,8 +294,28 @@ def start_page(node: Node, path: Path) -> str:
     return "\n".join(lines)
 
 
-async def show_status(node: Node, terminal: Terminal) -> None:
-    """Keep a line about the newest block at the bottom of the terminal."""
+def _l1_lines(l1: L1Side, path: Path, verifier_port: int) -> list[str]:
+    """Return what the start page says of L1."""
+    contracts, windows = l1.driver.settlement.contracts, l1.windows
+    named = {
+        "Portal": contracts["portal"],
+        "Bridge": contracts["l1StandardBridge"],
+        "Messenger": contracts["l1CrossDomainMessenger"],
+        "Inbox": contracts["inbox"],
+    }
+    return [
+        f"  L1          {l1.anvil.url} (anvil), chain id {l1.driver.settlement.chain_id}, a block each "
+        f"{windows.l1_block_s} s",
+        f"  Verifier    http://127.0.0.1:{verifier_port}: the chain rebuilt from L1 alone",
+        f"  Network     {short(path / NETWORK)}: every address and parameter",
+        "",
+        click.style("  On L1", bold=True) + "  the accounts below have ether there as well",
+        *(f"  {name:<12}{checksum_address(address)}" for name, address in named.items()),
+    ]
+
+
+async def show_status(node: Node, terminal: Terminal, sides: Sequence[L1Side] = ()) -> None:
+    """Keep lines about the newest block, and what became of it on L1, at the bottom of the terminal."""
     counted, since = 0.0, time.monotonic()
     while True:
         await asyncio.sleep(STATUS_S)
@@ -160,4 +331,47 @@ async def show_status(node: Node, terminal: Terminal) -> None:
         status += f" · base fee {head.base_fee_wei / 1e9:.3g} gwei"
         if node.producer.fault is not None:
             status += click.style(f" · stopped: {node.producer.fault}", fg="red")
-        terminal.show(status)
+        lines = [status, *(line for side in sides for line in l1_status(node, side))]
+        width = shutil.get_terminal_size().columns - 1
+        terminal.show("\n".join(line[:width] for line in lines))
+
+
+def l1_status(node: Node, side: L1Side) -> list[str]:
+    """Return lines about heads, the last batch, what waits, costs, and the other roles."""
+    safe, finalized = side.driver.core.l1_heads()
+    head = node.core.head().number
+    position = side.driver.position
+    derived = f"L1 block {position.mark.block.number:,}" if position else "L1 not read yet"
+    heads = f"  {derived} · safe {safe:,} ({head - safe:,} behind) · finalized {finalized:,}"
+    trouble = node.producer.waits or side.driver.fault or side.driver.trouble
+    if trouble is not None:
+        heads += f" · {trouble}"
+    return [heads, _batch_line(side.children.get("batcher")), _others_line(side)]
+
+
+def _batch_line(batcher: Child | None) -> str:
+    told = batcher.health if batcher else {}
+    if not told:
+        return "  batcher starting"
+    line = "  no batch yet"
+    if (last := told["last"]) is not None:
+        cost = last["cost"]
+        wei = cost["gas_cost_wei"] + cost["blob_cost_wei"]
+        each = f", {wei / last['transactions'] / 1e9:,.0f} gwei each" if last["transactions"] else ""
+        line = (
+            f"  batch {last['index']}: blocks {last['first']:,}-{last['last']:,}, "
+            f"{last['transactions']:,} tx, {last['size']:,} bytes, {wei / 1e18:.3g} ETH{each}"
+        )
+    line += f" · {told['waiting_blocks']:,} blocks wait"
+    return line + (f" · {told['trouble']}" if told["trouble"] else "")
+
+
+def _others_line(side: L1Side) -> str:
+    proposer, verifier = (side.children.get(name) for name in ("proposer", "verifier"))
+    claims = proposer.health if proposer else {}
+    newest = claims.get("newest")
+    claim = f"claimed block {newest['block_number']:,}" if newest else "no claim yet"
+    if claims.get("trouble"):
+        claim += f" · {claims['trouble']}"
+    told = verifier.health if verifier else {}
+    return f"  {claim} · verifier " + (f"at block {told['head']:,}" if told else "starting")

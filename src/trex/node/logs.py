@@ -52,7 +52,7 @@ class HumanFormatter(logging.Formatter):
 
 
 class Terminal(logging.Handler):
-    """Writes log lines above a status line that stays at the bottom of a terminal."""
+    """Writes log lines above a status, of one line or several, that stays at the bottom of a terminal."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,18 +63,21 @@ class Terminal(logging.Handler):
         try:
             text = self.format(record)
             if self.status:
-                text = f"\r\x1b[K{text}\n{self.status}"
-                click.echo(text, err=True, nl=False)
+                click.echo(f"{self._erase()}{text}\n{self.status}", err=True, nl=False)
             else:
                 click.echo(text, err=True)
         except Exception:
             self.handleError(record)
 
     def show(self, status: str) -> None:
-        """Replace the status line; an empty one removes it."""
+        """Replace the status; an empty one removes it."""
         if sys.stderr.isatty() and status != self.status:
+            click.echo(f"{self._erase()}{status}", err=True, nl=False)
             self.status = status
-            click.echo(f"\r\x1b[K{status}", err=True, nl=False)
+
+    def _erase(self) -> str:
+        """Return what removes the status and puts the cursor where it began."""
+        return "\r\x1b[K" + "\x1b[1A\x1b[K" * self.status.count("\n")
 
 
 def set_up(level: str, as_json: bool) -> Terminal:

@@ -159,8 +159,9 @@ async def _l1_path(reader: L1Reader, span: Span) -> list[L1Block]:
 
 async def _due(reader: L1Reader, portal: Address, path: Sequence[L1Block]) -> list[Deposit]:
     """Return the deposits after the first of these L1 blocks, complete by the queue's accumulator."""
-    before = await deposits_at(reader, portal, path[0])
-    after = await deposits_at(reader, portal, path[-1])
+    newest = (await reader.heads()).latest
+    before = await deposits_at(reader, portal, path[0], newest)
+    after = await deposits_at(reader, portal, path[-1], newest)
     if before == after:
         return []
 

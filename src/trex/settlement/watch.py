@@ -139,12 +139,22 @@ async def inbox_at(reader: L1Reader, inbox: Address, block: L1Block) -> tuple[in
     return count, Hash32(accumulator)
 
 
-async def deposits_at(reader: L1Reader, portal: Address, block: L1Block) -> tuple[int, Hash32]:
-    """Return how many deposits there were at the end of a block, and what they hash to."""
-    if not await reader.code(portal, block):
+async def deposits_at(
+    reader: L1Reader, portal: Address, block: L1Block, seen_from: L1Block | None = None
+) -> tuple[int, Hash32]:
+    """Return how many deposits there were at the end of a block, and what they hash to.
+
+    Args:
+        reader: L1.
+        portal: its address.
+        block: at whose end.
+        seen_from: a block above it to ask at, as endpoints may not keep older state; by default itself.
+    """
+    seen_from = seen_from or block
+    if not await reader.code(portal, seen_from):
         return 0, ZERO
     kind = contract("Portal")
-    answer = await reader.call(portal, kind.call("depositsAt", block.number), block)
+    answer = await reader.call(portal, kind.call("depositsAt", block.number), seen_from)
     count, accumulator = kind.result("depositsAt", answer)
     return count, Hash32(accumulator)
 

@@ -28,6 +28,11 @@ CAROL = Address(bytes.fromhex("3c44cdddb6a900fa2b585dd299e03d12fa4293bc"))
 @pytest.fixture(scope="session")
 def codes() -> dict[str, str]:
     """Creation code of each contract in Tokens.sol."""
+    return creation_codes()
+
+
+def creation_codes() -> dict[str, str]:
+    """Compile Tokens.sol."""
     sources: dict[str, dict[str, str]] = {}
     waiting = [("Tokens.sol", Path(__file__).with_name("Tokens.sol"))]
     while waiting:

@@ -5,12 +5,13 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
 from trex.chain.build import core_build
 from trex.chain.core import DevCore, Sealed
+from trex.chain.dev.accounts import ACCOUNTS
 from trex.chain.dev.params import (
     address_at,
     argument,
@@ -36,6 +37,27 @@ LEAST_GAS_LIMIT = 1_000_000
 """Below this no block can be made: the deposit that brings the L1 block's attributes needs so much."""
 JSON_NULL = b"null"
 JSON_TRUE = b"true"
+OUTSIDE_L1 = (
+    *("setBalance", "setCode", "setNonce", "setStorageAt"),
+    *("impersonateAccount", "stopImpersonatingAccount", "autoImpersonateAccount"),
+    *("snapshot", "revert", "setBlockGasLimit"),
+)
+"""Methods, without what stands before `_`, that change a chain in ways of which L1 knows nothing."""
+FAUCET = ACCOUNTS[9]
+"""Who pays for the faucet above an L1, where ether comes from genesis and deposits only."""
+
+
+class L1Time(Protocol):
+    """The clock of a devnet's L1."""
+
+    async def reach(self, timestamp_s: int, *, gradually: bool = False) -> None:
+        """Let L1 have a block of this time or later, and this chain know of it.
+
+        Args:
+            timestamp_s: seconds since 1970.
+            gradually: with blocks in between, for a chain that makes blocks on the way there.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +86,8 @@ class DevMethods:
         self.clock = producer.clock
         self.signing = signing
         self.rewound = rewound
+        self.l1: L1Time | None = None
+        """The clock of the L1 that this chain settles on; None without one."""
         self._moments: dict[int, _Moment] = {}
         self._instance = "0x" + secrets.token_hex(32)
 
@@ -118,7 +142,24 @@ class DevMethods:
         }
         for name, handler in both.items():
             table[f"anvil_{name}"] = table[f"hardhat_{name}"] = handler
-        return table
+        return {
+            name: self._refused(name, handler) if name.partition("_")[2] in OUTSIDE_L1 else handler
+            for name, handler in table.items()
+        }
+
+    def _refused(self, name: str, handler: Handler) -> Handler:
+        """Let a method through only where no L1 has to agree."""
+
+        async def method(session: Session, params: list[Any]) -> bytes:
+            if self.l1 is not None:
+                raise RpcError(
+                    SERVER_ERROR,
+                    f"{name} changes the chain in a way that nobody could derive from its L1: "
+                    "start `trex devnet --no-l1` to use it",
+                )
+            return await handler(session, params)
+
+        return method
 
     # State
 
@@ -150,6 +191,11 @@ class DevMethods:
         """Give ether: address, wei (100 ether when not said); answer the new balance."""
         address = address_at(params, 0)
         amount = number_at(params, 1, FAUCET_WEI)
+        if self.l1 is not None:
+            await self.signing.send(_, [{"from": FAUCET.address, "to": address, "value": hex(amount)}])
+            return await self.workers.quick(
+                self.core.rpc, "eth_getBalance", orjson.dumps([address, "pending"])
+            )
         answer = await self.workers.quick(self.core.rpc, "eth_getBalance", orjson.dumps([address, "latest"]))
         balance = int(orjson.loads(answer), 16) + amount
         if balance >= 1 << 256:
@@ -187,6 +233,7 @@ class DevMethods:
     async def increase_time(self, _: Session, params: list[Any]) -> bytes:
         """Move the chain's clock forward: seconds; answer by how much it is ahead in all."""
         seconds = number_at(params, 0, bits=40)
+        await self._l1_reaches(self._now_s() + seconds)
         self.clock.offset_ms += seconds * 1000
         return orjson.dumps(self.clock.offset_ms // 1000)
 
@@ -197,9 +244,18 @@ class DevMethods:
         head = self.core.head()
         if seconds < head.timestamp:
             raise self._too_early(seconds, head)
+        await self._l1_reaches(seconds)
         before = self.clock.offset_ms
         self.clock.set_now(seconds)
         return orjson.dumps((self.clock.offset_ms - before) // 1000)
+
+    def _now_s(self) -> float:
+        return self.clock.genesis_time_s + self.clock.now_ms() / 1000
+
+    async def _l1_reaches(self, seconds: float, *, gradually: bool = False) -> None:
+        """Let L1's time go with ours, a second behind: no block is older than its origin, or much later."""
+        if self.l1 is not None:
+            await self.l1.reach(int(seconds) - 1, gradually=gradually)
 
     @staticmethod
     def _too_early(seconds: float, head: Sealed) -> RpcError:
@@ -210,15 +266,16 @@ class DevMethods:
 
     async def set_next_timestamp(self, _: Session, params: list[Any]) -> bytes:
         """Let the next block have this timestamp: seconds."""
-        self._next_timestamp(number_at(params, 0, bits=40))
+        await self._next_timestamp(number_at(params, 0, bits=40))
         return JSON_NULL
 
-    def _next_timestamp(self, seconds: int) -> None:
+    async def _next_timestamp(self, seconds: int) -> None:
         head = self.core.head()
         slot = max(head.slot + 1, self.clock.first_slot_at(seconds))
         # Blocks may share a second, as long as it has slots left.
         if self.clock.timestamp(slot) != seconds and self.clock.block_time_ms <= 1000:
             raise self._too_early(seconds, head)
+        await self._l1_reaches(seconds)
         self.producer.next_timestamp = seconds
 
     async def evm_mine(self, _: Session, params: list[Any]) -> bytes:
@@ -232,7 +289,7 @@ class DevMethods:
             else:
                 stamp = params[0]
             if stamp is not None:
-                self._next_timestamp(quantity(stamp, 0, bits=40))
+                await self._next_timestamp(quantity(stamp, 0, bits=40))
         await self._make(blocks)
         return b'"0x0"'
 
@@ -247,6 +304,9 @@ class DevMethods:
         """Make blocks: how many (1), seconds between them (1)."""
         blocks = self._blocks(params[0] if params and params[0] is not None else 1)
         interval_s = number_at(params, 1, 1, bits=40)
+        if blocks > 1:
+            reached = max(self._now_s(), self.core.head().timestamp) + (blocks - 1) * interval_s
+            await self._l1_reaches(reached, gradually=True)
         try:
             await self._make(blocks, max(1, -(-interval_s * 1000 // self.clock.block_time_ms)))
         finally:

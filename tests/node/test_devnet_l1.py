@@ -1,0 +1,117 @@
+"""A devnet as it starts by default: an L1, the contracts, and every role, through stops and kills."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.node.conftest import ALICE, BOB
+from tests.node.devnet_rollup import ETHER, RECIPIENT, Rollup, until
+
+
+@pytest.fixture(scope="module")
+def rollup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rollup]:
+    one = Rollup(tmp_path_factory.mktemp("devnet-l1") / "data")
+    yield one
+    code, errors = one.devnet.stop()
+    assert code == 0, errors
+
+
+def test_deposit_arrives_becomes_safe_and_the_verifier_agrees(rollup: Rollup) -> None:
+    before = rollup.balance()
+    rollup.deposit(ETHER)
+    until(lambda: rollup.balance() == before + ETHER)
+    number = int(rollup.devnet.call("eth_blockNumber"), 16)
+    until(lambda: rollup.status()["safe_l2"]["number"] >= number)
+    until(lambda: rollup.agree(number))
+    until(lambda: rollup.status()["finalized_l2"]["number"] >= number)
+    assert rollup.status()["trex"]["mismatch"] is None
+
+
+def test_what_nobody_could_derive_is_refused_and_says_how(rollup: Rollup) -> None:
+    for method, params in (
+        ("anvil_setBalance", [RECIPIENT, "0x1"]),
+        ("hardhat_setCode", [RECIPIENT, "0x00"]),
+        ("evm_snapshot", []),
+        ("evm_revert", ["0x1"]),
+        ("anvil_impersonateAccount", [RECIPIENT]),
+        ("evm_setBlockGasLimit", ["0x1c9c380"]),
+    ):
+        assert "--no-l1" in rollup.devnet.error(method, *params)["message"]
+    before = rollup.balance()
+    rollup.devnet.call("trex_faucet", RECIPIENT, hex(ETHER))
+    until(lambda: rollup.balance() == before + ETHER)
+
+
+def test_time_goes_on_for_both_layers_at_once(rollup: Rollup) -> None:
+    """A jump beyond every drift still makes blocks that L1 confirms."""
+    day = 86_400
+    before = int(rollup.devnet.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+    rollup.devnet.call("evm_increaseTime", hex(day))
+    rollup.devnet.call("evm_mine")
+    after = rollup.devnet.call("eth_getBlockByNumber", "latest", False)
+    assert int(after["timestamp"], 16) >= before + day
+    assert rollup.l1.time_s >= before + day
+    rollup.devnet.call("hardhat_mine", "0x5", hex(3_600))
+    mined = int(rollup.devnet.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+    assert mined >= before + day + 4 * 3_600
+    number = int(rollup.devnet.call("eth_blockNumber"), 16)
+    until(lambda: rollup.status()["safe_l2"]["number"] >= number)
+    assert rollup.status()["trex"]["mismatch"] is None
+
+
+def test_l1_that_is_killed_comes_back_and_goes_on(rollup: Rollup) -> None:
+    """What it forgot is a reorg: deposits of the last seconds may be gone, the roles go on."""
+    head = int(rollup.l1.call("eth_blockNumber"), 16)
+    process = next(
+        int(path.parent.name)
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if f"--port\0{rollup.l1.port}\0".encode() in _command_of(path) and b"anvil" in _command_of(path)
+    )
+    os.kill(process, signal.SIGKILL)
+    until(lambda: int(rollup.l1.call("eth_blockNumber"), 16) > head)
+    before = rollup.balance()
+    rollup.deposit(ETHER)
+    until(lambda: rollup.balance() == before + ETHER)
+    number = int(rollup.devnet.call("eth_blockNumber"), 16)
+    until(lambda: rollup.status()["safe_l2"]["number"] >= number)
+
+
+def _command_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.long)],
+    ids=["killed", "stopped"],
+)
+def test_both_layers_go_on_after_an_end_of_any_kind(tmp_path: Path, number: signal.Signals) -> None:
+    first = Rollup(tmp_path / "data")
+    first.deposit(ETHER)
+    until(lambda: first.balance() == ETHER)
+    until(lambda: first.status()["safe_l2"]["number"] > 0)
+    request = {"from": BOB.address, "to": ALICE.address, "value": "0x1"}
+    receipt = first.devnet.call("eth_sendTransaction", request)
+    first.devnet.stop(number)
+    second = Rollup(tmp_path / "data")
+    try:
+        assert second.portal == first.portal
+        until(lambda: second.devnet.call("eth_getTransactionReceipt", receipt) is not None)
+        if number is signal.SIGTERM:
+            assert second.balance() == ETHER
+        before = second.balance()
+        second.deposit(ETHER)
+        until(lambda: second.balance() >= before + ETHER)
+        block = int(second.devnet.call("eth_blockNumber"), 16)
+        until(lambda: second.status()["safe_l2"]["number"] >= block)
+        until(lambda: second.agree(block))
+        assert json.loads((tmp_path / "data" / "network.json").read_text())["l1"]["contracts"]["portal"]
+    finally:
+        code, errors = second.devnet.stop()
+    assert code == 0, errors
