@@ -277,7 +277,7 @@ class Proposer:
         }
 
         async def estimate(endpoint: Endpoint) -> int:
-            return int(str(await endpoint.call("eth_estimateGas", request)), 16)
+            return int(str(await endpoint.call("eth_estimateGas", request, "latest")), 16)
 
         async def wanted() -> bool:
             if self._stop.is_set():
