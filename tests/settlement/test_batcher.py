@@ -33,7 +33,7 @@ async def test_blocks_are_posted_and_read_back(system: Sequencing) -> None:
 
 
 async def test_deposits_and_origins_are_those_of_l1(system: Sequencing) -> None:
-    """DRV-024, DRV-030, DRV-032: log indices come from L1, and a batch leaves no deposit behind."""
+    """PST-011; DRV-024, DRV-030, DRV-032: log indices come from L1, and a batch leaves no deposit behind."""
     batcher = system.batcher()
     for round_ in range(3):
         for _ in range(round_):

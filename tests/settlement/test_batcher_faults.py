@@ -88,6 +88,7 @@ async def attempt(act: Callable[[], Any]) -> None:
 
 
 async def test_batches_that_a_reorg_dropped_are_posted_anew(system: Sequencing) -> None:
+    """PST-003."""
     await reorged(system, [1, 3, 2, 17], random.Random(7))
 
 
@@ -130,6 +131,7 @@ LIES = ("calls", "nonces", "prices", "receipts", "failures", "heads", "sending")
 
 
 async def test_lying_endpoint_changes_nothing(system: Sequencing) -> None:
+    """PST-032."""
     async with three_endpoints(system) as (reader, liar):
         batcher = system.batcher(reader=reader)
         for lie in LIES:
@@ -174,6 +176,7 @@ async def test_l1_that_is_gone_for_a_while_is_waited_for(system: Sequencing) -> 
 
 
 async def test_batcher_waits_when_blobs_are_dear_but_not_for_ever(system: Sequencing) -> None:
+    """PST-021, PST-022."""
     price, moment = 10**12, later()
 
     def dear(method: str, _: Any, result: Any) -> Any:
@@ -207,6 +210,7 @@ async def test_batcher_waits_when_blobs_are_dear_but_not_for_ever(system: Sequen
 
 
 async def test_replacement_offers_double_and_is_included_once(system: Sequencing) -> None:
+    """PST-030."""
     await system.l1.call("evm_setAutomine", False)
     batcher = system.batcher(pricing=replace(PRICING, longest_wait_s=1.0))
     await system.block(1)
@@ -235,6 +239,7 @@ async def test_replacement_offers_double_and_is_included_once(system: Sequencing
 
 
 async def test_account_used_elsewhere_costs_time_only(system: Sequencing) -> None:
+    """PST-031."""
     account = account_of(KEYS[1])
     other = Sender(system.reader, account, pricing=PRICING)
     stop = asyncio.Event()
@@ -268,7 +273,7 @@ async def test_account_used_elsewhere_costs_time_only(system: Sequencing) -> Non
 
 
 async def test_header_that_is_forced_in_between_skips_nothing(tmp_path: Path) -> None:
-    """INB-024: a forced header before a batch makes the batch read as empty; the chain goes on from there."""
+    """PST-004, INB-024: a forced header before a batch makes it read as empty; the chain goes on from there."""
     async with sequencing(tmp_path, timing=replace(TIMING, silence_s=60)) as system:
         batcher = system.batcher()
         await system.block(1)
@@ -289,6 +294,7 @@ async def test_header_that_is_forced_in_between_skips_nothing(tmp_path: Path) ->
 
 
 async def test_blocks_outside_every_window_are_given_up_and_the_chain_goes_on(tmp_path: Path) -> None:
+    """PST-023."""
     timing = replace(TIMING, max_origin_lag_l1_blocks=20, timelock_delay_s=100_000)
     async with sequencing(tmp_path, timing=timing, extra={"sequencingWindowS": 10}) as system:
         batcher = system.batcher()
@@ -353,6 +359,7 @@ async def killed_at_random(system: Sequencing, kills: int, chance: random.Random
 
 
 async def test_killed_at_random_moments_posts_each_block_once(system: Sequencing) -> None:
+    """PST-001, PST-002."""
     await killed_at_random(system, 3, random.Random(11))
 
 

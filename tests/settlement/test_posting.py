@@ -46,6 +46,7 @@ CHAIN_ID = 1962
     ],
 )
 def test_rule_weighs_size_age_and_price(changes: dict[str, Any], post: bool, why: Why) -> None:
+    """PST-020, PST-021."""
     decision = decide(POLICY, dataclasses.replace(CALM, **changes))
     assert (decision.post, decision.why) == (post, why)
     # Before a window closes, and at the greatest age, price does not matter; else there is a limit.
@@ -53,6 +54,7 @@ def test_rule_weighs_size_age_and_price(changes: dict[str, Any], post: bool, why
 
 
 def test_whatever_the_price_nothing_waits_beyond_the_greatest_age() -> None:
+    """PST-022."""
     chance = random.Random(1)
     for _ in range(2000):
         now = Situation(
@@ -160,6 +162,7 @@ async def test_batches_fill_their_blobs_and_leave_nothing_out() -> None:
 
 
 async def test_batch_ends_only_where_it_may() -> None:
+    """PST-010."""
     span = blocks_of([20] * 30, [1] * 30, random.Random(5))
     ends = Ends((3, 11, 30), (7, 8, 9), (0, 1, 3))
     encoded = await Packer(CHAIN_ID, 1).pack(span, ends)

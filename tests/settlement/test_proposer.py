@@ -64,7 +64,7 @@ async def count(system: Sequencing) -> int:
 
 
 async def test_claims_follow_finalized_data_at_intervals(system: Sequencing) -> None:
-    """PTL-040 to PTL-042."""
+    """PST-040, PST-041; PTL-040 to PTL-042."""
     one = proposer(system)
     await finalize(system)
     assert await one.step() is None, "nothing is on L1"
@@ -111,6 +111,7 @@ async def test_killed_while_a_claim_is_under_way_claims_once(system: Sequencing)
 
 
 async def test_nothing_is_claimed_that_a_node_contradicts(system: Sequencing) -> None:
+    """PST-042."""
     await posted(system)
     await finalize(system)
 

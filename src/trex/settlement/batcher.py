@@ -1,4 +1,4 @@
-"""The batcher: posts the sequencer's blocks to L1, each once, in order.
+"""The batcher: posts the sequencer's blocks to L1, each once, in order (specs/posting.md).
 
 It keeps nothing. What comes next follows from the inbox at L1's newest block: a batch names how many were
 appended before it (INB-006) and the output root that it builds on (DRV-021), so one that is sent twice has
@@ -174,7 +174,7 @@ class Batcher:
         self.carrier = carrier
         policy = policy or Policy()
         policy.check()
-        self.policy = replace(policy, margin_s=min(policy.margin_s, target.narrowest_s / 4))
+        self.policy = replace(policy, margin_s=min(policy.margin_s, target.narrowest_s / 4))  # PST-022
         self.poll_s = poll_s
         self.metrics = metrics or BatcherMetrics()
         self.now = now
@@ -268,7 +268,7 @@ class Batcher:
         return waiting
 
     async def _base(self, inbox: InboxState) -> BlockId:
-        """Return the block that the inbox leads to.
+        """Return the block that the inbox leads to (PST-001, PST-004).
 
         Raises:
             Waits: the node has not yet derived that far.
@@ -350,8 +350,8 @@ class Batcher:
     async def _too_late(self, inbox: InboxState, span: Span) -> bool:
         """Tell whether no batch with the first of these blocks can ever be appended.
 
-        The inbox takes no header with an origin as old as theirs (INB-011), and with a younger one they are
-        outside the sequencing window (DRV-023).
+        PST-023: the inbox takes no header with an origin as old as theirs (INB-011), and with a younger one
+        they are outside the sequencing window (DRV-023).
         """
         oldest = inbox.block.number + LAG_MARGIN_BLOCKS - self.target.max_origin_lag_l1_blocks
         if span.origin.number >= oldest:
@@ -394,7 +394,7 @@ class Batcher:
 
         started = self.now()
         included = await self.carrier.append(
-            inbox.sequenced_count,
+            inbox.sequenced_count,  # PST-002
             span.origin.number,
             encoded.blobs,
             wanted=lambda: self._wanted(inbox, span.origin),
@@ -432,7 +432,7 @@ class Batcher:
             log.warning("a forced header came between: asking the node what L1 leads to")
 
     async def _wanted(self, inbox: InboxState, origin: Origin) -> bool:
-        """Tell whether an append under way still says what should be said."""
+        """Tell whether an append under way still says what should be said (PST-003)."""
         if self._stop.is_set():
             return False
         try:

@@ -1,4 +1,4 @@
-"""When a batch is posted: by size, age and price."""
+"""When a batch is posted: by size, age and price (PST-020 to PST-022)."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -172,6 +172,7 @@ class Proposer:
             await self._check_claimed(newest)
             if candidate.block.number <= newest.block_number:
                 return None
+            # PST-041
             if heads.latest.timestamp < newest.created_at + self.interval_s:
                 return None
         await self._check_nodes(candidate.block)
@@ -180,7 +181,7 @@ class Proposer:
     # Looking.
 
     async def _candidate(self, heads: Heads) -> Candidate | None:
-        """Return what finalized L1 blocks lead to; None before the first batch of theirs."""
+        """Return what finalized L1 blocks lead to (PST-040); None before the first batch of theirs."""
         source = self.sources[0]
         derived = (await source.status()).final
         if derived is None or derived.batch_count == 0:
@@ -227,7 +228,7 @@ class Proposer:
     # Checking.
 
     async def _check_claimed(self, newest: Claim) -> None:
-        """Refuse to claim on top of a claim that the node does not confirm."""
+        """Refuse to claim on top of a claim that the node does not confirm (PST-042)."""
         source = self.sources[0]
         if (await source.id()).number < newest.block_number:
             raise Waits("behind", f"the node has not reached block {newest.block_number}, which is claimed")
@@ -240,7 +241,7 @@ class Proposer:
             )
 
     async def _check_nodes(self, block: L2Block) -> None:
-        """Refuse what another node does not confirm."""
+        """Refuse what another node does not confirm (PST-042)."""
 
         async def ask(source: BlockSource) -> L2Block:
             return (await source.blocks(block.number, block.number))[0]

@@ -1,4 +1,7 @@
-"""The span of blocks that a batch holds: where it may end, what L1 says of it, how many blobs it takes."""
+"""The span of blocks that a batch holds: where it may end, what L1 says of it, how many blobs it takes.
+
+PST-010, PST-011.
+"""
 
 import asyncio
 import itertools

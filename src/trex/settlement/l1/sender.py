@@ -157,6 +157,7 @@ class Sender:
                         extra={"nonce": nonce, "max_fee_wei": dearer.max_fee_wei}
                         | ({"blob_fee_wei": dearer.blob_fee_wei} if intent.sidecars else {}),
                     )
+                    # PST-030
                     self.replaced += outcome == "sent"
                     fees = dearer
             return await self._fate(sent)
@@ -167,12 +168,12 @@ class Sender:
         async def ask(endpoint: Endpoint) -> int:
             return int(str(await endpoint.call("eth_getTransactionCount", address, tag)), 16)
 
-        # One endpoint's word must not make us leave a gap, which would never be filled.
+        # One endpoint's word must not make us leave a gap, which would never be filled (PST-032).
         answers = await self.reader.retries.run(lambda: self.reader.majority(ask))
         return self.reader.reached(answers)
 
     async def _left_over(self, nonce: int, wanted: Callable[[], Awaitable[bool]]) -> bool:
-        """Give what this account has in the pools its time; return whether anything of it was included.
+        """Give what this account has in the pools its time; return whether some was included (PST-031).
 
         An earlier life sent it, or it fell out of the chain with a reorganised block. Replacing the first of
         several would leave the others with effects that nobody wants any more.
