@@ -151,6 +151,11 @@ async def test_verify_names_what_differs() -> None:
         assert await wrong({**good, "parameters": numbers}) == ["inbox.SILENCE"]
         accounts = {**good["accounts"], "proposer": "0x" + "66" * 20}
         assert await wrong({**good, "accounts": accounts}) == ["outputClaims.PROPOSER"]
+        accounts = {**good["accounts"], "governor": "0x" + "66" * 20}
+        assert await wrong({**good, "accounts": accounts}) == ["timelock.FIRST_PROPOSERS"]
+        numbers = {**good["parameters"], "timelockDelayS": 100}
+        short = ["timelock delay, longer than an exit", "timelock.LEAST_DELAY"]
+        assert await wrong({**good, "parameters": numbers}) == short
         contracts = {**good["contracts"], "portal": "0x" + "77" * 20}
         assert await wrong({**good, "contracts": contracts}) == ["portal address"]
 

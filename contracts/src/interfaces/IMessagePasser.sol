@@ -20,10 +20,16 @@ interface IMessagePasser {
     /// @notice Ether that has left for L1 was taken out of existence here.
     event WithdrawerBalanceBurnt(uint256 indexed amount);
 
+    /// @notice More gas than a transaction of L1 could give.
+    error MessagePasser_GasLimitTooHigh(uint256 gasLimit, uint256 most);
+
+    /// @notice More calldata than a transaction of L1 could bring.
+    error MessagePasser_DataTooLarge(uint256 bytes_, uint256 most);
+
     /// @notice Record a withdrawal, with the wei sent along.
     /// @param target Whom to call on L1.
-    /// @param gasLimit Gas the call gets at least.
-    /// @param data Calldata.
+    /// @param gasLimit Gas the call gets at least; at most {MAX_GAS_LIMIT}.
+    /// @param data Calldata; at most {MAX_DATA} bytes.
     function initiateWithdrawal(address target, uint256 gasLimit, bytes calldata data) external payable;
 
     /// @notice Take ether that has left for L1 out of existence here. Anyone.
@@ -34,6 +40,12 @@ interface IMessagePasser {
 
     /// @notice Nonce of the next withdrawal, version in its top two bytes.
     function messageNonce() external view returns (uint256);
+
+    /// @notice Most gas that a withdrawal may ask for.
+    function MAX_GAS_LIMIT() external view returns (uint256);
+
+    /// @notice Most bytes of calldata of a withdrawal.
+    function MAX_DATA() external view returns (uint256);
 
     /// @notice Version of withdrawals.
     function MESSAGE_VERSION() external view returns (uint16);

@@ -10,6 +10,10 @@ contract ExitTimelock is TimelockController {
     /// @notice The delay can be made longer, never shorter than this, seconds.
     uint256 public immutable LEAST_DELAY;
 
+    /// @notice Keccak-256 of the ABI encoding of those who could put changes on the table at first. Nobody else could: so there
+    ///         is no need to search the chain's events for who was let in beside them.
+    bytes32 public immutable FIRST_PROPOSERS;
+
     /// @notice A delay shorter than the least.
     error ExitTimelock_TooShort(uint256 delaySeconds, uint256 leastSeconds);
 
@@ -19,6 +23,7 @@ contract ExitTimelock is TimelockController {
         TimelockController(leastDelaySeconds, proposers, new address[](1), address(0))
     {
         LEAST_DELAY = leastDelaySeconds;
+        FIRST_PROPOSERS = keccak256(abi.encode(proposers));
     }
 
     /// @inheritdoc TimelockController

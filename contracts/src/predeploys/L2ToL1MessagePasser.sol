@@ -10,6 +10,10 @@ import {WithdrawalTransaction, Withdrawals} from "../portal/Withdrawals.sol";
 contract L2ToL1MessagePasser is IMessagePasser {
     /// @inheritdoc IMessagePasser
     uint16 public constant MESSAGE_VERSION = 1;
+    /// @inheritdoc IMessagePasser
+    uint256 public constant MAX_GAS_LIMIT = 14_000_000; // of the 2^24 that a transaction of L1 has (EIP-7825)
+    /// @inheritdoc IMessagePasser
+    uint256 public constant MAX_DATA = 100_000; // with its proof it fits one L1 transaction of a mempool (128 KiB)
     /// @dev Gas on L1 of a withdrawal made by sending ether.
     uint256 private constant RECEIVE_GAS = 100_000;
 
@@ -47,8 +51,10 @@ contract L2ToL1MessagePasser is IMessagePasser {
         return "1.1.0";
     }
 
-    /// @dev BRG-010, BRG-011.
+    /// @dev BRG-010, BRG-011; what L1 could never carry out is refused (BRG-013).
     function _initiate(address target, uint256 gasLimit, bytes memory data) private {
+        if (gasLimit > MAX_GAS_LIMIT) revert MessagePasser_GasLimitTooHigh(gasLimit, MAX_GAS_LIMIT);
+        if (data.length > MAX_DATA) revert MessagePasser_DataTooLarge(data.length, MAX_DATA);
         uint256 nonce = messageNonce();
         ++_sent;
         bytes32 withdrawalHash =

@@ -7,6 +7,7 @@ import {L1Alias} from "../../src/portal/L1Alias.sol";
 import {MaturingClaims} from "../../src/portal/MaturingClaims.sol";
 import {Portal} from "../../src/portal/Portal.sol";
 import {OutputRootProof, WithdrawalTransaction, Withdrawals} from "../../src/portal/Withdrawals.sol";
+import {L2ToL1MessagePasser} from "../../src/predeploys/L2ToL1MessagePasser.sol";
 import {L1System} from "../utils/L1System.sol";
 import {Vm, vm} from "../utils/Vm.sol";
 
@@ -88,6 +89,22 @@ contract PortalAttacksTest is L1System {
             vm.assertTrue(portal.failedWithdrawals(hash) == (i == 0));
         }
         vm.assertEq(address(bomb).balance, 1 ether);
+    }
+
+    /// @dev BRG-013: the largest withdrawal that L2 records is carried out by one transaction of L1: 2^24 gas (EIP-7825), of
+    ///      which 21,000 and 16 for each byte are gone before it starts.
+    function test_attack_largest_withdrawal_fits_one_transaction() external {
+        L2ToL1MessagePasser passer = new L2ToL1MessagePasser();
+        bytes memory data = new bytes(passer.MAX_DATA());
+        for (uint256 i; i < data.length; ++i) {
+            data[i] = 0xff;
+        }
+        WithdrawalTransaction memory w = _withdrawal(address(new Glutton()), 1 ether, 0);
+        (w.gasLimit, w.data) = (passer.MAX_GAS_LIMIT(), data);
+        _ready(w, alice);
+        uint256 given = (1 << 24) - 21_000 - 16 * (data.length + 1_000);
+        portal.finalizeWithdrawalTransactionExternalProof{gas: given}(w, alice);
+        vm.assertTrue(portal.finalizedWithdrawals(Withdrawals.hash(w)));
     }
 
     /// @dev PTL-036, PTL-037: a target that burns all gas it gets leaves enough to write down that it failed.

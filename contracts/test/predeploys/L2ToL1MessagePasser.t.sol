@@ -14,9 +14,10 @@ contract L2ToL1MessagePasserTest {
         address sender,
         address target,
         uint128 value,
-        uint256 gas,
+        uint24 gas,
         bytes calldata data
     ) external {
+        vm.assume(gas <= passer.MAX_GAS_LIMIT());
         uint256 nonce = uint256(1) << 240;
         bytes32 hash = Withdrawals.hash(WithdrawalTransaction(nonce, sender, target, value, gas, data));
         vm.deal(sender, value);
@@ -27,6 +28,21 @@ contract L2ToL1MessagePasserTest {
         vm.assertTrue(passer.sentMessages(hash));
         vm.assertEq(vm.load(address(passer), keccak256(abi.encode(hash, uint256(0)))), bytes32(uint256(1)));
         vm.assertEq(passer.messageNonce(), nonce + 1);
+    }
+
+    /// @dev BRG-013: what no transaction of L1 could carry out would be lost.
+    function test_initiateWithdrawal_beyond_what_L1_can_carry_out_reverts() external {
+        passer.initiateWithdrawal(address(1), 14_000_000, new bytes(100_000));
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IMessagePasser.MessagePasser_GasLimitTooHigh.selector, 14_000_001, 14_000_000
+            )
+        );
+        passer.initiateWithdrawal(address(1), 14_000_001, "");
+        vm.expectRevert(
+            abi.encodeWithSelector(IMessagePasser.MessagePasser_DataTooLarge.selector, 100_001, 100_000)
+        );
+        passer.initiateWithdrawal(address(1), 0, new bytes(100_001));
     }
 
     /// @dev BRG-011.

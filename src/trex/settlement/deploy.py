@@ -237,6 +237,9 @@ async def verify(reader: L1Reader, network: Network, text: bytes) -> list[Findin
         return found  # what else is there to ask, when the contracts are others
     operator = _hex(deployment.accounts.operator)
     found.append(await _read(reader, block, "deployer", "OPERATOR", deployment, operator))
+    delay_s, exit_s = deployment.timing.timelock_delay_s, deployment.timing.exit_s
+    what = "timelock delay, longer than an exit"  # PTL-071
+    found.append(Finding(what, f"more than {exit_s}", str(delay_s), delay_s > exit_s))
     for name, answers in deployment.getters().items():
         for function, expected in answers.items():
             found.append(await _read(reader, block, name, function, deployment, expected))

@@ -162,7 +162,10 @@ class Deployment:
         at = {name: _hex(self.address(name)) for name, _ in ORDER}
         accounts, timing = self.accounts, self.timing
         return {
-            "timelock": {"LEAST_DELAY": timing.timelock_delay_s},
+            "timelock": {
+                "LEAST_DELAY": timing.timelock_delay_s,
+                "FIRST_PROPOSERS": keccak(encode(["address[]"], [[_hex(accounts.governor)]])),
+            },
             "inbox": {
                 "DEPOSIT_QUEUE": at["portal"],
                 "TIMELOCK": at["timelock"],
