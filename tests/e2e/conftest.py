@@ -13,7 +13,7 @@ from tests.e2e.comparison import differences, transactions, without
 from tests.e2e.network import HERE, ROOT, Network, anvil, devnet, program
 
 Scenario = Callable[[Network], dict[str, Any]]
-TIMEOUT_S = 150
+TIMEOUT_S = 300
 
 
 @pytest.fixture(scope="session")

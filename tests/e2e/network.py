@@ -124,3 +124,27 @@ def devnet(folder: Path) -> Iterator[Network]:
     command = [program("trex"), "devnet", "--no-l1", "--port", str(port), "--datadir", str(folder / "devnet")]
     with running("trex", command, port, folder / "devnet.log") as network:
         yield network
+
+
+@contextmanager
+def settled_devnet(folder: Path) -> Iterator[tuple[str, Network, Path]]:
+    """Run `trex devnet` with its L1 and every role, with short waits.
+
+    Yields L1's URL, the network, its file.
+    """
+    port, l1_port = free_port(), free_port()
+    data = folder / "devnet"
+    options = {
+        "--port": str(port),
+        "--l1-port": str(l1_port),
+        "--verifier-port": "0",
+        "--datadir": str(data),
+        "--l1-block-time": "1",
+        "--batch-interval": "1",
+        "--claim-interval": "3",
+        "--dispute-window": "15",
+        "--proof-maturity": "5",
+    }
+    command = [program("trex"), "devnet", *(word for pair in options.items() for word in pair)]
+    with running("trex", command, port, folder / "devnet.log") as network:
+        yield f"http://127.0.0.1:{l1_port}", network, data / "network.json"

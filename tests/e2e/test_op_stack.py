@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.conftest import command
-from tests.e2e.network import HERE
+from tests.e2e.network import HERE, settled_devnet
 from tests.settlement.process import node_process, role_process
 from tests.settlement.rollup import rollup
 
@@ -24,6 +24,19 @@ QUICK = Timing(
     timelock_delay_s=3_600,
 )
 PARTS = ("operator", "sequencer", "proposer", "disputer", "governor")
+
+
+@pytest.mark.usefixtures("contracts")
+def test_viem_both_ways(tmp_path: Path) -> None:
+    """PTL-010, PTL-012, PTL-030..037, PTL-050, PTL-060..063, BRG-001..004, BRG-011, BRG-020..030, BRG-040.
+
+    Ether, ERC-20, ERC-721, messages; failed ones replayed; two provers; proven again after a rejection.
+    """
+    with settled_devnet(tmp_path) as (l1, trex, network):
+        printed = command("node", str(SCRIPTS / "both-ways.mjs"), l1, trex.url, str(network))
+    record = json.loads(printed)
+    assert record["withdrawals"] == 5
+    assert record["claims"] >= 2
 
 
 @pytest.mark.usefixtures("contracts")
