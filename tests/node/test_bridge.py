@@ -25,10 +25,13 @@ def rollup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rollup]:
     assert code == 0, errors
 
 
-def run(rollup: Rollup, *words: str, **environment: str) -> Result:
+def where(rollup: Rollup) -> list[str]:
     network = str(rollup.devnet.datadir / "network.json")
-    where = ["--network", network, "--l1", rollup.l1.url, "--l2", rollup.devnet.url]
-    return CliRunner().invoke(main, ["bridge", *words, *where], env=environment)
+    return ["--network", network, "--l1", rollup.l1.url, "--l2", rollup.devnet.url]
+
+
+def run(rollup: Rollup, *words: str, **environment: str) -> Result:
+    return CliRunner().invoke(main, ["bridge", *words, *where(rollup)], env=environment)
 
 
 def bridge(rollup: Rollup, *words: str, signs: bool = True) -> dict[str, Any]:
@@ -105,6 +108,24 @@ def test_collectible_there_and_back(rollup: Rollup) -> None:
     done = bridge(rollup, "withdraw", "7", "--collection", twin, "--to", BOB.address, "--finish")
     assert done["stage"] == "finalized"
     assert asked(rollup.l1, item, "ownerOf(uint256)", 7) == int(BOB.address, 16)
+
+
+def test_rollup_info_tells_heads_costs_and_what_is_trusted(rollup: Rollup) -> None:
+    words = where(rollup)
+    done = CliRunner().invoke(main, ["rollup", "info", "--json", *words])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    heads, batches, safety = found["heads"], found["batches"], found["safety"]
+    assert heads["unsafe"] >= heads["safe"] >= heads["finalized"]
+    assert batches["count"] >= batches["counted"] > 0
+    assert int(batches["costWeiEach"]) * batches["counted"] <= int(batches["costWei"])
+    assert found["contracts"]["portal"].lower() == rollup.portal.lower()
+    assert safety["proofs"].startswith("none")
+    assert safety["claim"]["l2Block"] <= heads["safe"]
+    assert safety["exitS"] < safety["upgradeDelayS"]
+    told = CliRunner().invoke(main, ["rollup", "info", "--batches", "0", *words])
+    assert told.exit_code == 0, told.output
+    assert "mature in a window and prove nothing" in told.stdout
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from trex.rpc.endpoint import Endpoint
 from trex.settlement.contracts import contract
 from trex.settlement.inbox import Carrier
 from trex.settlement.kzg import make_sidecar
-from trex.settlement.l1.errors import L1ReorgedError, L1UnavailableError
+from trex.settlement.l1.errors import L1RefusedError, L1ReorgedError, L1UnavailableError
 from trex.settlement.l1.reader import L1Reader
 from trex.settlement.l1.transaction import Intent
 from trex.settlement.watch import read_span
@@ -101,3 +101,34 @@ async def test_batch_sent_twice_has_effect_once(system: Rollup) -> None:
     assert included is not None
     assert not included.succeeded
     assert len((await system.span()).batches) == 1
+
+
+async def test_blocks_whose_state_no_endpoint_keeps_are_read_by_what_the_contracts_keep() -> None:
+    """A full node has the state of some 128 blocks: whoever begins later reads the rest as surely."""
+    async with rollup("--prune-history", "4") as system:
+        await system.deposit(1)
+        first = await system.append(0)
+        await system.deposit(2)
+        await system.append(1)
+        await system.node.mine(20)
+        old = await system.reader.block(first.block_number)
+        with pytest.raises(L1RefusedError):
+            await system.reader.code(system.contracts.inbox, old)
+        blocks = await system.reader.chain_between(system.start.block, old)
+        span = await read_span(system.reader, system.contracts, system.start, blocks)
+        assert [batch.header.index for batch in span.batches] == [0]
+        assert [deposit.l1_number < first.block_number for deposit in span.deposits] == [True]
+        assert (span.mark.batch_count, span.mark.deposit_count) == (1, 1)
+        rest = await system.span(span.mark)
+        assert [batch.header.index for batch in rest.batches] == [1]
+        assert (await system.span()).mark == rest.mark
+
+        def hidden(method: str, _: Any, result: Any) -> Any:
+            return [] if method == "eth_getLogs" else result
+
+        async with proxy(system.node.url) as liar, aiohttp.ClientSession() as session:
+            liar.fault = hidden
+            urls = [liar.url, system.node.url, system.node.url]
+            endpoints = [Endpoint(url, session, timeout_s=60) for url in urls]
+            reader = L1Reader(endpoints, CHAIN_ID, retries=QUICK)
+            assert await read_span(reader, system.contracts, system.start, blocks) == span

@@ -219,6 +219,11 @@ def _serve_above(
                 "`trex devnet --no-l1` does without an L1"
             ) from error
         known = read_network(text)
+        if known.parameters.block_time_ms != read_network(network).parameters.block_time_ms:
+            raise click.ClickException(
+                f"the devnet in {path} has blocks of {known.parameters.block_time_ms} ms: "
+                "start it with that --block-time, or anew with --fresh"
+            )
         serve(
             text,
             path,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trex.rpc.endpoint import Endpoint
 from trex.settlement.contracts import contract
 from trex.settlement.deposits import TRANSACTION_DEPOSITED, Deposit, accumulate, read_deposits
 from trex.settlement.inbox import BATCH_APPENDED, ZERO, PostedBatch, read_batches
@@ -97,9 +98,9 @@ async def read_span(reader: L1Reader, contracts: Contracts, mark: Mark, blocks: 
         L1UnavailableError: no endpoint gives events that hash to what the contracts say.
     """
     last = blocks[-1]
-    batch_count, accumulator = await inbox_at(reader, contracts.inbox, last)
-    deposit_count, deposit_accumulator = await deposits_at(reader, contracts.portal, last)
-    end = Mark(last, batch_count, accumulator, deposit_count, deposit_accumulator)
+    end = await _mark_at(reader, contracts, mark, blocks)
+    batch_count, accumulator = end.batch_count, end.accumulator
+    deposit_count, deposit_accumulator = end.deposit_count, end.deposit_accumulator
 
     def batches_of(logs: list[Log]) -> list[PostedBatch]:
         batches = read_batches(logs, mark.batch_count, mark.accumulator)
@@ -126,6 +127,48 @@ async def read_span(reader: L1Reader, contracts: Contracts, mark: Mark, blocks: 
     if deposit_count != mark.deposit_count:
         deposits = await reader.logs(contracts.portal, [TRANSACTION_DEPOSITED], blocks, deposits_of)
     return Span(tuple(blocks), tuple(batches), tuple(deposits), end)
+
+
+async def _mark_at(reader: L1Reader, contracts: Contracts, mark: Mark, blocks: Sequence[L1Block]) -> Mark:
+    """Return what L1 had at the end of the last of these blocks.
+
+    Endpoints that are no archives keep the state of some 128 blocks. For older ones the contracts are asked
+    now, which keep every accumulator; how many batches there were then, a majority says by its events.
+    """
+    last = blocks[-1]
+    try:
+        batch_count, accumulator = await inbox_at(reader, contracts.inbox, last)
+        deposits = await deposits_at(reader, contracts.portal, last)
+    except L1RefusedError as error:
+        newest = (await reader.heads()).latest
+        if error.code != "refused" or newest.number == last.number:
+            raise
+        batch_count, accumulator = await _inbox_by_events(reader, contracts.inbox, mark, blocks, newest)
+        deposits = await deposits_at(reader, contracts.portal, last, newest)
+    return Mark(last, batch_count, accumulator, *deposits)
+
+
+async def _inbox_by_events(
+    reader: L1Reader, inbox: Address, mark: Mark, blocks: Sequence[L1Block], newest: L1Block
+) -> tuple[int, Hash32]:
+    """Return count and accumulator of the inbox after these blocks, without their state."""
+    topics = ["0x" + BATCH_APPENDED.hex()]
+    bounds = {"fromBlock": hex(blocks[0].number), "toBlock": hex(blocks[-1].number)}
+    query = {"address": "0x" + inbox.hex(), "topics": topics, **bounds}
+
+    async def ask(endpoint: Endpoint) -> int:
+        found = await endpoint.call("eth_getLogs", query)
+        if not isinstance(found, list):
+            raise L1UnavailableError("bad_answer", f"{endpoint.name}: no list of logs")
+        return len(found)
+
+    added = await reader.retries.run(lambda: reader.agreed(ask))
+    if not await reader.code(inbox, newest):
+        return 0, ZERO
+    kind, count = contract("Inbox"), mark.batch_count + added
+    answer = await reader.call(inbox, kind.call("accumulatorAt", count), newest)
+    (accumulator,) = kind.result("accumulatorAt", answer)
+    return count, Hash32(accumulator)
 
 
 async def inbox_at(reader: L1Reader, inbox: Address, block: L1Block) -> tuple[int, Hash32]:
