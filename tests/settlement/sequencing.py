@@ -56,7 +56,7 @@ TIMING = Timing(
 )
 EXTRA = {"maxDriftS": 10_000_000, "sequencingWindowS": 20_000, "blobUpdateFraction": 11_684_671}
 CHAIN = 1962
-WAIT_S = 120.0
+WAIT_S = 300.0
 RECIPIENT = b"\x55" * 20
 """Of all transfers."""
 GAS_PRICE = 10**10

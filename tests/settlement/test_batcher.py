@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from tests.settlement.sequencing import Sequencing, sequencing
 
+from trex.settlement.costs import batch_costs
+
 
 @pytest.fixture
 async def system(tmp_path: Path) -> AsyncIterator[Sequencing]:
@@ -24,11 +26,23 @@ async def test_blocks_are_posted_and_read_back(system: Sequencing) -> None:
     assert posted.cost.blobs == 1
     assert posted.cost.blob_gas == 131_072
     assert posted.cost.cost_wei > 0
+    assert posted.cost.wei_each(6) == posted.cost.cost_wei / 6
     assert await batcher.step() is None
     await system.block(1)
     second = await batcher.step()
     assert second is not None
     assert (second.first, second.last) == (5, 5)
+    assert batcher.state.posted == 2
+    metric = batcher.metrics.registry.get_sample_value
+    assert metric("trex_batcher_batches_total") == 2
+    assert metric("trex_batcher_transactions_total") == 7
+    assert metric("trex_batcher_last_transaction_wei") == second.cost.cost_wei
+    # Whoever reads L1 finds the same costs in the receipts.
+    await system.followed()
+    costs = await batch_costs(system.reader, (await system.read_back("costs")).batches)
+    assert costs.batches == (posted.cost, second.cost)
+    assert costs.cost_wei == batcher.state.cost_wei
+    assert (costs.l1_gas, costs.blob_gas) == (posted.cost.l1_gas + second.cost.l1_gas, 2 * 131_072)
     assert len((await system.all_on_l1()).outcomes) == 2
 
 

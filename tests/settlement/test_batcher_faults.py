@@ -12,6 +12,7 @@ from subprocess import DEVNULL
 from typing import Any
 
 import pytest
+from tests.e2e.network import free_port
 from tests.settlement.anvil_l1 import CHAIN_ID, KEYS, Proxy, proxy
 from tests.settlement.process import command
 from tests.settlement.sequencing import (
@@ -273,7 +274,7 @@ async def test_account_used_elsewhere_costs_time_only(system: Sequencing) -> Non
 
 
 async def test_header_that_is_forced_in_between_skips_nothing(tmp_path: Path) -> None:
-    """PST-004, INB-024: a forced header before a batch makes it read as empty; the chain goes on from there."""
+    """PST-004, INB-024: a header forced in before a batch makes it read as empty; the chain goes on."""
     async with sequencing(tmp_path, timing=replace(TIMING, silence_s=60)) as system:
         batcher = system.batcher()
         await system.block(1)
@@ -330,7 +331,9 @@ async def killed_at_random(system: Sequencing, kills: int, chance: random.Random
             await asyncio.sleep(chance.uniform(0.05, 0.5))
 
     loading = asyncio.create_task(load())
+    port = free_port()
     options = ("--target-age", "0", "--poll", "0.2", "--replace-after", "4", "--log-level", "warning")
+    options += ("--metrics-port", str(port), "--log-json")
     where = ("--network", str(network), "--l1", system.l1.url, "--node", system.url, "--key", str(key))
     for life in range(kills + 1):
         process = await asyncio.create_subprocess_exec(
@@ -346,6 +349,11 @@ async def killed_at_random(system: Sequencing, kills: int, chance: random.Random
             stop.set()
             await loading
             await until(lambda: system.chain.l1_heads()[0] == system.chain.head().number)
+            async with system.session.get(f"http://127.0.0.1:{port}/metrics") as answer:
+                assert "trex_batcher_waiting_blocks" in await answer.text()
+            async with system.session.get(f"http://127.0.0.1:{port}/health") as answer:
+                health = await answer.json()
+                assert answer.status == (200 if health["trouble"] is None else 503)
             process.terminate()
             assert await asyncio.wait_for(process.wait(), WAIT_S) == 0
         finally:

@@ -21,7 +21,16 @@ from trex.settlement.l1.errors import L1Error, L1UnavailableError
 from trex.settlement.l1.reader import L1Reader
 from trex.settlement.posting import Decision, Policy, Situation, decide
 from trex.settlement.roles import BatcherMetrics, Trouble, Waits, pause
-from trex.settlement.spans import Encoded, Packer, Span, ends_of, span_of, within_drift, within_window
+from trex.settlement.spans import (
+    MAX_BLOCKS,
+    Encoded,
+    Packer,
+    Span,
+    ends_of,
+    span_of,
+    within_drift,
+    within_window,
+)
 from trex.settlement.watch import InboxState, inbox_state
 from trex.types.network import Network
 from trex.types.primitives import Address, Hash32, Wei
@@ -39,7 +48,7 @@ LAG_MARGIN_BLOCKS = 2
 REMEMBERED = 1024
 """Appends whose outcome is remembered: more than fall out of L1 at once."""
 ENOUGH = 3
-"""Times the blobs of a batch are read ahead of it, no more: a backlog does not fill memory."""
+"""Times the blobs of a batch that blocks are read for, no more: a backlog does not fill memory."""
 NOTHING = bytes(131_072)
 """A blob that no batch is in: reads as empty."""
 
@@ -253,7 +262,7 @@ class Batcher:
             # It rebuilds, after an L1 reorg for one.
             log.warning("the sequencer has other blocks now: reading them anew", extra={"from": base.number})
             waiting = self._waiting = await self._after(base)
-        while self.packer.fill(waiting.blocks) < ENOUGH:
+        while self.packer.fill(waiting.blocks) < ENOUGH and len(waiting.blocks) < MAX_BLOCKS:
             first = waiting.base.number + len(waiting.blocks) + 1
             if first > newest.number:
                 break
