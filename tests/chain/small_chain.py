@@ -164,7 +164,12 @@ class SmallChain:
 
     def _logs(self, number: int) -> list[dict[str, Any]]:
         return [
-            {"address": LOG_ADDRESS, "blockNumber": hex(number), "transactionHash": tx_hash}
+            {
+                "address": LOG_ADDRESS,
+                "blockNumber": hex(number),
+                "transactionHash": tx_hash,
+                "removed": False,
+            }
             for tx_hash in self.state.bodies[number]
         ]
 

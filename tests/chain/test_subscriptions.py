@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 from typing import Any
 
 import aiohttp
@@ -12,6 +13,7 @@ from tests.chain.small_chain import LOG_ADDRESS, SmallChain, sha
 from tests.chain.test_jsonrpc import SMALL, ask
 
 from trex.chain.limits import ServerLimits
+from trex.chain.rpc import subscriptions
 from trex.chain.rpc.access import Access
 
 
@@ -291,3 +293,64 @@ async def test_idle_filter_is_forgotten(start: Start) -> None:
     assert (await client.error("eth_getFilterChanges", key))["message"] == "filter not found"
     client.node.filters.sweep()
     assert client.node.metrics.registry.get_sample_value("trex_filters") == 0
+
+
+async def test_logs_of_blocks_that_went_are_taken_back(manual: Client) -> None:
+    """As geth: the same logs, newest first, `removed`; then those of the blocks in their place."""
+    snapshot = await manual.call("evm_snapshot")
+    async with manual.websocket() as ws:
+        socket = Socket(ws)
+        logs = await socket.call("eth_subscribe", "logs", {})
+        for raw in ("0x01", "0x02"):
+            await manual.call("eth_sendRawTransaction", raw)
+            await manual.call("evm_mine")
+        told = [await socket.notice() for _ in range(2)]
+        late = await socket.call("eth_subscribe", "logs", {})
+        await manual.call("evm_revert", snapshot)
+        back = [await socket.notice() for _ in range(2)]
+        assert {notice["subscription"] for notice in told + back} == {logs}, (
+            "nothing for who was told nothing"
+        )
+        assert [notice["result"] for notice in back] == [
+            {**notice["result"], "removed": True} for notice in reversed(told)
+        ]
+        await manual.call("eth_sendRawTransaction", "0x03")
+        await manual.call("evm_mine")
+        again = [await socket.notice() for _ in range(2)]
+        assert {notice["subscription"] for notice in again} == {logs, late}
+        assert {notice["result"]["blockNumber"] for notice in again} == {told[0]["result"]["blockNumber"]}
+        assert not any(notice["result"]["removed"] for notice in again)
+    assert manual.node.subscriptions._recent_bytes > 0
+
+
+async def test_blocks_in_the_place_of_others_are_told(manual: Client) -> None:
+    """What derivation replaces at once, without the chain being shorter in between."""
+    chain, node = manual.chain, manual.node
+    async with manual.websocket() as ws:
+        socket = Socket(ws)
+        await socket.call("eth_subscribe", "newHeads")
+        for _ in range(3):
+            await manual.call("evm_mine")
+        old = [(await socket.notice())["result"]["hash"] for _ in range(3)]
+        number = chain.head().number
+        with chain.lock:
+            for at in range(number - 1, number + 1):
+                head = chain.state.heads[at]
+                chain.state.heads[at] = dataclasses.replace(head, hash="0x" + f"{at:02x}" * 32)
+        node.rewound(number - 2)
+        node.advanced(chain.head())
+        new = [(await socket.notice())["result"] for _ in range(2)]
+        assert [int(head["number"], 16) for head in new] == [number - 1, number]
+        assert not {head["hash"] for head in new} & set(old)
+
+
+async def test_what_may_be_taken_back_is_bounded(manual: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscriptions, "RECENT_BYTES", 1000)
+    async with manual.websocket() as ws:
+        socket = Socket(ws)
+        await socket.call("eth_subscribe", "logs", {})
+        for number in range(20):
+            await manual.call("eth_sendRawTransaction", f"0x{number + 1:02x}")
+            await manual.call("evm_mine")
+            await socket.notice()
+        assert 0 < manual.node.subscriptions._recent_bytes <= 1000

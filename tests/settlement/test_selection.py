@@ -41,7 +41,7 @@ class Sequencer:
     def advanced(self, head: Sealed) -> None:
         pass
 
-    def rewound(self, head: Sealed) -> None:
+    def rewound(self, number: int) -> None:
         pass
 
     def origin(self) -> int:

@@ -207,11 +207,11 @@ class Node:
         for listener in self.producer.listeners:
             listener(head)
 
-    def rewound(self, head: Sealed) -> None:
-        """Tell subscribers and filters that the chain went back."""
-        self.subscriptions.rewound()
-        self.filters.rewound(head.number)
-        self.metrics.at(head)
+    def rewound(self, number: int) -> None:
+        """Tell subscribers and filters that the blocks above this number are gone or replaced."""
+        self.subscriptions.rewound(number)
+        self.filters.rewound(number)
+        self.metrics.at(self.core.head())
 
     def health(self) -> tuple[bool, dict[str, Any]]:
         """Tell whether all services run without a fault, and how each stands."""

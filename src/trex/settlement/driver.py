@@ -81,8 +81,8 @@ class Host(Protocol):
         """Take note of new blocks."""
         ...
 
-    def rewound(self, head: Sealed) -> None:
-        """Take note that the chain went back to this block."""
+    def rewound(self, number: int) -> None:
+        """Take note that the blocks above this number are gone, others in their place or none."""
         ...
 
 
@@ -102,7 +102,7 @@ class Alone:
     def advanced(self, head: Sealed) -> None:
         """Nobody wants to know."""
 
-    def rewound(self, head: Sealed) -> None:
+    def rewound(self, number: int) -> None:
         """Nobody wants to know."""
 
 
@@ -448,7 +448,7 @@ class Driver(Service):
                 mismatch.last_block,
                 mismatch.l1_number,
             )
-            self.host.rewound(head)
+            self.host.rewound(mismatch.first_block - 1)
         if head.hash != before.hash:
             self.host.advanced(head)
 
@@ -512,7 +512,7 @@ class Driver(Service):
             head = await self._job(self.core.unwind, sound)
             self.metrics.replaced.inc(newest.number - sound)
             log.warning("blocks %d to %d refer to L1 blocks that are gone", sound + 1, newest.number)
-            self.host.rewound(head)
+            self.host.rewound(head.number)
 
     def _newest_sound(self, position: Position) -> int:
         """Return the newest block whose origin L1 has, as far as that is known (on the thread)."""

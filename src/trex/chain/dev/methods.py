@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -77,9 +77,9 @@ class DevMethods:
         workers: Workers,
         producer: Producer,
         signing: Signing,
-        rewound: Callable[[Sealed], Awaitable[None] | None],
+        rewound: Callable[[int], None],
     ) -> None:
-        """Make them for one chain; `rewound` is told when the head went back."""
+        """Make them for one chain; `rewound` is told the number of the block that the head went back to."""
         self.core = core
         self.workers = workers
         self.producer = producer
@@ -352,9 +352,7 @@ class DevMethods:
             self.producer.next_timestamp = moment.next_timestamp
             for later in [key for key in self._moments if key >= number]:
                 del self._moments[later]
-            told = self.rewound(self.core.head())
-            if told is not None:
-                await told
+            self.rewound(self.core.head().number)
         return JSON_TRUE
 
     # What causes a block

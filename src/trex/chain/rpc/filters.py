@@ -84,7 +84,7 @@ class Filters(Service):
         self.metrics.filters.set(len(self._filters))
 
     def rewound(self, number: int) -> None:
-        """Take note that the head went back to this block (a devnet's revert)."""
+        """Take note that the blocks above this number are gone: those in their place are new."""
         for one in self._filters.values():
             if one.kind is not FilterKind.PENDING:
                 one.cursor = min(one.cursor, number)

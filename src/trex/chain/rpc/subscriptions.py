@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PENDING_BATCH = 4096
+RECENT_BYTES = 16 << 20
+"""Logs that were told are kept up to this size, the newest, to be taken back when their blocks go."""
 GATHER_S = 0.01
 """Pending transactions are told in groups this far apart."""
 
@@ -44,7 +47,7 @@ class Kind(StrEnum):
     SYNCING = "syncing"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Subscription:
     """One subscription of one connection."""
 
@@ -55,6 +58,8 @@ class Subscription:
     full: bool = False
     """Of pending transactions: the whole transaction, not the hash."""
     id: str = field(default_factory=lambda: "0x" + secrets.token_hex(16))
+    after: int = 0
+    """The newest block when it began: nothing up to it was told."""
 
     def tell(self, result: bytes) -> None:
         """Send one result."""
@@ -108,6 +113,11 @@ class Subscriptions(Service):
         self._cursors: dict[bool, int | None] = {False: None, True: None}
         """Where telling of pending transactions stands, by `full`; None while nobody wants to know."""
         self._told = core.head().number
+        self._recent: deque[tuple[int, dict[bytes, list[bytes]]]] = deque()
+        """Logs told of the newest blocks, by criteria: taken back when their blocks go."""
+        self._recent_bytes = 0
+        self._turn = 0
+        """Counts how often the chain went back."""
         self._head: Sealed | None = None
         self._sealed = asyncio.Event()
         self._incoming = asyncio.Event()
@@ -118,10 +128,23 @@ class Subscriptions(Service):
         self._head = head
         self._sealed.set()
 
-    def rewound(self) -> None:
-        """Take note that the head went back (a devnet's revert): tell only what comes after it."""
+    def rewound(self, number: int) -> None:
+        """Take note that the blocks above this number are gone: take back their logs, newest first.
+
+        Blocks in their place are told as new ones.
+        """
         self._head = None
-        self._told = self.core.head().number
+        self._turn += 1
+        self._told = min(self._told, number)
+        while self._recent and self._recent[-1][0] > number:
+            block, logs = self._recent.pop()
+            self._recent_bytes -= _size(logs)
+            for subscription in list(self._active[Kind.LOGS]):
+                if block > subscription.after:
+                    for entry in reversed(logs.get(subscription.criteria, ())):
+                        subscription.tell(_removed(entry))
+        for subscription in self._active[Kind.LOGS]:
+            subscription.after = min(subscription.after, number)
 
     async def work(self) -> None:
         """Tell of blocks and of pending transactions until asked to stop."""
@@ -136,14 +159,14 @@ class Subscriptions(Service):
             await self._sealed.wait()
             self._sealed.clear()
             while (head := self._head) is not None and self._told < head.number:
-                number = self._told + 1
+                number, turn = self._told + 1, self._turn
                 try:
                     await self._tell_block(number)
-                except RpcError as error:  # the block has gone meanwhile (a devnet's revert)
+                except RpcError as error:  # the block has gone meanwhile
                     log.debug("block %d not told: %s", number, error)
                 except Exception:
                     log.exception("block %d not told", number)
-                if self._told < number:
+                if turn == self._turn:
                     self._told = number
 
     async def _tell_block(self, number: int) -> None:
@@ -152,16 +175,27 @@ class Subscriptions(Service):
         awaited = self.transactions.awaited
         if not (heads or logs or awaited):
             return
-        criteria = list({subscription.criteria for subscription in logs})
+        criteria, turn = list({subscription.criteria for subscription in logs}), self._turn
         notice = await self.workers.quick(self._gather, number, bool(heads), criteria, awaited)
+        if turn != self._turn:  # it is another block by now
+            return
         self.transactions.wake(notice.receipts)
         if notice.header is not None:
             for subscription in list(heads):
                 subscription.tell(notice.header)
         if notice.logs:
+            self._remember(number, {key: found for key, found in notice.logs.items() if found})
             for subscription in list(logs):
                 for entry in notice.logs.get(subscription.criteria, ()):
                     subscription.tell(entry)
+
+    def _remember(self, number: int, logs: dict[bytes, list[bytes]]) -> None:
+        """Keep what is told, as far as there is room, so that it can be taken back."""
+        if logs:
+            self._recent.append((number, logs))
+            self._recent_bytes += _size(logs)
+        while self._recent_bytes > RECENT_BYTES:
+            self._recent_bytes -= _size(self._recent.popleft()[1])
 
     def _gather(self, number: int, header: bool, criteria: list[bytes], awaited: list[str]) -> _Notice:
         """Read what is to be told about a block (on a thread)."""
@@ -235,6 +269,7 @@ class Subscriptions(Service):
 
     def _begin(self, subscription: Subscription) -> None:
         if subscription.id in subscription.connection.subscriptions:
+            subscription.after = self._told
             self._active[subscription.kind].add(subscription)
             self._count()
             if subscription.kind is Kind.SYNCING:
@@ -266,3 +301,12 @@ class Subscriptions(Service):
     def _count(self) -> None:
         for kind, active in self._active.items():
             self.metrics.subscriptions.labels(kind.value).set(len(active))
+
+
+def _size(logs: dict[bytes, list[bytes]]) -> int:
+    return sum(len(entry) for found in logs.values() for entry in found)
+
+
+def _removed(entry: bytes) -> bytes:
+    """Return a log as it is told when its block is gone."""
+    return entry.replace(b'"removed":false', b'"removed":true')
