@@ -135,16 +135,17 @@ class Served:
             return await answer.json(content_type=None) if answer.content_type.endswith("json") else text
 
 
-def free_socket() -> socket.socket:
+def free_socket(port: int = 0) -> socket.socket:
     listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
     return listener
 
 
 @contextlib.asynccontextmanager
-async def serving(settings: Settings, **options: Any) -> AsyncIterator[Served]:
+async def serving(settings: Settings, port: int = 0, **options: Any) -> AsyncIterator[Served]:
     """Serve a gateway with these settings; its public URL is where it listens."""
-    listener = free_socket()
+    listener = free_socket(port)
     url = f"http://localhost:{listener.getsockname()[1]}"
     gateway = Gateway(replace(settings, public_url=url), options.pop("keys", KEYS), **options)
     config = uvicorn.Config(

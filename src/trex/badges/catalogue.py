@@ -91,6 +91,7 @@ TRAITS = Field(
 )
 MODE = _text(r"continuous|total", "continuous or total")
 AMOUNT = _text(r"(0|[1-9][0-9]{0,77})(\.[0-9]{1,36})?", "a decimal number as text")
+TARGET = _text(r"[\w.@#:-]{1,128}", "an account or channel as the platform names it")
 PROVIDER = _text(r"[a-z0-9]+(-[a-z0-9]+)*", "the id of a provider, as `trex zktls providers` lists them")
 
 EVENT = _text(
@@ -145,6 +146,32 @@ CATALOGUE: Mapping[str, Check] = {
         EvidenceClass.PRIVATE,
         "plan by the provider's table, or yes or no",
         {"provider": PROVIDER},
+    ),
+    # POL-027.
+    "social.linked": Check(
+        ValueKind.FLAG, EvidenceClass.PRIVATE, "an account is linked", {"platform": PROVIDER}
+    ),
+    "social.follows": Check(
+        ValueKind.FLAG,
+        EvidenceClass.PRIVATE,
+        "the linked account follows another, or belongs to it",
+        {"platform": PROVIDER, "target": TARGET},
+    ),
+    "social.posts": Check(
+        ValueKind.NUMBER,
+        EvidenceClass.PRIVATE,
+        "posts of the linked account within a time",
+        {
+            "platform": PROVIDER,
+            "fromS": _whole(0, 2**40),
+            "untilS": _whole(0, 2**40, required=False),
+            "tag": _text(r"\w{1,64}", "a tag without its #", required=False),
+            "contains": Field(
+                lambda value: isinstance(value, str) and 0 < len(value) <= 128,
+                "a text of 1 to 128 characters",
+                required=False,
+            ),
+        },
     ),
     # POL-023, POL-025, POL-026, POL-024.
     "token.balance": Check(

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import delete, insert
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from trex.gateway.errors import Fault, GatewayError
@@ -27,6 +28,16 @@ async def hand_out(
         )
     )
     return nonce
+
+
+async def first_use(tx: AsyncConnection, kind: str, name: str, now_s: int, last_s: int) -> bool:
+    """Remember that something was used that somebody else handed out; False if it was used before."""
+    dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
+    new = dialect.insert(challenges).values(
+        id=name[:64], kind=f"used {kind}", payload="{}", created_s=now_s, expires_s=now_s + last_s
+    )
+    asked = new.on_conflict_do_nothing().returning(challenges.c.id)
+    return (await tx.execute(asked)).scalar_one_or_none() is not None
 
 
 async def take(tx: AsyncConnection, kind: str, nonce: str, now_s: int) -> dict[str, Any]:

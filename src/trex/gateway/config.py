@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trex.gateway.keys import Keys, read_secret
-from trex.gateway.settings import Settings
+from trex.gateway.keys import Keys, read_secret, read_secret_text
+from trex.gateway.settings import Settings, SocialClient
 from trex.passport.contracts import Contracts
 from trex.types.evm import read_address
 from trex.validators.onchain.source import EvmChain
+from trex.validators.social.platform import all_platforms, read_platform
 
 _PLAIN = (
     *("public_url", "database", "rpc_url", "ipfs_gateway", "acts_a_day", "session_s", "challenge_s"),
@@ -65,6 +66,9 @@ def read_config(text: str, folder: Path) -> Config:
         }
         if "policies" in document:
             found["policies"] = folder / document.pop("policies")
+        found["platforms"] = {
+            name: _platform(name, told, folder) for name, told in document.pop("platforms", {}).items()
+        }
         keys = _keys(document.pop("keys", {}), folder)
         if document:
             raise ConfigError(f"unknown: {', '.join(sorted(document))}")
@@ -72,8 +76,9 @@ def read_config(text: str, folder: Path) -> Config:
         return Config(Settings(**found), host, port, keys)
     except ConfigError:
         raise
-    except (tomllib.TOMLDecodeError, TypeError, ValueError, OSError) as error:
-        raise ConfigError(str(error)) from error
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, OSError) as error:
+        missing = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise ConfigError(missing) from error
 
 
 def _keys(told: Mapping[str, Any], folder: Path) -> Keys:
@@ -82,6 +87,18 @@ def _keys(told: Mapping[str, Any], folder: Path) -> Keys:
         raise ConfigError(f"keys: expected {', '.join(sorted(names))} and attestors, each a file")
     found = {name: read_secret(folder / told[name]) for name in names}
     return Keys(attestors=tuple(read_secret(folder / one) for one in told["attestors"]), **found)
+
+
+def _platform(name: str, told: Mapping[str, Any], folder: Path) -> SocialClient:
+    if unknown := told.keys() - {"client_id", "secret_file", "file"}:
+        raise ConfigError(f"platforms.{name}: unknown {', '.join(sorted(unknown))}")
+    shipped = all_platforms()
+    platform = read_platform((folder / told["file"]).read_text()) if "file" in told else shipped.get(name)
+    if platform is None or platform.id != name:
+        raise ConfigError(
+            f"platforms.{name}: there are {', '.join(shipped)}; another needs a file of that id"
+        )
+    return SocialClient(platform, told.get("client_id", ""), read_secret_text(folder / told["secret_file"]))
 
 
 def _chain(chain_id: int, told: Mapping[str, Any]) -> EvmChain:

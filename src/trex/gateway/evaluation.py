@@ -10,7 +10,7 @@ from solders.pubkey import Pubkey
 from trex.badges.evaluate import PolicyDecision, evaluate
 from trex.badges.observation import Observation
 from trex.badges.policy import CheckCondition, Policy
-from trex.gateway import claims, people
+from trex.gateway import claims, people, social
 from trex.gateway.people import MAX_NULLIFIERS, AccountOf
 from trex.gateway.service import Gateway
 from trex.passport.keys import Key, KeyKind
@@ -103,6 +103,8 @@ async def evaluate_for(gateway: Gateway, passport: int, policy: Policy) -> Evalu
         count = len(settings.solana)
         source = SolanaSource(settings.solana, count // 2 + 1, gateway.http) if count else None
         found |= await observe_solana(checks, source, [Pubkey.from_bytes(key.data) for key in solana], now)
+    shown, shown_by = await social.observations_of(gateway, checks, known)
+    found |= shown
     proved = await claims.observations_of(gateway, passport, checks, known)
     found |= proved.observations
     used: list[AccountOf] = []
@@ -110,7 +112,7 @@ async def evaluate_for(gateway: Gateway, passport: int, policy: Policy) -> Evalu
         used += map(people.account_of_key, evm)
     if "solana" in families:
         used += map(people.account_of_key, solana)
-    used += proved.accounts
+    used += proved.accounts + shown_by
     if not used:  # a claim that names no account, or a policy of time alone: somebody stands for it still
         used += map(people.account_of_key, wallets)
     unique = tuple(dict.fromkeys(used))[:MAX_NULLIFIERS]

@@ -12,6 +12,7 @@ from trex.gateway import audit, outbox, people
 from trex.gateway.attestations import Grant
 from trex.gateway.errors import Fault, GatewayError
 from trex.gateway.evaluation import Evaluation, evaluate_for, validator_version
+from trex.gateway.nullify import nullifier_of
 from trex.gateway.outbox import JobKind
 from trex.gateway.policies import Offer
 from trex.gateway.relayer import payload_of
@@ -58,7 +59,10 @@ async def grant(gateway: Gateway, signer: Key, passport: int, offer: Offer) -> G
     salt = b"" if offer.evidence_class == 1 else secrets.token_bytes(32)  # BDG-003
     digest = keccak256(salt + document)
     async with gateway.database.transaction() as tx:
-        nullifiers = [await people.remember(tx, gateway, passport, one) for one in found.accounts]
+        nullifiers = [
+            await nullifier_of(tx, gateway.key_holder, gateway.sealer, one.platform, one.id, one.scope)
+            for one in found.accounts
+        ]
     holders = await gateway.client.ask(
         *((gateway.settings.contracts.nullifiers, abi.HOLDER_OF, (one,)) for one in nullifiers)
     )

@@ -11,6 +11,24 @@ from eth_keys.datatypes import PrivateKey
 from trex.types.primitives import Address
 
 
+class SecretText:
+    """A text that no message, log or traceback shows: a client's secret, a bot's token."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        """Keep a secret."""
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return it, for the one request that needs it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        """Show nothing."""
+        return "SecretText(...)"
+
+
 class Secret:
     """Thirty-two bytes that no message, log or traceback shows."""
 
@@ -71,9 +89,20 @@ def read_secret(file: Path) -> Secret:
         ValueError: others may read it, or it holds something else.
         OSError: it cannot be read.
     """
-    if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise ValueError(f"{file}: others may read it: chmod 600")
+    text = read_secret_text(file).reveal()
     try:
-        return Secret(bytes.fromhex(file.read_text().strip().removeprefix("0x")))
+        return Secret(bytes.fromhex(text.removeprefix("0x")))
     except ValueError as error:
         raise ValueError(f"{file}: 64 hexadecimal digits are expected") from error
+
+
+def read_secret_text(file: Path) -> SecretText:
+    """Read a text from a file that its owner alone may read; spaces around it do not count.
+
+    Raises:
+        ValueError: others may read it.
+        OSError: it cannot be read.
+    """
+    if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ValueError(f"{file}: others may read it: chmod 600")
+    return SecretText(file.read_text().strip())

@@ -1,7 +1,9 @@
 """What a passport has: wallets and accounts, and the nullifiers that stand for them (GTW-040)."""
 
 import secrets
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 from eth_abi.abi import encode
@@ -12,10 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from trex.gateway import outbox
 from trex.gateway.attestations import Binding
 from trex.gateway.nullify import nullifier_of
-from trex.gateway.outbox import JobKind
+from trex.gateway.outbox import JobKind, JobState
 from trex.gateway.relayer import payload_of
 from trex.gateway.service import Gateway
-from trex.gateway.store.schema import accounts
+from trex.gateway.store.schema import accounts, jobs
 from trex.passport.keys import Key, KeyKind
 from trex.types.network_file import keccak256
 from trex.types.primitives import Hash32
@@ -59,6 +61,8 @@ class LinkedAccount:
     """When control was last shown, Unix time in seconds."""
     key: Key | None = None
     """Of a private link."""
+    tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """By which the platform lets itself be asked."""
 
 
 def account_of_key(key: Key) -> AccountOf:
@@ -77,26 +81,41 @@ async def linked(gateway: Gateway, passport: int) -> list[LinkedAccount]:
         key = Key(KeyKind(told["keyKind"]), bytes.fromhex(told["id"])) if told.get("keyKind") else None
         account = AccountOf(told["platform"], told["id"], told["handle"])
         found.append(
-            LinkedAccount(account, Hash32(bytes(row.nullifier)), int(row.linked_s), int(row.checked_s), key)
+            LinkedAccount(
+                account,
+                Hash32(bytes(row.nullifier)),
+                int(row.linked_s),
+                int(row.checked_s),
+                key,
+                told.get("tokens", {}),
+            )
         )
     return found
 
 
 async def remember(
-    tx: AsyncConnection, gateway: Gateway, passport: int, account: AccountOf, key: Key | None = None
+    tx: AsyncConnection,
+    gateway: Gateway,
+    passport: int,
+    account: AccountOf,
+    key: Key | None = None,
+    tokens: Mapping[str, str] | None = None,
 ) -> Hash32:
     """Keep an account, sealed, as this passport's, and return its nullifier."""
     nullifier = await nullifier_of(
         tx, gateway.key_holder, gateway.sealer, account.platform, account.id, account.scope
     )
-    told: dict[str, str | int] = {"platform": account.platform, "id": account.id, "handle": account.handle}
+    told: dict[str, Any] = {"platform": account.platform, "id": account.id, "handle": account.handle}
+    told["tokens"] = dict(tokens or {})
     told["keyKind"] = int(key.kind) if key else 0
     sealed = gateway.sealer.seal(orjson.dumps(told), "account")
     dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
-    new = {"passport": passport, "sealed": sealed, "checked_s": gateway.now_s}
+    new: dict[str, Any] = {"passport": passport, "checked_s": gateway.now_s}
     asked = dialect.insert(accounts).values(
-        nullifier=nullifier, scope=account.scope, linked_s=gateway.now_s, **new
+        nullifier=nullifier, scope=account.scope, linked_s=gateway.now_s, sealed=sealed, **new
     )
+    if tokens is not None or key is not None:  # else it says less than what is there
+        new["sealed"] = sealed
     await tx.execute(asked.on_conflict_do_update(index_elements=["nullifier"], set_=new))
     return nullifier
 
@@ -112,6 +131,8 @@ async def bind(
     epoch: int,
     after: int | None = None,
     key: Key | None = None,
+    tokens: Mapping[str, str] | None = None,
+    moving: bool = False,
 ) -> tuple[Hash32, int]:
     """Queue the binding of an account to a passport; return nullifier and job (PAS-041).
 
@@ -125,8 +146,23 @@ async def bind(
         epoch: of k, as the chain has it.
         after: job that must be on its way first.
         key: of a private link: the binding commits to it, hidden by a salt that is kept sealed.
+        tokens: by which the platform lets itself be asked.
+        moving: another passport holds it: it is not this one's yet (PAS-043).
     """
-    nullifier = await remember(tx, gateway, passport, account, key)
+    if moving:
+        nullifier = await nullifier_of(
+            tx, gateway.key_holder, gateway.sealer, account.platform, account.id, account.scope
+        )
+    else:
+        nullifier = await remember(tx, gateway, passport, account, key, tokens)
+    under_way = select(jobs.c.number).where(
+        jobs.c.kind == JobKind.BIND.value,
+        jobs.c.passport == passport,
+        jobs.c.state.in_((JobState.QUEUED.value, JobState.SENT.value)),
+        jobs.c.payload.contains(nullifier.hex()),
+    )
+    if (there := (await tx.execute(under_way.limit(1))).scalar_one_or_none()) is not None:
+        return nullifier, int(there)
     commitment = Hash32(bytes(32))
     if key is not None:
         salt = secrets.token_bytes(32)

@@ -5,11 +5,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from trex.gateway.keys import SecretText
 from trex.gateway.limits import Rate
 from trex.passport.contracts import Contracts
 from trex.types.primitives import Address
 from trex.validators.onchain.source import EvmChain
+from trex.validators.social.platform import Platform
 from trex.validators.zktls.verify import PRODUCTION_ATTESTOR
+
+
+@dataclass(frozen=True, slots=True)
+class SocialClient:
+    """How the operator is registered at a platform."""
+
+    platform: Platform
+    """Which."""
+    client_id: str
+    """As the platform calls this gateway."""
+    secret: SecretText
+    """Client secret, or a bot's token."""
+
 
 _REQUESTS, _COSTLY = Rate(60, 10.0), Rate(10, 0.2)
 
@@ -32,6 +47,8 @@ class Settings:
     """Folder of the policies that badges can be asked under; None for none."""
     solana: tuple[str, ...] = ()
     """Endpoints of Solana."""
+    platforms: Mapping[str, SocialClient] = field(default_factory=dict)
+    """Platforms whose accounts can be linked, by id."""
     ipfs_gateway: str = ""
     """The one host that is asked for metadata by content; empty for none."""
     trusted_attestors: tuple[Address, ...] = (PRODUCTION_ATTESTOR,)

@@ -1,0 +1,1 @@
+"""Social accounts: platforms as data, and judgements of what they show."""
