@@ -3,12 +3,14 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from sqlalchemy import select
 from tests.gateway.conftest import KEYS, Served, serving, settings_for
 from tests.gateway.people import Person, evm_person, solana_person
 from tests.node.conftest import Devnet
@@ -16,12 +18,14 @@ from tests.validators.zktls.attestor import ADDRESS as ATTESTOR
 from tests.validators.zktls.attestor import claim
 
 from trex.gateway import holdings, nullify, outbox, people
+from trex.gateway.attest import LocalAttestor
 from trex.gateway.grants import grant
 from trex.gateway.keys import account_of
 from trex.gateway.outbox import Job, JobKind, JobState
 from trex.gateway.people import AccountOf
 from trex.gateway.policies import load_offers
 from trex.gateway.relayer import _groups
+from trex.gateway.store.schema import jobs
 from trex.passport import contracts as abi
 from trex.types.network_file import keccak256
 from trex.validators.onchain.source import EvmChain
@@ -197,9 +201,9 @@ async def test_spoiled_grant_does_not_hold_up_its_batch(devnet: Devnet, offering
         await person.create()
         give(devnet, person, 9)
     offer = gateway.offers["wealthy"]
-    jobs = [(await grant(gateway, one.key, one.passport, offer)).job for one in persons[:2]]
+    granted = [(await grant(gateway, one.key, one.passport, offer)).job for one in persons[:2]]
     async with gateway.database.transaction() as tx:
-        good = await outbox.find(tx, jobs[0], persons[0].key.id)
+        good = await outbox.find(tx, granted[0], persons[0].key.id)
         assert good is not None
         bad = {**good.payload, "passport": persons[2].passport, "level": 9}
         spoiled = await outbox.enqueue(
@@ -207,7 +211,7 @@ async def test_spoiled_grant_does_not_hold_up_its_batch(devnet: Devnet, offering
         )
     failed = await persons[2].finished({"number": spoiled}, "failed")
     assert failed["error"] == "Badges_BadLevel"
-    for person, job in zip(persons[:2], jobs, strict=True):
+    for person, job in zip(persons[:2], granted, strict=True):
         await person.finished({"number": job})
 
 
@@ -228,6 +232,7 @@ def test_groups_put_grants_together_but_never_one_badge_twice() -> None:
 
 
 def test_load_offers_refuses_what_nobody_answers(tmp_path: Path) -> None:
+    """GTW-044."""
     (tmp_path / "bad.json").write_text(
         json.dumps(
             policy(
@@ -262,6 +267,27 @@ async def test_policies_are_published_and_listed(offering: Served) -> None:
             return
         await asyncio.sleep(0.05)
     raise AssertionError(terms)
+
+
+async def test_without_a_quorum_of_attestors_grants_wait(
+    devnet: Devnet, database_url: str, folder: Path
+) -> None:
+    """GTW-024."""
+    settings = settings_for(
+        devnet, database_url, policies=folder, chains={1962: EvmChain(1962, (devnet.url,), 1)}
+    )
+    async with serving(settings, keys=replace(KEYS, attestors=KEYS.attestors[:1])) as served:
+        alice = await evm_person(served).create()
+        give(devnet, alice, 9)
+        job = {"number": (await alice.post("/v1/grants", {"policy": "wealthy"}, 202))["job"]}
+        for _ in range(400):
+            async with served.gateway.database.transaction() as tx:
+                if (await tx.execute(select(jobs.c.attempts).where(jobs.c.kind == "bind"))).scalar_one():
+                    break
+            await asyncio.sleep(0.05)
+        assert (await alice.get(f"/v1/jobs/{job['number']}"))["state"] == "queued"
+        served.gateway.relayer.attestors = tuple(map(LocalAttestor, KEYS.attestors))
+        await alice.finished(job)
 
 
 async def test_solana_person_has_no_evm_wallet_to_stand_on(offering: Served) -> None:

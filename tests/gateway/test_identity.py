@@ -16,8 +16,8 @@ from tests.gateway.people import Person, evm_person, solana_person
 from tests.gateway.test_grants import folder, give, offering
 from tests.node.conftest import Devnet
 
-from trex.badges.credential import encode_list, issuer_jwk
 from trex.gateway import credentials, holdings
+from trex.gateway.sd_jwt import encode_list, issuer_jwk
 from trex.node.cli import main
 from trex.passport.did import DidError, TrexDid, did_pkh, read_did
 from trex.passport.keys import Key, KeyKind, evm_key
@@ -80,7 +80,7 @@ async def passport_with_all_keys(served: Served) -> Person:
 
 
 async def test_document_holds_for_pydid_and_did_resolver(served: Served) -> None:
-    """DID-010 to DID-014, DID-020, DID-021."""
+    """DID-002, DID-010 to DID-014, DID-020, DID-021, DID-023: keys come and go, the name stays."""
     alice = await passport_with_all_keys(served)
     did = f"did:trex:1962:{alice.passport}"
     result, kind = await resolved(served, did)
@@ -216,6 +216,7 @@ def test_did_pkh_is_as_published() -> None:
 
 
 def test_read_did_takes_one_form() -> None:
+    """DID-001."""
     assert read_did("did:trex:1628:7") == TrexDid(1628, 7)
     for text in (
         "did:trex:1628:7 ",

@@ -53,7 +53,7 @@ class Killed:
 async def test_accepted_acts_survive_kills_and_happen_once(
     devnet: Devnet, database_url: str, tmp_path: Path
 ) -> None:
-    """GTW-020, GTW-021; and GTW-033: at the most talkative level no secret is in the log."""
+    """GTW-020, GTW-021; and GTW-031, GTW-033: at the most talkative level no secret is in the log."""
     before = sent_by_relayer(devnet)
     chance = random.Random(5)
     killed = Killed(tmp_path, devnet, database_url)

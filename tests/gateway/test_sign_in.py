@@ -113,6 +113,7 @@ async def test_somebody_elses_signature_signs_nobody_in(served: Served) -> None:
 
 
 async def test_passkey_is_made_and_signs_in(served: Served) -> None:
+    """GTW-015: and a counter that goes back, as a copied passkey's does, signs nobody in."""
     device = Authenticator(served.gateway.settings.public_url)
     options = await served.post("/v1/passkeys/new/options")
     key = await served.post("/v1/passkeys", {"credential": device.create(options)})
@@ -122,6 +123,9 @@ async def test_passkey_is_made_and_signs_in(served: Served) -> None:
     assert (found["account"], found["key"]) == ("passkey", key)
     again = {"signIn": {"method": "passkey", "credential": answer}}
     assert (await served.post("/v1/sessions", again, 403))["code"] == "expired", "GTW-010"
+    device.count = 0
+    answer = device.get(await served.post("/v1/passkeys/options"))
+    await served.post("/v1/sessions", {"signIn": {"method": "passkey", "credential": answer}}, 403)
 
 
 async def test_passkey_of_another_site_unverified_or_unknown_signs_nobody_in(served: Served) -> None:

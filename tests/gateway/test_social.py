@@ -20,6 +20,8 @@ from tests.node.conftest import Devnet
 
 from trex.gateway import holdings, people
 from trex.gateway.keys import SecretText
+from trex.gateway.nullify import nullifier_of
+from trex.gateway.people import AccountOf
 from trex.gateway.settings import Settings, SocialClient
 from trex.validators.social.platform import PlatformError, all_platforms, fill, read_platform
 
@@ -150,7 +152,7 @@ async def test_every_platform_links_an_account(linking: Served) -> None:
 
 
 async def test_badge_by_social_checks(linking: Served) -> None:
-    """SOC-020 to SOC-022; a second passport of the same human gets nothing (PAS-043)."""
+    """POL-027, SOC-020 to SOC-022; a second passport of the same human gets nothing (GTW-055, PAS-043)."""
     alice = await evm_person(linking).create()
     assert (await alice.post("/v1/evaluations", {"policy": "social"}))["outcome"] == "refused"
     for platform in ("google", "github", "x"):
@@ -167,7 +169,36 @@ async def test_badge_by_social_checks(linking: Served) -> None:
     assert await bob.get("/v1/accounts") == []
     held = await people.linked(linking.gateway, alice.passport)
     assert {one.account.platform for one in held} == {"google", "github", "x"}
-    assert all("access_token" in one.tokens for one in held), "a grant must not forget them"
+    assert all("access_token" in one.tokens for one in held), "GTW-056: a grant must not forget them"
+    x = linking.gateway.settings.platforms["x"]
+    gone = replace(x, platform=x.platform.at("http://127.0.0.1:9"))
+    platforms = {**linking.gateway.settings.platforms, "x": gone}
+    linking.gateway.settings = replace(linking.gateway.settings, platforms=platforms)
+    found = await alice.post("/v1/evaluations", {"policy": "social"})
+    assert found["outcome"] == "undecided", "SOC-023"
+
+
+async def test_account_is_its_id_whatever_it_is_called(linking: Served) -> None:
+    """SOC-002, GTW-041: another handle is the same account, the same handle another account."""
+    alice = await evm_person(linking).create()
+    async with linking.gateway.database.transaction() as tx:
+        names = [
+            await nullifier_of(tx, linking.gateway.key_holder, linking.gateway.sealer, *account)
+            for account in (
+                ("github", "1", "account/github"),
+                ("github", "1", "account/github"),
+                ("github", "2", "account/github"),
+                ("google", "1", "account/google"),
+                ("github", "1", "account/google"),
+            )
+        ]
+    assert names[0] == names[1]
+    assert len(set(names)) == 4
+    for handle in ("before", "after"):
+        async with linking.gateway.database.transaction() as tx:
+            account = AccountOf("github", "10203", handle)
+            await people.remember(tx, linking.gateway, alice.passport, account, tokens={})
+    assert [one.account.handle for one in await people.linked(linking.gateway, alice.passport)] == ["after"]
 
 
 async def test_state_is_bound_to_person_and_platform_and_serves_once(linking: Served) -> None:

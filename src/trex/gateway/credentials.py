@@ -3,7 +3,10 @@
 import time
 from typing import Any
 
-from trex.badges.credential import (
+from trex.gateway import holdings
+from trex.gateway.errors import Fault, GatewayError
+from trex.gateway.holdings import BadgeState
+from trex.gateway.sd_jwt import (
     LIST_BITS,
     VC_CONTEXT,
     encode_list,
@@ -12,9 +15,6 @@ from trex.badges.credential import (
     sign_jwt,
     status_entry,
 )
-from trex.gateway import holdings
-from trex.gateway.errors import Fault, GatewayError
-from trex.gateway.holdings import BadgeState
 from trex.gateway.service import Gateway
 from trex.passport.contracts import Method
 from trex.passport.did import TrexDid

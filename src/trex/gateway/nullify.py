@@ -57,7 +57,7 @@ class Sealer:
         """
         try:
             return self._cipher.decrypt(sealed[:12], sealed[12:], purpose.encode())
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:
             raise ValueError(f"not sealed here for {purpose}") from error
 
 

@@ -20,7 +20,7 @@ class Session:
     expires_s: int
     """Unix time in seconds."""
     form_token: str
-    """What forms of the page carry, so that no other site's form counts (GTW-014)."""
+    """What forms of the page carry, so that no other site's form counts."""
 
 
 def _hash(token: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Who asks: sign-ins by bearer token or cookie, and what a cookie may do (GTW-012 to GTW-014)."""
+"""Who asks: sign-ins by bearer token or cookie, and what a cookie may do (GTW-012, GTW-013)."""
 
 from typing import Annotated
 
