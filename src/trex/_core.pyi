@@ -213,8 +213,8 @@ class Chain:
         """Derive the blocks of a batch header on top of block `parent` (specs/derivation.md).
 
         Blocks that the chain has already stay. At the first that differs the chain goes back and makes the
-        blocks that L1 says, each durable; ordinary transactions of those it had return to the mempool, as far
-        as they are still valid. No other block is built meanwhile.
+        blocks that L1 says, durable when this returns; ordinary transactions of those it had return to the
+        mempool, as far as they are still valid. No other block is built meanwhile.
 
         Args:
             parent: number of the block that the header before this one ended with.

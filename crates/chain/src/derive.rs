@@ -1,8 +1,9 @@
 //! Blocks from L1's inbox, and batches of blocks for it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::mpsc::SyncSender};
 
 use alloy_primitives::{B256, Bytes};
+use rayon::prelude::*;
 use serde::Serialize;
 use trex_stf::{
     attributes::L1Origin,
@@ -15,13 +16,13 @@ use trex_stf::{
     header::{output_root, slot},
     program::{decode_reason, exclusion_reason},
     state_trie::StateTrie,
-    transaction::Transaction,
+    transaction::{DecodeError, Transaction},
 };
 
 use crate::{
     block_rlp::RawBlock,
-    chain::{Chain, ChainError, fault},
-    dev::Taken,
+    chain::{Chain, ChainError, MAX_TRIE_NODES, fault},
+    import::{Line, Pace, WINDOW_BYTES},
     network::Network,
     settle::origin_of,
 };
@@ -111,6 +112,7 @@ pub fn derivation_params(network: &Network) -> DerivationParams {
             Some(fraction) => BlobSchedule(vec![(0, fraction)]),
             None => BlobSchedule::of_l1(l1.map_or(0, |l1| l1.chain_id)),
         },
+        genesis_origin: network.origin,
     }
 }
 
@@ -163,7 +165,8 @@ impl Chain {
                 *orphaned = self.unwind_held(trie, number - 1)?.1;
                 out.unwound_to = Some(number - 1);
             }
-            out.blocks.push(self.make(planned, trie)?);
+            let rest = &blocks[(number - parent) as usize - 1..];
+            return self.make(rest, trie, &mut out.blocks);
         }
         Ok(())
     }
@@ -210,15 +213,49 @@ impl Chain {
             && own.transactions.iter().eq(expected)
     }
 
-    /// Makes the next block as planned, durable.
-    fn make(&self, planned: &PlannedBlock, trie: &mut StateTrie) -> Result<DerivedBlock, ChainError> {
-        let head = self.head();
-        let number = head.header.number + 1;
-        let state = head.state.clone();
-        let mut executor = self.open_block(head.parent(), &planned.attributes, &[], &state)?;
+    /// Makes blocks as planned on the head, durable when this returns. Senders are recovered ahead of
+    /// execution, and blocks stored behind it.
+    fn make(
+        &self,
+        blocks: &[PlannedBlock],
+        trie: &mut StateTrie,
+        out: &mut Vec<DerivedBlock>,
+    ) -> Result<(), ChainError> {
+        let recover = |recovery: &rayon::ThreadPool, send: &SyncSender<Window>| {
+            for window in windows(blocks) {
+                let decode = |tx: &Bytes| Transaction::decode(tx.clone());
+                let decoded = |block: &PlannedBlock| block.transactions.par_iter().map(decode).collect();
+                if send.send(recovery.install(|| window.par_iter().map(decoded).collect())).is_err() {
+                    return;
+                }
+            }
+        };
+        self.in_line(Pace::default(), trie, recover, |line, windows, trie| {
+            let decoded = windows.into_iter().flatten();
+            let made = blocks
+                .iter()
+                .zip(decoded)
+                .try_for_each(|(planned, decoded)| self.make_one(planned, decoded, line, trie, out));
+            line.drain()?;
+            made
+        })
+    }
+
+    fn make_one(
+        &self,
+        planned: &PlannedBlock,
+        transactions: Vec<Result<Transaction, DecodeError>>,
+        line: &mut Line<'_>,
+        trie: &mut StateTrie,
+        out: &mut Vec<DerivedBlock>,
+    ) -> Result<(), ChainError> {
+        let (parent, parent_hash) = (line.tip.header.clone(), line.tip.hash);
+        let number = parent.number + 1;
+        let mut executor = self.open_block((&parent, parent_hash), &planned.attributes, &[], &line.ahead)?;
+        executor.reserve(transactions.len());
         let mut excluded = Vec::new();
-        for (index, encoded) in planned.transactions.iter().enumerate() {
-            let reason = match Transaction::decode(encoded.clone()) {
+        for (index, tx) in transactions.into_iter().enumerate() {
+            let reason = match tx {
                 Ok(tx) => {
                     let exclusion = executor.transact(tx).map_err(|error| fault(number, error))?;
                     exclusion.map(|exclusion| exclusion_reason(&exclusion))
@@ -227,10 +264,33 @@ impl Chain {
             };
             excluded.extend(reason.map(|reason| (index, reason)));
         }
-        let block = self.finish(executor, trie, head.header.state_root)?;
-        self.commit(&block, &Taken::default(), trie)?;
-        Ok(DerivedBlock { number, hash: block.hash, output_root: block.output_root, kept: false, excluded })
+        let block = self.finish(executor, trie, parent.state_root)?;
+        trie.prune(MAX_TRIE_NODES);
+        let (hash, output_root) = (block.hash, block.output_root);
+        line.push(block)?;
+        out.push(DerivedBlock { number, hash, output_root, kept: false, excluded });
+        Ok(())
     }
+}
+
+/// The transactions of some blocks, decoded and their senders recovered.
+type Window = Vec<Vec<Result<Transaction, DecodeError>>>;
+
+/// Blocks whose transactions are decoded together.
+fn windows(blocks: &[PlannedBlock]) -> impl Iterator<Item = &[PlannedBlock]> {
+    let mut rest = blocks;
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let is_below = |block: &&PlannedBlock| {
+            let goes_on = bytes < WINDOW_BYTES;
+            bytes += block.transactions.iter().map(|tx| tx.len()).sum::<usize>() + 600;
+            goes_on
+        };
+        let count = rest.iter().take_while(is_below).count();
+        let (window, others) = rest.split_at(count);
+        rest = others;
+        (!window.is_empty()).then_some(window)
+    })
 }
 
 /// What blobs hold, for people and programs; `Err` is why they read as empty.

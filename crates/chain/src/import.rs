@@ -37,7 +37,7 @@ use crate::{
 };
 
 /// Bytes of the file that are decoded together.
-const WINDOW_BYTES: usize = 512 << 10;
+pub(crate) const WINDOW_BYTES: usize = 512 << 10;
 /// Decoded windows that wait for execution.
 const WINDOWS_AHEAD: usize = 4;
 
@@ -67,9 +67,9 @@ struct Window {
 }
 
 /// The block that the next one must follow.
-struct Tip {
-    header: Arc<Header>,
-    hash: B256,
+pub(crate) struct Tip {
+    pub(crate) header: Arc<Header>,
+    pub(crate) hash: B256,
 }
 
 impl Chain {
@@ -91,21 +91,37 @@ impl Chain {
         let file = File::open(path).map_err(|error| io("open", path, &error))?;
         let of = file.metadata().map_err(|error| io("read", path, &error))?.len();
         let stream = BlockStream::new(file, path);
+        let mut trie = self.write();
+        let from = self.head().header.number;
+        let read = |recovery: &rayon::ThreadPool, send: &SyncSender<_>| {
+            read_windows(stream, from, recovery, send);
+        };
+        self.in_line(pace, &mut trie, read, |line, windows, trie| line.import(&windows, trie, of, progress))
+    }
+
+    /// Runs three acts side by side: `read` brings work and recovers senders in threads of its own, `make`
+    /// executes it in line, and what it made is stored behind it. What it leaves executed is stored also
+    /// before an error.
+    pub(crate) fn in_line<W: Send, T>(
+        &self,
+        pace: Pace,
+        trie: &mut StateTrie,
+        read: impl FnOnce(&rayon::ThreadPool, &SyncSender<W>) + Send,
+        make: impl FnOnce(&mut Line<'_>, Receiver<W>, &mut StateTrie) -> Result<T, ChainError>,
+    ) -> Result<T, ChainError> {
         // Threads of their own: in the shared ones the roots would wait behind every recovery.
         let recovery = rayon::ThreadPoolBuilder::new()
             .thread_name(|index| format!("trex-recover-{index}"))
             .build()
             .map_err(|error| ChainError::File(format!("cannot start threads: {error}")))?;
-        let mut trie = self.write();
         let head = self.head();
-        let from = head.header.number;
         let result = std::thread::scope(|scope| {
-            let (send, windows) = sync_channel(WINDOWS_AHEAD);
+            let (send, work) = sync_channel(WINDOWS_AHEAD);
             let (give, layers) = channel();
             let (tell, stored) = channel();
-            scope.spawn(move || read_windows(stream, from, &recovery, &send));
+            scope.spawn(move || read(&recovery, &send));
             scope.spawn(move || self.store_layers(&layers, &tell));
-            let mut import = Import {
+            let mut line = Line {
                 chain: self,
                 pace,
                 tip: Tip { header: Arc::new(head.header.inner().clone()), hash: head.header.hash() },
@@ -116,7 +132,7 @@ impl Chain {
                 end: 0,
                 since: Instant::now(),
             };
-            import.run(&windows, &mut trie, of, progress)
+            make(&mut line, work, trie)
         });
         let stored_root = self.head().header.state_root;
         if trie.root() != stored_root {
@@ -194,12 +210,14 @@ impl Chain {
 /// The newest stored state and where the file goes on behind its block.
 type Stored = Result<(Arc<StateView>, u64), ChainError>;
 
-/// The thread that executes: it stands between the windows that come and the layers that go.
-struct Import<'a> {
+/// The thread that executes: it stands between the work that comes and the layers that go.
+pub(crate) struct Line<'a> {
     chain: &'a Chain,
     pace: Pace,
-    tip: Tip,
-    ahead: Ahead,
+    /// The block that the next one follows.
+    pub(crate) tip: Tip,
+    /// The state after it.
+    pub(crate) ahead: Ahead,
     give: Sender<(Arc<Layer>, u64)>,
     stored: Receiver<Stored>,
     /// Bytes of the file whose blocks are in the store.
@@ -210,8 +228,8 @@ struct Import<'a> {
     since: Instant,
 }
 
-impl Import<'_> {
-    fn run(
+impl Line<'_> {
+    fn import(
         &mut self,
         windows: &Receiver<Result<Window, ChainError>>,
         trie: &mut StateTrie,
@@ -245,17 +263,30 @@ impl Import<'_> {
             self.end = window.end;
         }
         // What is executed is whole: it is stored also before an error.
+        self.drain()?;
+        if executed.is_ok() {
+            self.done = self.end;
+        }
+        progress(Progress { done: self.done, of });
+        executed
+    }
+
+    /// Puts a block that was made over the rest, and what is below on its way into the store.
+    pub(crate) fn push(&mut self, made: Block) -> Result<(), ChainError> {
+        self.tip = Tip { header: Arc::new(made.header.clone()), hash: made.hash };
+        self.ahead.push(made);
+        self.hand_over()
+    }
+
+    /// Waits until all that is executed is stored.
+    pub(crate) fn drain(&mut self) -> Result<(), ChainError> {
         if !self.ahead.top().blocks().is_empty() {
             self.close()?;
         }
         while self.ahead.leaving() > 0 {
             self.await_stored()?;
         }
-        if executed.is_ok() {
-            self.done = self.end;
-        }
-        progress(Progress { done: self.done, of });
-        executed
+        Ok(())
     }
 
     /// Gives the top layer to be stored when there is enough of it and the one before has landed.

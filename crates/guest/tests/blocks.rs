@@ -6,6 +6,8 @@
 
 #[path = "../../stf/tests/common/mod.rs"]
 mod common;
+#[path = "../../stf/tests/common/l1.rs"]
+mod l1;
 mod qemu;
 #[path = "../../store/tests/stored/mod.rs"]
 mod stored;
@@ -79,5 +81,22 @@ fn faults_give_their_exit_codes_under_riscv() {
         assert_eq!((run.exit_code, native.exit_code()), (exit_code, exit_code as u8));
         assert_eq!(run.message.trim_end(), native.to_string());
         assert!(run.output.is_empty());
+    }
+}
+
+/// PRG-010 to PRG-013: batches, garbage, deposits, spills and foreign preimages.
+#[test]
+fn every_case_of_derivation_gives_the_same_output_under_riscv() {
+    // More blobs say nothing new, and each costs a pairing in software.
+    for case in l1::cases().iter().filter(|case| case.input.blobs.len() < 3) {
+        let l1::Case { name, input, output, .. } = case;
+        let run = qemu::run("trex-guest-span", &alloy_rlp::encode(input));
+        match output {
+            Ok(output) => {
+                assert_eq!(run.exit_code, 0, "{name}: {}", run.message);
+                assert!(run.output == alloy_rlp::encode(output), "{name}: output differs");
+            }
+            Err(code) => assert_eq!((run.exit_code, run.output.len()), (i32::from(*code), 0), "{name}"),
+        }
     }
 }

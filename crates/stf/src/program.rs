@@ -19,6 +19,7 @@ use revm::context::result::InvalidTransaction;
 use crate::{
     attributes::{BlockAttributes, L1Origin},
     block::{Block, BlockError, BlockExecutor, Exclusion},
+    derive::DeriveError,
     params::NetworkParams,
     state::State,
     state_trie::StateTrie,
@@ -79,6 +80,10 @@ pub enum ProgramError {
     Witness(WitnessDecodeError),
     /// The block could not be executed.
     Block(BlockError<WitnessError>),
+    /// A preimage of a batch header is missing or another.
+    Derive(DeriveError),
+    /// A blob is not proved to be one of the header's.
+    Blob,
 }
 
 impl ProgramError {
@@ -91,6 +96,8 @@ impl ProgramError {
             Self::Block(BlockError::State(_)) => 13,
             Self::Block(BlockError::Trie(_)) => 14,
             Self::Block(BlockError::Evm(_)) => 15,
+            Self::Derive(_) => 16,
+            Self::Blob => 17,
         }
     }
 }
@@ -101,6 +108,8 @@ impl fmt::Display for ProgramError {
             Self::Input(reason) => write!(f, "input: {reason}"),
             Self::Witness(error) => error.fmt(f),
             Self::Block(error) => error.fmt(f),
+            Self::Derive(error) => error.fmt(f),
+            Self::Blob => f.write_str("a blob is not proved to be one of the header's"),
         }
     }
 }
@@ -244,7 +253,7 @@ impl Input {
 }
 
 /// What no network file allows and the rules take for granted (PRG-004).
-fn check(params: &NetworkParams, parent: &Header) -> Result<(), ProgramError> {
+pub(crate) fn check(params: &NetworkParams, parent: &Header) -> Result<(), ProgramError> {
     let wrong = |what: &str| Err(ProgramError::Input(what.to_string()));
     if params.block_time_ms == 0 || params.elasticity == 0 || params.base_fee_denominator == 0 {
         return wrong("a network parameter is zero");

@@ -372,6 +372,7 @@ mod recorder {
     use crate::{
         attributes::BlockAttributes,
         block::{Block, BlockError, Exclusion, execute},
+        derive::program::SpanError,
         params::NetworkParams,
         state_trie::{NodesOf, StateTrie},
         transaction::Transaction,
@@ -402,6 +403,8 @@ mod recorder {
         Block(BlockError<E>),
         /// The ancestor header of that number is not known.
         Header(u64),
+        /// The blocks of a batch header could not be derived.
+        Span(SpanError<E>),
     }
 
     impl<E: fmt::Display> fmt::Display for RecordError<E> {
@@ -409,6 +412,7 @@ mod recorder {
             match self {
                 Self::Block(error) => error.fmt(f),
                 Self::Header(number) => write!(f, "header of block {number} not found"),
+                Self::Span(error) => error.fmt(f),
             }
         }
     }

@@ -2,21 +2,24 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
+#[path = "common/l1.rs"]
+mod l1;
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{collections::BTreeMap, env, fs, path::PathBuf};
 
-use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, Bytes, U256, hex};
-use common::chain::{CHAIN_ID, Call, Chain, GAS_LIMIT, Signer};
-use serde_json::Value;
+use common::chain::{Call, Signer};
+use l1::{Case, FIRST, L1, cases, transfer};
+use serde_json::{Value, json};
 use trex_stf::{
     attributes::L1Origin,
-    batch::{Batch, BatchBlock, Reason, encode_batch, pack_blobs},
+    batch::{Batch, Reason},
     derive::{
-        BatchHeader, BlobSchedule, Carrier, Deposit, DerivationParams, DeriveError, L1Header, Outcome,
-        Parent, Plan, Preimages, Queue, accumulate, blob_base_fee_wei, execute, plan,
+        BatchHeader, BlobSchedule, Carrier, Deposit, DeriveError, L1Header, Outcome, Preimages, accumulate,
+        blob_base_fee_wei, execute, plan,
+        program::{self, Input},
     },
-    header::{output_root, slot},
+    header::slot,
     state_trie::StateTrie,
     transaction::Transaction,
 };
@@ -88,140 +91,6 @@ fn blob_base_fee_is_eip_4844s() {
         .map(|at| schedule.update_fraction(at))
         .into();
     assert_eq!(fractions, [0, 3_338_477, 5_007_716, 8_346_193, 11_684_671]);
-}
-
-const FIRST: u64 = 100;
-
-/// A small L1 over a small L2: blocks every 12 seconds, deposits as asked.
-struct L1 {
-    chain: Chain,
-    headers: Vec<Header>,
-    records: Vec<Bytes>,
-    derivation: DerivationParams,
-}
-
-impl L1 {
-    /// L1 blocks 100 to 109; L2's newest block has origin 100.
-    fn new() -> Self {
-        let mut headers: Vec<Header> = Vec::new();
-        for number in FIRST..FIRST + 10 {
-            headers.push(Header {
-                parent_hash: headers.last().map(Header::hash_slow).unwrap_or_default(),
-                number,
-                timestamp: 1_700_000_000 + 12 * (number - FIRST),
-                base_fee_per_gas: Some(1_000_000_000 + number),
-                mix_hash: B256::repeat_byte(number as u8),
-                blob_gas_used: Some(0),
-                excess_blob_gas: Some(10 << 20),
-                withdrawals_root: Some(B256::ZERO),
-                parent_beacon_block_root: Some(B256::repeat_byte(number as u8 + 100)),
-                ..Header::default()
-            });
-        }
-        let derivation = DerivationParams {
-            gas_limit: GAS_LIMIT,
-            max_drift_s: 30,
-            sequencing_window_s: 60,
-            blob_schedule: BlobSchedule::of_l1(0),
-        };
-        let mut l1 = Self { chain: Chain::new(0), headers, records: Vec::new(), derivation };
-        let attributes = trex_stf::attributes::BlockAttributes {
-            slot: 1,
-            origin: l1.origin(FIRST),
-            gas_limit: GAS_LIMIT,
-            deposits: vec![],
-        };
-        l1.chain.make(attributes, vec![]);
-        l1
-    }
-
-    fn origin(&self, number: u64) -> L1Origin {
-        let rlp = alloy_rlp::encode(&self.headers[(number - FIRST) as usize]);
-        L1Header::decode(&rlp).unwrap().origin(&self.derivation.blob_schedule)
-    }
-
-    fn deposit(&mut self, l1_number: u64, gas_limit: u64) {
-        let deposit = Deposit {
-            l1_number,
-            from: Address::repeat_byte(0xd0),
-            to: Address::repeat_byte(self.records.len() as u8 + 1),
-            mint_wei: 1_000,
-            value_wei: U256::from(7),
-            gas_limit,
-            is_creation: false,
-            data: Bytes::new(),
-        };
-        self.records.push(deposit.encode());
-    }
-
-    fn parent(&self) -> Parent<'_> {
-        let header = self.chain.headers.last().unwrap();
-        Parent::new(header, header.hash_slow(), Queue::default(), &self.chain.state).unwrap()
-    }
-
-    fn header(&self, origin: u64, carrier: Carrier, blobs: usize) -> BatchHeader {
-        let accumulator = self.records.iter().fold(B256::ZERO, |acc, record| accumulate(acc, record));
-        BatchHeader {
-            carrier,
-            origin_number: origin,
-            origin_hash: self.headers[(origin - FIRST) as usize].hash_slow(),
-            queue: Queue { count: self.records.len() as u64, accumulator },
-            blobs: (0..blobs).map(|index| B256::repeat_byte(index as u8 + 1)).collect(),
-            ..BatchHeader::default()
-        }
-    }
-
-    fn preimages(&self, blobs: Vec<Bytes>) -> Preimages {
-        let headers: Vec<Bytes> =
-            self.headers.iter().map(|header| alloy_rlp::encode(header).into()).collect();
-        let blobs: BTreeMap<B256, Bytes> = blobs
-            .into_iter()
-            .enumerate()
-            .map(|(index, blob)| (B256::repeat_byte(index as u8 + 1), blob))
-            .collect();
-        Preimages::new(&headers, self.records.clone(), blobs)
-    }
-
-    fn read(&self, origin: u64, blobs: Vec<Bytes>) -> Result<Plan, DeriveError> {
-        let header = self.header(origin, Carrier::Ethereum, blobs.len());
-        plan(&self.chain.params, &self.derivation, &self.parent(), &header, &self.preimages(blobs))
-    }
-
-    fn batch(&self, blocks: &[(u64, u64, Vec<Bytes>)], log_indices: &[u32]) -> Batch {
-        let parent = self.chain.headers.last().unwrap();
-        Batch {
-            parent_output: output_root(parent, parent.hash_slow()),
-            log_indices: log_indices.to_vec(),
-            blocks: blocks
-                .iter()
-                .map(|(slot_delta, origin_delta, transactions)| BatchBlock {
-                    slot_delta: *slot_delta,
-                    origin_delta: *origin_delta,
-                    transactions: transactions.clone(),
-                })
-                .collect(),
-        }
-    }
-
-    fn post(&self, origin: u64, batch: &Batch) -> Plan {
-        let bytes = encode_batch(batch, CHAIN_ID).unwrap();
-        self.read(origin, pack_blobs(&bytes).iter().map(|blob| Bytes::copy_from_slice(&blob[..])).collect())
-            .unwrap()
-    }
-
-    /// The reason why such a batch reads as empty; what it reads as is then the empty reading.
-    fn refusal(&self, origin: u64, blocks: &[(u64, u64, Vec<Bytes>)], log_indices: &[u32]) -> Reason {
-        let plan = self.post(origin, &self.batch(blocks, log_indices));
-        assert_eq!(plan.blocks, self.read(origin, vec![]).unwrap().blocks, "DRV-020");
-        match plan.outcome {
-            Outcome::Empty(reason) => reason,
-            Outcome::Batch => panic!("read by its batch"),
-        }
-    }
-}
-
-fn transfer(nonce: u64) -> Bytes {
-    Call::to(nonce, Address::repeat_byte(0xaa)).value(5).gas(21_000).eip1559(&Signer::new(1))
 }
 
 #[test]
@@ -390,4 +259,141 @@ fn a_parents_origin_comes_from_its_state() {
     assert_eq!(parent.origin, l1.origin(FIRST));
     assert_eq!(slot(parent.header), Some(1));
     assert!(Transaction::decode(transfer(0)).is_ok());
+}
+
+/// PRG-010 to PRG-013: the program says what native derivation does, of every case, from its document alone.
+#[test]
+fn the_program_says_what_derivation_does() {
+    let mut seen = Vec::new();
+    for Case { name, input, output, plan } in cases() {
+        let encoded: Bytes = alloy_rlp::encode(input).into();
+        assert_eq!(Input::decode_exact(&encoded).unwrap(), *input, "{name}");
+        let said = program::run(&encoded);
+        match (output, plan) {
+            (Ok(output), Some(plan)) => {
+                assert_eq!(said.unwrap(), alloy_rlp::encode(output), "{name}");
+                assert_eq!(output.outcome, plan.outcome.code(), "{name}");
+                assert_eq!(output.blocks, plan.blocks.len() as u64, "{name}");
+                if let Outcome::Empty(reason) = plan.outcome {
+                    seen.push(reason);
+                }
+            }
+            (Err(code), None) => assert_eq!(said.unwrap_err().exit_code(), *code, "{name}"),
+            (output, plan) => panic!("{name}: {output:?}, {plan:?}"),
+        }
+    }
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen, Reason::ALL, "each reason has a case (BAT-050)");
+}
+
+#[test]
+fn the_program_takes_no_document_of_another_form() {
+    let l1 = L1::new();
+    let bare = l1.input(101, &[]);
+    let mut input = bare.clone();
+    let ancestor = |number: u64| Some(alloy_rlp::encode(&l1.chain.headers[number as usize]).into());
+    input.record(&l1.chain.state, ancestor).unwrap();
+    let refused = |input: &Input| {
+        let encoded: Bytes = alloy_rlp::encode(input).into();
+        program::run(&encoded).unwrap_err().exit_code()
+    };
+    let encoded: Bytes = alloy_rlp::encode(&input).into();
+    for cut in [0, 1, encoded.len() / 2, encoded.len() - 1] {
+        assert_eq!(program::run(&encoded.slice(..cut)).unwrap_err().exit_code(), 10);
+    }
+    let mut small = input.clone();
+    small.derivation.gas_limit = 1_000_000;
+    assert_eq!(refused(&small), 16, "DRV-031");
+    small.derivation.gas_limit = 0;
+    assert_eq!(refused(&small), 10, "PRG-013");
+    let mut last = input.clone();
+    last.parent.number = u64::MAX;
+    assert_eq!(refused(&last), 10, "PRG-013");
+    assert_eq!(refused(&bare), 13, "the witness is missing");
+}
+
+#[test]
+fn genesis_has_the_origin_of_the_networks_parameters() {
+    let mut l1 = L1::new();
+    l1.chain = common::chain::Chain::new(0);
+    l1.derivation.genesis_origin = l1.origin(FIRST);
+    assert_eq!((l1.parent().origin.number, l1.parent().origin.hash), (FIRST, l1.origin(FIRST).hash));
+    assert_eq!(l1.read(FIRST + 1, vec![]).unwrap().blocks.len(), 1);
+}
+
+fn shown(case: &Case, headers: &[Bytes]) -> Value {
+    let Case { name, input, output, plan } = case;
+    let hexes = |items: &[Bytes]| -> Vec<String> { items.iter().map(hex::encode_prefixed).collect() };
+    let blob = |bytes: &Bytes| {
+        let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        hex::encode_prefixed(&bytes[..end])
+    };
+    let mut value = json!({
+        "name": name,
+        "header": hex::encode_prefixed(&input.header),
+        "deposits": hexes(&input.deposits),
+        "blobs": input.blobs.iter().map(|proven| json!({
+            "blob": blob(&proven.blob),
+            "commitment": hex::encode_prefixed(&proven.commitment),
+            "proof": hex::encode_prefixed(&proven.proof),
+        })).collect::<Vec<_>>(),
+    });
+    if input.l1_headers != headers {
+        value["l1Headers"] = json!(hexes(&input.l1_headers));
+    }
+    let (output, plan) = match (output, plan) {
+        (Ok(output), Some(plan)) => (output, plan),
+        (output, _) => {
+            value["fault"] = json!(output.as_ref().unwrap_err());
+            return value;
+        }
+    };
+    if let Outcome::Empty(reason) = plan.outcome {
+        value["reason"] = json!({"code": reason.code(), "name": reason.name()});
+    }
+    let blocks = plan.blocks.iter().map(|block| {
+        json!({
+            "slot": block.attributes.slot,
+            "origin": block.attributes.origin.number,
+            "deposits": hexes(&block.attributes.deposits),
+            "transactions": hexes(&block.transactions),
+        })
+    });
+    value["blocks"] = blocks.collect();
+    value["hash"] = json!(hex::encode_prefixed(output.hash));
+    value["outputRoot"] = json!(hex::encode_prefixed(output.output_root));
+    value
+}
+
+/// vectors/derivation.json holds; `TREX_WRITE_VECTORS=1` writes it (DRV-001 to DRV-040).
+#[test]
+fn derivation_vectors_hold() {
+    let l1 = L1::new();
+    let headers: Vec<Bytes> = l1.headers.iter().map(|header| alloy_rlp::encode(header).into()).collect();
+    let is_small = |case: &&Case| {
+        case.input.blobs.len() < 3 && case.input.blobs.iter().all(|blob| blob.blob.last() == Some(&0))
+    };
+    let cases = cases().iter().filter(is_small).map(|case| shown(case, &headers));
+    let parent = l1.chain.headers.last().unwrap();
+    let document = json!({
+        "about": "What batch headers mean on top of one block: blobs without the zeros at their end, blocks in order, or the fault's exit status (PRG-003); specs/derivation.md",
+        "chainId": common::chain::CHAIN_ID,
+        "genesisTimestamp": l1.chain.params.genesis_timestamp,
+        "blockTimeMs": l1.chain.params.block_time_ms,
+        "gasLimit": l1.derivation.gas_limit,
+        "maxDriftS": l1.derivation.max_drift_s,
+        "sequencingWindowS": l1.derivation.sequencing_window_s,
+        "blobUpdateFraction": l1.derivation.blob_schedule.update_fraction(0),
+        "parent": hex::encode_prefixed(alloy_rlp::encode(parent)),
+        "parentOrigin": FIRST,
+        "queue": {"count": 0, "accumulator": hex::encode_prefixed(B256::ZERO)},
+        "l1Headers": headers.iter().map(hex::encode_prefixed).collect::<Vec<_>>(),
+        "cases": cases.collect::<Vec<_>>(),
+    });
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../vectors/derivation.json");
+    if env::var_os("TREX_WRITE_VECTORS").is_some() {
+        fs::write(&path, format!("{}\n", serde_json::to_string_pretty(&document).unwrap())).unwrap();
+    }
+    assert_eq!(vectors("derivation.json"), document);
 }

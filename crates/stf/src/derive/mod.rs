@@ -5,12 +5,15 @@
 //! those that the header's origin and deposits call for, and the outcome says why. [`execute`] makes
 //! the blocks. Only a missing or wrong preimage is an error: it means "cannot tell".
 
+mod blob;
 mod due;
 mod execute;
 mod inbox;
 mod l1;
 mod plan;
+pub mod program;
 
+pub use blob::ProvenBlob;
 pub use due::{Due, MAX_SLOT};
 pub use execute::{Derived, Overlay, execute};
 pub use inbox::{BatchHeader, Carrier, Deposit, Queue, accumulate};

@@ -34,6 +34,8 @@ pub struct DerivationParams {
     pub sequencing_window_s: u64,
     /// L1's blob base fee update fractions.
     pub blob_schedule: BlobSchedule,
+    /// Origin of genesis, whose state holds none yet.
+    pub genesis_origin: L1Origin,
 }
 
 impl DerivationParams {
@@ -56,11 +58,19 @@ pub struct Parent<'a> {
 
 impl<'a> Parent<'a> {
     /// The block with this header, whose origin is read from the state after it.
-    pub fn new<S: State>(header: &'a Header, hash: B256, queue: Queue, state: &S) -> Result<Self, S::Error> {
+    pub fn new<S: State>(
+        derivation: &DerivationParams,
+        header: &'a Header,
+        hash: B256,
+        queue: Queue,
+        state: &S,
+    ) -> Result<Self, S::Error> {
+        let stored = stored_origin(state)?;
         let origin = L1Origin {
             prev_randao: header.mix_hash,
             parent_beacon_block_root: header.parent_beacon_block_root.unwrap_or_default(),
-            ..stored_origin(state)?
+            // Before the first L1 attributes deposit state holds none.
+            ..if stored.hash.is_zero() { derivation.genesis_origin } else { stored }
         };
         Ok(Self { header, hash, origin, queue })
     }
