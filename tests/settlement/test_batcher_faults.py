@@ -332,8 +332,8 @@ async def killed_at_random(system: Sequencing, kills: int, chance: random.Random
 
     loading = asyncio.create_task(load())
     port = free_port()
-    options = ("--target-age", "0", "--poll", "0.2", "--replace-after", "4", "--log-level", "warning")
-    options += ("--metrics-port", str(port), "--log-json")
+    pace = ("--target-age", "0", "--poll", "0.2", "--replace-after", "4")
+    options = (*pace, "--log-level", "warning", "--metrics-port", str(port), "--log-json")
     where = ("--network", str(network), "--l1", system.l1.url, "--node", system.url, "--key", str(key))
     for life in range(kills + 1):
         process = await asyncio.create_subprocess_exec(

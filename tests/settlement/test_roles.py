@@ -64,7 +64,7 @@ def test_numbers_that_make_no_rule_are_refused(files: dict[str, str]) -> None:
         result = CliRunner().invoke(main, ["batcher", "run", *where, *options])
         assert result.exit_code == 1
         assert said in result.output
-    for options in (("--max-blobs", "10"), ("--usual-blob-fee", "none"), ("--patience", "0")):
-        result = CliRunner().invoke(main, ["batcher", "run", *where, *options])
+    for name, value in (("--max-blobs", "10"), ("--usual-blob-fee", "none"), ("--patience", "0")):
+        result = CliRunner().invoke(main, ["batcher", "run", *where, name, value])
         assert result.exit_code == 2
-        assert options[0] in result.output
+        assert name in result.output
