@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from tests.node.conftest import ALICE, BOB
 from tests.node.devnet_rollup import ETHER, RECIPIENT, Rollup, until
+
+from trex.node.cli import main
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +46,17 @@ def test_what_nobody_could_derive_is_refused_and_says_how(rollup: Rollup) -> Non
     before = rollup.balance()
     rollup.devnet.call("trex_faucet", RECIPIENT, hex(ETHER))
     until(lambda: rollup.balance() == before + ETHER)
+
+
+def test_second_devnet_on_the_same_folder_changes_nothing(rollup: Rollup) -> None:
+    folder = rollup.devnet.datadir
+    for more in ((), ("--fresh",)):
+        words = ["devnet", "--datadir", str(folder), "--port", "0", "--l1-port", "0", *more]
+        done = CliRunner().invoke(main, words)
+        assert done.exit_code == 1
+        assert "another devnet runs on" in done.output
+    assert (folder / "network.json").exists()
+    assert rollup.status()["trex"]["mismatch"] is None
 
 
 def test_time_goes_on_for_both_layers_at_once(rollup: Rollup) -> None:

@@ -1,6 +1,7 @@
 """Batches and deposits read off a real L1, whatever an endpoint leaves out or makes up."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -10,12 +11,12 @@ from tests.settlement.rollup import QUICK, Rollup, rollup
 
 from trex.rpc.endpoint import Endpoint
 from trex.settlement.contracts import contract
-from trex.settlement.inbox import Carrier
+from trex.settlement.inbox import ZERO, Carrier
 from trex.settlement.kzg import make_sidecar
 from trex.settlement.l1.errors import L1RefusedError, L1ReorgedError, L1UnavailableError
 from trex.settlement.l1.reader import L1Reader
 from trex.settlement.l1.transaction import Intent
-from trex.settlement.watch import read_span
+from trex.settlement.watch import read_span, still_holds
 from trex.types.primitives import Gas
 
 
@@ -119,6 +120,9 @@ async def test_blocks_whose_state_no_endpoint_keeps_are_read_by_what_the_contrac
         assert [batch.header.index for batch in span.batches] == [0]
         assert [deposit.l1_number < first.block_number for deposit in span.deposits] == [True]
         assert (span.mark.batch_count, span.mark.deposit_count) == (1, 1)
+        assert await still_holds(system.reader, system.contracts, span.mark)
+        for other in (replace(span.mark, accumulator=ZERO), replace(span.mark, deposit_count=0)):
+            assert not await still_holds(system.reader, system.contracts, other)
         rest = await system.span(span.mark)
         assert [batch.header.index for batch in rest.batches] == [1]
         assert (await system.span()).mark == rest.mark

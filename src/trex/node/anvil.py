@@ -6,6 +6,7 @@ at any moment leaves an older chain of L1, never a damaged one. To whoever follo
 
 import contextlib
 import ctypes
+import fcntl
 import gzip
 import json
 import logging
@@ -18,7 +19,7 @@ import time
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from trex.chain.dev.accounts import MNEMONIC
 from trex.node.files import ROOT
@@ -36,6 +37,7 @@ HASHES = 256
 STATE = "l1.json.gz"
 """The file in a data directory that keeps the chain."""
 LOG = "l1.log"
+LOCK = "l1.lock"
 START_S = 60.0
 ANSWER_S = 60.0
 STOP_S = 10.0
@@ -67,6 +69,23 @@ def die_with_parent() -> Callable[[], None] | None:
     return lambda: prctl(PDEATHSIG, signal.SIGTERM)
 
 
+def lock(folder: Path) -> BinaryIO:
+    """Take a folder for an anvil of its own; closing what is returned gives it back.
+
+    Raises:
+        AnvilError: another process has it.
+    """
+    file = (folder / LOCK).open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise AnvilError(
+            f"another devnet runs on {folder}: stop it, or choose another with --datadir"
+        ) from None
+    return file
+
+
 class Anvil:
     """An anvil. It mines a block for each transaction until `mine_every`."""
 
@@ -85,6 +104,7 @@ class Anvil:
         self.url = f"http://{host}:{port}"
         self._kept: str | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._lock: BinaryIO | None = None
 
     @property
     def running(self) -> bool:
@@ -97,6 +117,7 @@ class Anvil:
         Raises:
             AnvilError: it is not installed, or does not start.
         """
+        self._take()
         plain = self.state.with_name("l1.json")
         command = [program(), "--host", self.host, "--port", str(self.port), "--chain-id", str(CHAIN_ID)]
         command += ["--hardfork", "osaka", "--mnemonic", MNEMONIC, "--accounts", str(ACCOUNTS)]
@@ -123,6 +144,11 @@ class Anvil:
             raise
         finally:
             plain.unlink(missing_ok=True)
+
+    def _take(self) -> None:
+        """Keep a second one from the same folder: it would write over this one's chain."""
+        if self._lock is None:
+            self._lock = lock(self.state.parent)
 
     def _wait(self) -> None:
         deadline = time.monotonic() + START_S
@@ -212,11 +238,17 @@ class Anvil:
 
     def kill(self) -> None:
         """End the process as it is."""
-        if self._process is None:
-            return
-        self._process.terminate()
+        if self._process is not None:
+            self._end(self._process)
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    @staticmethod
+    def _end(process: subprocess.Popen[bytes]) -> None:
+        process.terminate()
         try:
-            self._process.wait(STOP_S)
+            process.wait(STOP_S)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            process.kill()
+            process.wait()

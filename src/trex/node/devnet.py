@@ -15,7 +15,7 @@ import orjson
 from trex.chain.assembly import Node
 from trex.chain.build import core_build
 from trex.chain.dev.accounts import ACCOUNTS, MNEMONIC
-from trex.node.anvil import Anvil, AnvilError
+from trex.node.anvil import Anvil, AnvilError, lock
 from trex.node.child import Child
 from trex.node.devnet_l1 import NETWORK, L1Side, Windows, company, free_port, network_on
 from trex.node.files import data_home, network_file, short
@@ -215,8 +215,8 @@ def _serve_above(
             text = network_on(anvil, path, orjson.loads(network), windows)
         except (AnvilError, L1Error, ValueError) as error:
             raise click.ClickException(
-                f"{error}\n`scripts/setup` installs anvil; --l1-port chooses another port; "
-                "`trex devnet --no-l1` does without an L1"
+                f"{error}\n(`scripts/setup` installs anvil, --l1-port chooses another port, "
+                "`trex devnet --no-l1` does without an L1)"
             ) from error
         known = read_network(text)
         if known.parameters.block_time_ms != read_network(network).parameters.block_time_ms:
@@ -252,6 +252,10 @@ def prepare(path: Path, fresh: bool, no_l1: bool) -> None:
     if path.exists() and any(path.iterdir()) and not mark.exists():
         raise click.ClickException(f"{path} is not empty and not a devnet's: choose another with --datadir")
     if fresh and path.exists():
+        try:
+            lock(path).close()
+        except AnvilError as error:
+            raise click.ClickException(str(error)) from error
         shutil.rmtree(path)
     if (path / "store").exists() and (path / NETWORK).exists() is no_l1:
         raise click.ClickException(

@@ -26,7 +26,7 @@ from trex.settlement.l1.header import L1Block
 from trex.settlement.l1.reader import Heads, L1Reader
 from trex.settlement.positions import Place, Position, Positions, PositionsError, ReadBatch
 from trex.settlement.progress import DriverMetrics, Progress
-from trex.settlement.watch import Contracts, Mark, deposits_at, inbox_at
+from trex.settlement.watch import Contracts, Mark, still_holds
 from trex.types.errors import CoreError, RpcError
 from trex.types.network import L1Settlement, Network
 from trex.types.primitives import Hash32
@@ -484,15 +484,7 @@ class Driver(Service):
         known = await self._job(self._opened.at, number)
         if known is None or (await self.reader.block(number)).hash != known.mark.block.hash:
             return False
-        mark = known.mark
-        batches = await inbox_at(self.reader, self.contracts.inbox, mark.block)
-        deposits = await deposits_at(self.reader, self.contracts.portal, mark.block)
-        return (*batches, *deposits) == (
-            mark.batch_count,
-            mark.accumulator,
-            mark.deposit_count,
-            mark.deposit_accumulator,
-        )
+        return await still_holds(self.reader, self.contracts, known.mark)
 
     def _cut(self, ancestor: Position) -> None:
         """Forget what came after a position (on the thread); the head first: a kill may come between."""

@@ -148,6 +148,28 @@ async def _mark_at(reader: L1Reader, contracts: Contracts, mark: Mark, blocks: S
     return Mark(last, batch_count, accumulator, *deposits)
 
 
+async def still_holds(reader: L1Reader, contracts: Contracts, mark: Mark) -> bool:
+    """Tell whether L1 says the same of a block, which is on its chain, as when it was read.
+
+    Where no endpoint keeps the block's state the contracts are asked now: what was read must then be a part
+    of what they have.
+    """
+    newest = (await reader.heads()).latest
+    try:
+        batches = await inbox_at(reader, contracts.inbox, mark.block)
+    except L1RefusedError as error:
+        if error.code != "refused":
+            raise
+        batches = mark.batch_count, await _accumulator_at(reader, contracts.inbox, mark.batch_count, newest)
+    deposits = await deposits_at(reader, contracts.portal, mark.block, newest)
+    return (*batches, *deposits) == (
+        mark.batch_count,
+        mark.accumulator,
+        mark.deposit_count,
+        mark.deposit_accumulator,
+    )
+
+
 async def _inbox_by_events(
     reader: L1Reader, inbox: Address, mark: Mark, blocks: Sequence[L1Block], newest: L1Block
 ) -> tuple[int, Hash32]:
@@ -162,13 +184,18 @@ async def _inbox_by_events(
             raise L1UnavailableError("bad_answer", f"{endpoint.name}: no list of logs")
         return len(found)
 
-    added = await reader.retries.run(lambda: reader.agreed(ask))
-    if not await reader.code(inbox, newest):
-        return 0, ZERO
-    kind, count = contract("Inbox"), mark.batch_count + added
+    count = mark.batch_count + await reader.retries.run(lambda: reader.agreed(ask))
+    return count, await _accumulator_at(reader, inbox, count, newest)
+
+
+async def _accumulator_at(reader: L1Reader, inbox: Address, count: int, newest: L1Block) -> Hash32:
+    """Return what the inbox's first headers hash to, by its newest state."""
+    kind = contract("Inbox")
     answer = await reader.call(inbox, kind.call("accumulatorAt", count), newest)
+    if not answer:
+        return ZERO  # there is no inbox yet
     (accumulator,) = kind.result("accumulatorAt", answer)
-    return count, Hash32(accumulator)
+    return Hash32(accumulator)
 
 
 async def inbox_at(reader: L1Reader, inbox: Address, block: L1Block) -> tuple[int, Hash32]:
@@ -177,9 +204,7 @@ async def inbox_at(reader: L1Reader, inbox: Address, block: L1Block) -> tuple[in
         return 0, ZERO
     kind = contract("Inbox")
     (count,) = kind.result("batchCount", await reader.call(inbox, kind.call("batchCount"), block))
-    answer = await reader.call(inbox, kind.call("accumulatorAt", count), block)
-    (accumulator,) = kind.result("accumulatorAt", answer)
-    return count, Hash32(accumulator)
+    return count, await _accumulator_at(reader, inbox, count, block)
 
 
 async def deposits_at(
