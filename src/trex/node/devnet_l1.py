@@ -41,8 +41,8 @@ NETWORK = "network.json"
 """The network file that a devnet with an L1 writes at its first start."""
 POLL_S = 0.5
 """How often the sequencer asks L1."""
-IDLE_S = 60.0
-"""Blocks without transactions wait so much longer for their batch."""
+IDLE_TIMES = 15
+"""Blocks without transactions wait so many times longer for their batch."""
 KEEP_S = 5.0
 """How often L1's state is written."""
 LOOK_S = 1.0
@@ -297,7 +297,7 @@ def _children(side: L1Side, node: Node, folder: Path, verifier_port: int) -> lis
         ),
         "batcher": (
             *("batcher", "run", *network, "--node", sequencer, "--key", str(keys["sequencer"])),
-            *("--target-age", str(windows.batch_s), "--max-age", str(windows.batch_s + IDLE_S)),
+            *("--target-age", str(windows.batch_s), "--max-age", str(IDLE_TIMES * windows.batch_s)),
             *("--poll", "1", "--replace-after", str(10 * windows.l1_block_s)),
             *("--metrics-port", str(ports["batcher"])),
         ),
