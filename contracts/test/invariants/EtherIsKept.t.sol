@@ -31,8 +31,10 @@ contract EtherHandler is TwoLayers {
     struct Known {
         WithdrawalTransaction withdrawal;
         bool bridged;
+        bool toMoody;
         bool finalized;
         bool paid;
+        bool delivered;
     }
 
     /// @dev Few withdrawals, so that many things happen to each.
@@ -85,7 +87,7 @@ contract EtherHandler is TwoLayers {
         Vm.Log[] memory logs = vm.getRecordedLogs();
         for (uint256 i; i < logs.length; ++i) {
             if (logs[i].emitter != address(passer)) continue;
-            _known.push(Known(_withdrawalOf(logs[i]), bridged, false, false));
+            _known.push(Known(_withdrawalOf(logs[i]), bridged, toMoody, false, false, false));
         }
     }
 
@@ -127,6 +129,7 @@ contract EtherHandler is TwoLayers {
             vm.assertTrue(may);
             one.finalized = true;
             one.paid = !portal.failedWithdrawals(Withdrawals.hash(one.withdrawal));
+            one.delivered = one.bridged && !_isRefused(one);
             ++finalized;
             if (!one.paid) ++failed;
         } catch {
@@ -140,6 +143,8 @@ contract EtherHandler is TwoLayers {
         wait_(uint16(MATURITY + FINALITY));
         finalize(pick, other);
         finalize(pick, !other);
+        relay(pick);
+        relay(pick);
     }
 
     function replay(uint8 pick) external {
@@ -156,15 +161,16 @@ contract EtherHandler is TwoLayers {
         }
     }
 
-    /// @dev What the messenger delivered in vain, or has delivered, or never got.
-    function relay(uint8 pick) external {
+    /// @dev What the messenger delivered in vain is delivered once it is wanted; nothing else, and nothing twice.
+    function relay(uint8 pick) public {
         if (_known.length == 0) return;
         Known storage one = _known[pick % _known.length];
-        uint256 before = address(l1Messenger).balance;
         if (!one.bridged) return;
         (bool done,) = address(l1Messenger).call(one.withdrawal.data);
-        vm.assertTrue(!done || one.paid);
-        if (address(l1Messenger).balance < before) ++relayed;
+        vm.assertTrue(done == (one.paid && !one.delivered));
+        if (!done || _isRefused(one)) return;
+        one.delivered = true;
+        ++relayed;
     }
 
     function turn(bool onL2) external {
@@ -196,6 +202,10 @@ contract EtherHandler is TwoLayers {
         return ALICE_ON_L2.balance + address(moodyOnL2).balance + address(l2Messenger).balance
             + address(l2Bridge).balance + L1Alias.apply_(address(this)).balance
             + L1Alias.apply_(address(l1Messenger)).balance;
+    }
+
+    function _isRefused(Known storage one) private view returns (bool) {
+        return one.toMoody && moodyOnL1.refuses();
     }
 
     /// @dev PTL-033, PTL-034, PTL-062, PTL-063.
