@@ -98,6 +98,33 @@ proptest! {
     }
 }
 
+/// Deleting what is not there changes nothing, also where its key leaves the path of an extension.
+#[test]
+fn apply_deletion_of_what_is_not_there_leaves_the_root() {
+    let mut state = MemoryState::default();
+    let mut trie = StateTrie::new(EMPTY_ROOT_HASH);
+    let account = Account { nonce: 1, ..Account::default() };
+    let change = |address: Address, new: Option<Account>| AccountUpdate {
+        address,
+        account: Change { old: None, new },
+        slots: Vec::new(),
+    };
+    // Their keys begin with 0xe690 and 0xe6ad; that of 0x0c with 0xebd4, that of 0xdead with 0xfe87.
+    let kept = [Address::with_last_byte(9), Address::left_padding_from(&0xc0de_0002u32.to_be_bytes())];
+    let diff =
+        trie.apply(kept.iter().map(|address| change(*address, Some(account))).collect(), &state).unwrap();
+    state.apply(&diff);
+    let root = trie.root();
+    assert_eq!(root, state.reference_root());
+    let absent = [Address::with_last_byte(0x0c), Address::left_padding_from(&0xdeadu16.to_be_bytes())];
+    for addresses in [&absent[..1], &absent[1..], &absent[..]] {
+        let diff =
+            trie.apply(addresses.iter().map(|address| change(*address, None)).collect(), &state).unwrap();
+        assert!(diff.nodes.is_empty() && diff.accounts.is_empty());
+        assert_eq!(trie.root(), root);
+    }
+}
+
 #[test]
 fn apply_many_accounts_in_parallel_gives_reference_root() {
     let block = |round: u8| -> Vec<Write> {

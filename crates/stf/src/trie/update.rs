@@ -192,6 +192,18 @@ impl<S: NodeSource> Part<'_, S> {
         depth: usize,
         updates: &mut [Update],
     ) -> Result<(), TrieError<S::Error>> {
+        let Some(Node::Extension(extension)) = &slot.node else { return Ok(()) };
+        let (path, end) = (extension.key, extension.end);
+        let leaves_path = |key: &B256| shared_nibbles(&path, key, depth, end) < end;
+        if updates.iter().any(|update| update.leaf.is_none() && leaves_path(&update.key)) {
+            // Beside the path nothing stands that could be deleted, and no fork is made for it.
+            let mut kept: Vec<Update> = updates
+                .iter_mut()
+                .filter(|update| update.leaf.is_some() || !leaves_path(&update.key))
+                .map(|update| Update { key: update.key, leaf: update.leaf.take() })
+                .collect();
+            return self.apply(slot, depth, &mut kept);
+        }
         let (Some(first), Some(last)) = (updates.first(), updates.last()) else { return Ok(()) };
         self.old.log(slot, &first.key, depth);
         let Some(Node::Extension(extension)) = mem::take(slot).node else { return Ok(()) };
