@@ -374,3 +374,14 @@ async def test_killed_at_random_moments_posts_each_block_once(system: Sequencing
 @pytest.mark.long
 async def test_killed_forty_times_posts_each_block_once(system: Sequencing) -> None:
     await killed_at_random(system, 40, random.Random(12))
+
+
+async def test_two_batchers_with_one_key_post_each_block_once(system: Sequencing) -> None:
+    """PST-002: of two batches for one place one has effect."""
+    batchers = [system.batcher(), system.batcher()]
+    for _ in range(4):
+        await system.block(2)
+        await asyncio.gather(*(attempt(batcher.step) for batcher in batchers))
+        await system.followed()
+    await system.post_all(batchers[0])
+    await system.all_on_l1()

@@ -167,7 +167,12 @@ async def test_batch_ends_only_where_it_may() -> None:
     ends = Ends((3, 11, 30), (7, 8, 9), (0, 1, 3))
     encoded = await Packer(CHAIN_ID, 1).pack(span, ends)
     assert len(encoded.span) == 11
-    with pytest.raises(SpanError, match="do not fit 1 blobs"):
-        await Packer(CHAIN_ID, 1).pack(span, Ends((30,), (), (0,)))
+    # What can be no shorter takes what one L1 transaction carries, and no more.
+    whole = await Packer(CHAIN_ID, 1).pack(span, Ends((30,), (), (0,)))
+    assert len(whole.span) == 30
+    assert 1 < len(whole.blobs) <= 6
+    large = blocks_of([60] * 30, [1] * 30, random.Random(6))
+    with pytest.raises(SpanError, match="do not fit 6 blobs"):
+        await Packer(CHAIN_ID, 1).pack(large, Ends((30,), (), (0,)))
     with pytest.raises(SpanError, match="cannot end there"):
         await Packer(CHAIN_ID, 1).pack(span, Ends((), (), ()))

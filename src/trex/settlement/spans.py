@@ -22,6 +22,8 @@ BLOB_DATA_BYTES = 130_044
 """Of a batch in one blob (BAT-002)."""
 MAX_BLOCKS = 16_384
 """In one batch (BAT-040)."""
+L1_BLOBS = 6
+"""That one L1 transaction carries at most (EIP-7594)."""
 FIRST_RATIO = 0.65
 """Coded bytes for each byte of transactions, before there was a batch to measure."""
 BLOCK_BYTES = 4
@@ -189,6 +191,8 @@ class Packer:
         """
         self.chain_id = chain_id
         self.max_blobs = max_blobs
+        self.most_blobs = max(max_blobs, L1_BLOBS)
+        """Of a batch that can be no shorter: a block may need as much (BAT-044)."""
         self.ratio = FIRST_RATIO
         """Coded bytes for each byte of transactions, as last measured."""
 
@@ -225,14 +229,17 @@ class Packer:
             if low > high:
                 break
             at = self._guess(span, ends, low, high) if encoded is not None else (low + high) // 2
-        if best is None:
-            block = span.blocks[ends.lengths[0] - 1]
+        if best is not None:
+            return best
+        length = ends.lengths[0]
+        shortest = await self._encode(span.cut(length), ends.log_indices[: ends.deposits[0]], self.most_blobs)
+        if shortest is None:
             raise SpanError(
                 "too_large",
-                f"blocks {span.blocks[0].number} to {block.number} do not fit {self.max_blobs} blobs, "
-                "and no batch may end between them",
+                f"blocks {span.blocks[0].number} to {span.blocks[length - 1].number} do not fit "
+                f"{self.most_blobs} blobs, and no batch may end between them",
             )
-        return best
+        return shortest
 
     def _guess(self, span: Span, ends: Ends, low: int, high: int) -> int:
         """Return the longest end that should fit, within bounds."""
@@ -243,8 +250,10 @@ class Packer:
             at -= 1
         return at
 
-    async def _encode(self, span: Span, log_indices: Sequence[int]) -> Encoded | None:
-        """Write a span as a batch; None when it is too large."""
+    async def _encode(
+        self, span: Span, log_indices: Sequence[int], most_blobs: int | None = None
+    ) -> Encoded | None:
+        """Write a span as a batch; None when it is too large, by default for `max_blobs`."""
         slot, origin = span.parent.slot, span.parent_origin.number
         blocks = []
         for block, its in zip(span.blocks, span.origins, strict=True):
@@ -262,7 +271,7 @@ class Packer:
         plain = sum(block.transaction_bytes for block in span.blocks)
         if plain > 4096:
             self.ratio = max(0.02, (size - BLOCK_BYTES * len(span)) / plain)
-        return Encoded(span, tuple(blobs), size) if len(blobs) <= self.max_blobs else None
+        return Encoded(span, tuple(blobs), size) if len(blobs) <= (most_blobs or self.max_blobs) else None
 
 
 def _used(blob: bytes) -> int:
