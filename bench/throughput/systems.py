@@ -66,7 +66,8 @@ def trex() -> System:
     """T-Rex as `trex devnet` starts it."""
     commit = output("git", "describe", "--always", "--dirty")
     start = "import sys; from trex.node.cli import main; main()"
-    command = (sys.executable, "-c", start, "devnet", "--no-l1", "--datadir", "DIR", "--port", "PORT", "--quiet")
+    options = ("--no-l1", "--datadir", "DIR", "--port", "PORT", "--quiet")
+    command = (sys.executable, "-c", start, "devnet", *options)
     profile = core_build().profile
     build = "release build" if profile == "release" else "dev build (optimised, with overflow checks, no LTO)"
     version = f"{commit}, {build}"
