@@ -1,12 +1,24 @@
 """`trex batcher` and `trex proposer` when they cannot work: what they say."""
 
+import asyncio
 import json
 from pathlib import Path
 
+import aiohttp
 import pytest
 from click.testing import CliRunner
 
 from trex.node.cli import main
+from trex.rpc.endpoint import Endpoint
+from trex.rpc.endpoints import Retries
+from trex.settlement.batcher import Batcher, Target
+from trex.settlement.blocks import NodeBlocks
+from trex.settlement.carrier import EthereumBlobs
+from trex.settlement.l1.reader import L1Reader
+from trex.settlement.l1.sender import Sender
+from trex.settlement.l1.transaction import account_of
+from trex.settlement.proposer import ClaimsTarget, Proposer
+from trex.types.primitives import Address
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
@@ -68,3 +80,21 @@ def test_numbers_that_make_no_rule_are_refused(files: dict[str, str]) -> None:
         result = CliRunner().invoke(main, ["batcher", "run", *where, name, value])
         assert result.exit_code == 2
         assert name in result.output
+
+
+async def test_roles_stop_at_once_while_l1_is_away() -> None:
+    nowhere = Address(b"\x22" * 20)
+    async with aiohttp.ClientSession() as session:
+        away = Endpoint("http://127.0.0.1:1", session)
+        reader = L1Reader([away], 1, retries=Retries(budget_s=100_000.0))
+        sender = Sender(reader, account_of(bytes.fromhex(KEY)))
+        source, stop = NodeBlocks(away), asyncio.Event()
+        target = Target(nowhere, nowhere, 1, 100, 1000)
+        roles = (
+            Batcher(target, reader, source, EthereumBlobs(sender, nowhere)),
+            Proposer(ClaimsTarget(nowhere, nowhere), reader, [source], sender),
+        )
+        running = [asyncio.create_task(role.run(stop)) for role in roles]
+        await asyncio.sleep(0.5)
+        stop.set()
+        await asyncio.wait_for(asyncio.gather(*running), 300)

@@ -20,7 +20,7 @@ from trex.settlement.inbox import ZERO
 from trex.settlement.l1.errors import L1Error, L1UnavailableError
 from trex.settlement.l1.reader import L1Reader
 from trex.settlement.posting import Decision, Policy, Situation, decide
-from trex.settlement.roles import BatcherMetrics, Trouble, Waits, pause
+from trex.settlement.roles import BatcherMetrics, Trouble, Waits, pause, unless
 from trex.settlement.spans import (
     MAX_BLOCKS,
     Encoded,
@@ -203,7 +203,7 @@ class Batcher:
         while not stop.is_set():
             again = False
             try:
-                again = await self.step() is not None
+                again = await unless(stop, self.step()) is not None
                 self.state.trouble = None
                 self._trouble.over()
             except L1Error as error:

@@ -18,7 +18,7 @@ from trex.settlement.l1.header import L1Block
 from trex.settlement.l1.reader import Heads, L1Reader
 from trex.settlement.l1.sender import Sender
 from trex.settlement.l1.transaction import Intent
-from trex.settlement.roles import ProposerMetrics, Trouble, Waits, pause
+from trex.settlement.roles import ProposerMetrics, Trouble, Waits, pause, unless
 from trex.types.network import Network
 from trex.types.primitives import Address, Gas, Hash32
 
@@ -140,7 +140,7 @@ class Proposer:
         log.info("proposer runs", extra={"claims": "0x" + self.target.claims.hex()})
         while not stop.is_set():
             try:
-                await self.step()
+                await unless(stop, self.step())
                 self.state.trouble = None
                 self._trouble.over()
             except L1Error as error:
