@@ -15,6 +15,7 @@ from trex.chain.assembly import Node
 from trex.chain.limits import CoreLimits, ServerLimits
 from trex.chain.opening import core_limits
 from trex.node.files import data_home
+from trex.node.lazy import LazyCommand, LazyGroup
 from trex.node.logs import Terminal
 from trex.node.options import FILE, PATH, log_level_option, option, read_options, serving_options
 from trex.node.roles import read_key
@@ -23,7 +24,10 @@ from trex.node.settling import L1Options, l1_options, settling
 from trex.types.network_file import NetworkFileError, read_network
 
 
-@click.group()
+@click.group(
+    cls=LazyGroup,
+    lazy={"snapshot": LazyCommand("trex.node.snapshot:snapshot", "Start a node from a block claimed on L1.")},
+)
 def node() -> None:
     """Run a node of a network."""
 

@@ -18,7 +18,7 @@ from trex.types.primitives import Address, Hash32
 
 log = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 TABLES = """
 CREATE TABLE identity (network BLOB NOT NULL);
 CREATE TABLE positions (
@@ -33,6 +33,10 @@ CREATE TABLE positions (
     origin INTEGER NOT NULL,
     queue_count INTEGER NOT NULL,
     queue_accumulator BLOB NOT NULL
+) STRICT;
+CREATE TABLE older (
+    number INTEGER PRIMARY KEY,
+    header BLOB NOT NULL
 ) STRICT;
 CREATE TABLE deposits (
     place INTEGER PRIMARY KEY,
@@ -171,7 +175,7 @@ class Positions:
         if not holds(self.first().safe):
             log.warning("the chain has none of the blocks derived up to now: derivation starts again")
             with self._db:
-                for table in ("positions", "deposits", "batches"):
+                for table in ("positions", "older", "deposits", "batches"):
                     self._db.execute(f"DELETE FROM {table}")  # noqa: S608
                 self._insert([self._genesis])
         numbers = [number for (number,) in self._db.execute("SELECT number FROM positions ORDER BY number")]
@@ -212,6 +216,13 @@ class Positions:
                 [(one.index, one.l1_number, one.outcome, one.first_block, one.last_block) for one in batches],
             )
 
+    def add_older(self, headers: Sequence[L1Block]) -> None:
+        """Add L1 blocks before the first position, for batches that refer to them (SNP-021)."""
+        with self._db:
+            self._db.executemany(
+                "INSERT INTO older VALUES (?, ?)", [(block.number, block.rlp) for block in headers]
+            )
+
     def cut(self, number: int) -> None:
         """Forget everything after an L1 block."""
         with self._db:
@@ -225,15 +236,18 @@ class Positions:
             self._db.execute(
                 "DELETE FROM positions WHERE number < ?", (min(final.origin, final.mark.block.number),)
             )
+            self._db.execute("DELETE FROM older WHERE number < ?", (final.origin,))
             self._db.execute("DELETE FROM deposits WHERE place < ?", (final.queue_count,))
             self._db.execute("DELETE FROM batches WHERE l1_number < ?", (final.mark.block.number - 8192,))
 
     def headers(self, first: int, last: int) -> list[bytes]:
         """Return the RLP of L1 headers by number, both ends included."""
         rows = self._db.execute(
-            "SELECT header FROM positions WHERE number BETWEEN ? AND ? ORDER BY number", (first, last)
+            "SELECT number, header FROM positions WHERE number BETWEEN ?1 AND ?2 "
+            "UNION SELECT number, header FROM older WHERE number BETWEEN ?1 AND ?2 ORDER BY 1",
+            (first, last),
         )
-        return [header for (header,) in rows]
+        return [header for _, header in rows]
 
     def deposits(self, first: int, end: int) -> list[Deposit]:
         """Return deposits by their places in the queue, `end` not included."""
