@@ -129,3 +129,28 @@ def test_both_layers_go_on_after_an_end_of_any_kind(tmp_path: Path, number: sign
     finally:
         code, errors = second.devnet.stop()
     assert code == 0, errors
+
+
+@pytest.mark.long
+def test_l1_older_than_what_is_final_takes_the_chain_back(tmp_path: Path) -> None:
+    first = Rollup(tmp_path / "data")
+    until(lambda: first.status()["finalized_l2"]["number"] > 0)
+    state = tmp_path / "data" / "l1.json.gz"
+    older = state.read_bytes()
+    first.deposit(ETHER)
+    until(lambda: first.balance() == ETHER)
+    number = int(first.devnet.call("eth_blockNumber"), 16)
+    until(lambda: first.status()["finalized_l2"]["number"] >= number)
+    first.devnet.stop(signal.SIGKILL)
+    state.write_bytes(older)
+    second = Rollup(tmp_path / "data")
+    try:
+        assert second.balance() == 0, "L1 has forgotten the deposit"
+        second.deposit(2 * ETHER)
+        until(lambda: second.balance() == 2 * ETHER)
+        block = int(second.devnet.call("eth_blockNumber"), 16)
+        until(lambda: second.status()["finalized_l2"]["number"] >= block)
+        until(lambda: second.agree(block))
+    finally:
+        code, errors = second.devnet.stop()
+    assert code == 0, errors

@@ -17,9 +17,10 @@ from trex.chain.build import core_build
 from trex.chain.dev.accounts import ACCOUNTS, MNEMONIC
 from trex.node.anvil import Anvil, AnvilError, lock
 from trex.node.child import Child
-from trex.node.devnet_l1 import NETWORK, L1Side, Windows, company, free_port, network_on
+from trex.node.devnet_l1 import NETWORK, VERIFIER, L1Side, Windows, company, free_port, network_on
 from trex.node.files import data_home, network_file, short
 from trex.node.logs import Terminal
+from trex.node.older_l1 import level
 from trex.node.options import (
     MINING,
     MINING_HELP,
@@ -30,8 +31,9 @@ from trex.node.options import (
     read_options,
     serving_options,
 )
-from trex.node.serving import serve
+from trex.node.serving import explain, serve
 from trex.settlement.l1.errors import L1Error
+from trex.types.errors import CoreError
 from trex.types.evm import checksum_address
 from trex.types.network_file import read_network
 
@@ -213,6 +215,10 @@ def _serve_above(
         try:
             anvil.start()
             text = network_on(anvil, path, orjson.loads(network), windows)
+            for node in (path, path / VERIFIER):
+                level(node, text, anvil)
+        except CoreError as error:
+            raise explain(error) from error
         except (AnvilError, L1Error, ValueError) as error:
             raise click.ClickException(
                 f"{error}\n(`scripts/setup` installs anvil, --l1-port chooses another port, "

@@ -37,14 +37,16 @@ from trex.types.primitives import Address
 
 log = logging.getLogger(__name__)
 
+VERIFIER = "verifier"
+"""The verifier's data directory in the devnet's."""
 NETWORK = "network.json"
 """The network file that a devnet with an L1 writes at its first start."""
 POLL_S = 0.5
 """How often the sequencer asks L1."""
 IDLE_TIMES = 15
 """Blocks without transactions wait so many times longer for their batch."""
-KEEP_S = 5.0
-"""How often L1's state is written."""
+KEEP_BLOCKS = 2
+"""L1's state is written each time that so many blocks take: what is final (twice an epoch) is always kept."""
 LOOK_S = 1.0
 """How often the roles are asked how they are."""
 REACH_S = 30.0
@@ -197,9 +199,9 @@ class L1Side:
         return int(self.anvil.call("eth_blockNumber"), 16)
 
     async def keep(self) -> None:
-        """Write L1's state every few seconds; start L1 again when it has ended."""
+        """Write L1's state again and again; start L1 when it has ended."""
         while True:
-            await asyncio.sleep(KEEP_S)
+            await asyncio.sleep(KEEP_BLOCKS * self.windows.l1_block_s)
             try:
                 if self.anvil.running:
                     await asyncio.to_thread(self.anvil.keep)
@@ -292,7 +294,7 @@ def _children(side: L1Side, node: Node, folder: Path, verifier_port: int) -> lis
     commands: dict[str, tuple[str, ...]] = {
         "verifier": (
             *("node", "run", "--role", "verifier", *network, "--beacon", url, "--sequencer", sequencer),
-            *("--datadir", str(folder / "verifier"), "--port", str(verifier_port), "--cors-origin", "*"),
+            *("--datadir", str(folder / VERIFIER), "--port", str(verifier_port), "--cors-origin", "*"),
             *("--cache-mb", "64"),
         ),
         "batcher": (
