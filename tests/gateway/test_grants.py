@@ -93,6 +93,13 @@ async def test_badge_by_balance_over_linked_wallets(devnet: Devnet, offering: Se
     await alice.finished({"number": granted["job"]})
     (badge,) = await holdings.badges_of(offering.gateway, alice.passport)
     assert (badge.level, badge.points, badge.state, badge.is_public) == (1, 10, "granted", True)
+    for _ in range(400):
+        if await holdings.points_of(offering.gateway, alice.passport):
+            break
+        await asyncio.sleep(0.05)
+    assert await holdings.points_of(offering.gateway, alice.passport) == 10
+    (entry,) = await holdings.entries_of(offering.gateway, alice.passport)
+    assert (entry.amount, entry.season, int.from_bytes(entry.source)) == (10, 0, badge.token_id)
     evidence = await offering.get(f"/v1/evidence/{granted['evidence']}")
     document = evidence["document"]
     canonical = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)

@@ -6,6 +6,7 @@ from typing import Any
 
 from trex.passport.contracts import Contracts, Method
 from trex.types.eip712 import Fields, TypedMessage
+from trex.types.network_file import keccak256
 from trex.types.primitives import Hash32
 
 _BINDING: Fields = (
@@ -57,6 +58,10 @@ RECORD = Method("record", (f"{_tuple(_ITEM)}[]", "uint64", "uint64", "bytes"))
 OPEN_SEASON = Method("openSeason", ("(uint64,uint64,uint64,bytes32[],uint64[])", "uint64", "bytes"))
 PUBLISH = Method("publish", ("bytes32", "uint16", "uint8", "string", "string"), ("bytes32",))
 SYNC_BADGES = Method("syncBadges", ("uint256[]",))
+BADGE_GRANTED = keccak256(
+    b"BadgeGranted(uint256,uint256,bytes32,uint16,uint32,uint64,bytes32,bytes32,uint256)"
+)
+"""Topic of the event by which a badge is granted or renewed."""
 
 
 @dataclass(frozen=True, slots=True)

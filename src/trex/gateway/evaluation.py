@@ -114,6 +114,6 @@ async def evaluate_for(gateway: Gateway, passport: int, policy: Policy) -> Evalu
         used += map(people.account_of_key, solana)
     used += proved.accounts + shown_by
     if not used:  # a claim that names no account, or a policy of time alone: somebody stands for it still
-        used += map(people.account_of_key, wallets)
+        used += map(people.account_of_key, [*public, *private])
     unique = tuple(dict.fromkeys(used))[:MAX_NULLIFIERS]
     return Evaluation(evaluate(policy, found, now), found, unique, now)

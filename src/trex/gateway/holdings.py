@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from trex.gateway.attestations import BADGE_GRANTED
 from trex.gateway.service import Gateway
 from trex.passport.contracts import Method
 from trex.types.network_file import keccak256
@@ -21,9 +22,6 @@ TOTAL_OF = Method("totalOf", ("uint256",), ("uint256",))
 SEASON_COUNT = Method("seasonCount", (), ("uint32",))
 SEASON_TOTAL_OF = Method("seasonTotalOf", ("uint32", "uint256"), ("uint256",))
 ENTRY_OF = Method("entryOf", ("uint256",), ("(uint96,int64,uint64,uint32,bytes32,bytes32,uint256)",))
-BADGE_GRANTED = keccak256(
-    b"BadgeGranted(uint256,uint256,bytes32,uint16,uint32,uint64,bytes32,bytes32,uint256)"
-)
 POINTS_RECORDED = keccak256(b"PointsRecorded(uint256,uint256,uint32,int64,bytes32,bytes32,uint256)")
 
 

@@ -10,6 +10,7 @@ import orjson
 from eth_account import Account
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from trex.gateway import attestations as said
 from trex.gateway import outbox
@@ -286,6 +287,7 @@ class Relayer:
                 return
             if receipt["status"] == "0x1":
                 await outbox.settle(tx, row.number, JobState.DONE, self._now_s())
+                await self._count_points(tx, row, receipt)
                 return
             again = await outbox.settle(tx, row.number, JobState.SENT, self._now_s())
             for job in again:
@@ -293,6 +295,25 @@ class Relayer:
                     await outbox.requeue(tx, [job.number], self._now_s(), self._now_s())
                 else:
                     await outbox.fail(tx, [job.number], "reverted", self._now_s())
+
+    async def _count_points(self, tx: AsyncConnection, row: Any, receipt: dict[str, Any]) -> None:
+        """Have the ledger count what badges that were just granted are worth (PTS-005)."""
+        granted = f"0x{said.BADGE_GRANTED.hex()}"
+        tokens = sorted(
+            {int(one["topics"][1], 16) for one in receipt["logs"] if one["topics"][:1] == [granted]}
+        )
+        if not tokens:
+            return
+        payload = {"to": self.client.contracts.points.hex(), "data": said.SYNC_BADGES.call(tokens).hex()}
+        await outbox.enqueue(
+            tx,
+            JobKind.RELAY,
+            payload,
+            passport=0,
+            owner=Hash32(bytes(32)),
+            now_s=self._now_s(),
+            once=f"points of transaction {row.number}",
+        )
 
     async def _move(self, row: Any, state: str, jobs_state: JobState) -> None:
         async with self.database.transaction() as tx:

@@ -27,7 +27,7 @@ from trex.gateway.store.schema import passkeys
 from trex.passport.client import PersonaClient
 from trex.passport.keys import Key, KeyKind, passkey
 from trex.passport.proofs import Proof
-from trex.passport.texts import SignInText, TextError, read_text
+from trex.passport.texts import SignInText, TextError, read_text, write_date
 from trex.types.evm import SignatureError, recover_message_signer
 from trex.types.network_file import keccak256
 
@@ -37,6 +37,20 @@ SIGN_IN, NEW_PASSKEY, WITH_PASSKEY = "sign-in", "new-passkey", "with-passkey"
 """What nonces are handed out for."""
 SITE_NAME = "T-Rex persona"
 """As authenticators show it."""
+
+
+def write_sign_in(key: Key, settings: Settings, nonce: str, now_s: int) -> str:
+    """Write the text by which a wallet signs in."""
+    return SignInText(
+        domain=settings.host,
+        key=key,
+        uri=settings.public_url,
+        chain_id=str(settings.contracts.chain_id) if key.kind is KeyKind.EVM else "mainnet",
+        nonce=nonce,
+        issued_at=write_date(now_s),
+        statement="Sign in to your passport.",
+        expires_at=write_date(now_s + settings.challenge_s),
+    ).write()
 
 
 def read_sign_in(text: str, settings: Settings, now_s: int) -> SignInText:

@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from trex.gateway import credentials, holdings
+from trex.gateway.dimensions import dimensions
 from trex.gateway.errors import Fault, GatewayError
 from trex.gateway.http.access import Costly, SignedIn, TheGateway
 from trex.gateway.http.badges import passport_of
@@ -109,6 +110,7 @@ async def passport(number: Annotated[int, Field(ge=1, lt=2**96)], gateway: TheGa
     if state is None:
         raise GatewayError(Fault.NOT_FOUND, f"there is no passport {number}")
     keys = await gateway.client.keys(number)
+    held, points = await holdings.badges_of(gateway, number), await holdings.points_of(gateway, number)
     did = TrexDid(gateway.settings.contracts.chain_id, number)
     return {
         "passport": number,
@@ -123,6 +125,7 @@ async def passport(number: Annotated[int, Field(ge=1, lt=2**96)], gateway: TheGa
             }
             for one in keys
         ],
+        "dimensions": {one.id: one.score for one in dimensions(held, gateway.offers, points)},
         "badges": [
             {
                 "tokenId": badge.token_id,
@@ -134,7 +137,7 @@ async def passport(number: Annotated[int, Field(ge=1, lt=2**96)], gateway: TheGa
                 "public": badge.is_public,
                 "expiresAtS": badge.expires_s,
             }
-            for badge in await holdings.badges_of(gateway, number)
+            for badge in held
         ],
-        "points": await holdings.points_of(gateway, number),
+        "points": points,
     }

@@ -71,6 +71,15 @@ class Nonce(Body):
     """For wallets of EVM chains; Solana's say `mainnet`."""
     expires_at_s: int
     """When the nonce ends, Unix time."""
+    text: str | None = None
+    """The whole text for the account that was named, ready to be signed."""
+
+
+class NonceAsked(Body):
+    """Whose text is wanted."""
+
+    account: Annotated[str, StringConstraints(max_length=64)] | None = None
+    """An address of EVM, or a public key of Solana; without it only the parts are told."""
 
 
 class TextSignIn(Body):

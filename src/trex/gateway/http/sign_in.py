@@ -19,6 +19,7 @@ from trex.gateway.http.models import (
     CredentialBody,
     KeyBody,
     Nonce,
+    NonceAsked,
     SessionBody,
     SignInBody,
     TextSignIn,
@@ -27,6 +28,7 @@ from trex.gateway.http.models import (
 )
 from trex.gateway.service import Gateway
 from trex.passport.keys import Key
+from trex.passport.texts import TextError, read_account
 
 router = APIRouter(prefix="/v1", tags=["sign in"])
 
@@ -46,11 +48,17 @@ async def _describe(gateway: Gateway, key: Key, token: str | None, expires_s: in
 
 
 @router.post("/nonces")
-async def new_nonce(gateway: TheGateway) -> Nonce:
-    """Hand out what the next sign-in text must say (ERC-4361, Sign-In With Solana)."""
-    settings = gateway.settings
+async def new_nonce(gateway: TheGateway, body: NonceAsked | None = None) -> Nonce:
+    """Hand out what the next sign-in text must say (ERC-4361, Sign-In With Solana), or the text itself."""
+    settings, text, nonce = gateway.settings, None, await gateway.new_nonce()
+    if body is not None and body.account is not None:
+        try:
+            text = sign_in.write_sign_in(read_account(body.account), settings, nonce, gateway.now_s)
+        except TextError as error:
+            raise GatewayError(Fault.MALFORMED, "neither an address nor a public key") from error
     return Nonce(
-        nonce=await gateway.new_nonce(),
+        nonce=nonce,
+        text=text,
         domain=settings.host,
         uri=settings.public_url,
         chain_id=settings.contracts.chain_id,

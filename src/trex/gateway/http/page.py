@@ -1,0 +1,164 @@
+"""The passport's page: server-rendered, for whoever is signed in by cookie (GTW-060 to GTW-062)."""
+
+import hmac
+import json
+from base64 import b64decode
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from jinja2 import Environment, FileSystemLoader, select_autoescape
+
+from trex.gateway import grants, holdings, people, social
+from trex.gateway.dimensions import dimensions
+from trex.gateway.errors import Fault, GatewayError
+from trex.gateway.http.access import Costly, TheGateway, cookie_name, require_same_origin, token_of
+from trex.gateway.http.badges import offer_of, passport_of
+from trex.gateway.http.models import account_name, key_body
+from trex.gateway.service import Gateway
+from trex.gateway.sessions import Session
+from trex.passport.did import TrexDid
+from trex.passport.keys import Role
+from trex.passport.texts import write_date
+
+router = APIRouter(prefix="/passport", include_in_schema=False)
+
+_PAGES = Environment(
+    loader=FileSystemLoader(Path(__file__).with_name("templates")),
+    autoescape=select_autoescape(default=True, default_for_string=True),
+    trim_blocks=True,
+)
+_PAGES.filters["day"] = lambda moment_s: write_date(moment_s)[:10]
+MESSAGES = {
+    "asked": "Granted: the badge is on its way to the chain.",
+    "refused": "Not granted: what your passport has does not meet it.",
+    "undecided": "Not known: evidence is missing, or a source does not answer.",
+    "busy": "Too many requests: try again later.",
+    "conflict": "Not granted: an account that it rests on belongs to another passport.",
+}
+"""What the page says, by the name in its address: nothing else from an address is shown."""
+
+
+def _page(name: str, gateway: Gateway, **values: Any) -> HTMLResponse:
+    chain = gateway.settings.contracts.chain_id
+    return HTMLResponse(_PAGES.get_template(name).render(chain=chain, **values))
+
+
+async def _session(request: Request, gateway: Gateway) -> Session | None:
+    token = token_of(request, gateway)
+    return await gateway.session(token) if token else None
+
+
+async def _own_form(request: Request, gateway: Gateway) -> tuple[Session, dict[str, str]]:
+    """Read a form and see that it is this sign-in's own (GTW-061).
+
+    Raises:
+        GatewayError: another site's page sent it, or nobody is signed in.
+    """
+    require_same_origin(request, gateway)
+    session = await _session(request, gateway)
+    if session is None:
+        raise GatewayError(Fault.NOT_SIGNED_IN, "sign in first")
+    form = dict(parse_qsl((await request.body()).decode("utf-8", "replace"), max_num_fields=16))
+    if not hmac.compare_digest(session.form_token.encode(), form.get("form_token", "").encode()):
+        raise GatewayError(Fault.FORBIDDEN, "this form is not of this sign-in")
+    return session, form
+
+
+@router.get("")
+async def passport(request: Request, gateway: TheGateway, said: str = "") -> HTMLResponse:
+    """The passport of whoever is signed in, or a way in."""
+    session = await _session(request, gateway)
+    if session is None:
+        return _page("sign_in.html", gateway)
+    number, role = await gateway.client.passport_of(session.key)
+    common = {"form_token": session.form_token, "account": account_name(session.key), "passport": number}
+    if role is not Role.ACTING:
+        return _page("create.html", gateway, key=key_body(session.key), role=role.name.lower(), **common)
+    state = await gateway.client.state(number)
+    assert state is not None
+    held = await holdings.badges_of(gateway, number)
+    points = await holdings.points_of(gateway, number)
+    linked = await people.linked(gateway, number)
+    keys = [
+        {"name": account_name(one.key), "role": one.role.name.lower()}
+        for one in await gateway.client.keys(number)
+    ]
+    return _page(
+        "passport.html",
+        gateway,
+        did=str(TrexDid(gateway.settings.contracts.chain_id, number)),
+        state=state,
+        badges=held,
+        pictures=await _pictures(gateway, [one.token_id for one in held]),
+        points=points,
+        dimensions=dimensions(held, gateway.offers, points),
+        offers=list(gateway.offers.values()),
+        keys=keys,
+        accounts=[one for one in linked if one.account.platform not in people.PLATFORMS.values()],
+        platforms=[
+            one.platform
+            for one in gateway.settings.platforms.values()
+            if one.platform.protocol != "telegram"
+            and one.platform.id not in {two.account.platform for two in linked}
+        ],
+        message=MESSAGES.get(said, ""),
+        **common,
+    )
+
+
+async def _pictures(gateway: Gateway, numbers: list[int]) -> dict[int, str]:
+    """Pictures of badges as data: URIs: SVG that the badge contract made, as an image, runs nothing."""
+    at = gateway.settings.contracts.badges
+    found = {}
+    uris = await gateway.client.ask(*((at, holdings.TOKEN_URI, (one,)) for one in numbers))
+    for number, uri in zip(numbers, uris, strict=True):
+        try:
+            kind, _, body = uri.partition(",")
+            raw = b64decode(body, validate=True) if kind.endswith(";base64") else body.encode()
+            picture = str(json.loads(raw)["image"])
+        except (AttributeError, ValueError, KeyError, TypeError):
+            picture = ""
+        found[number] = picture if picture.startswith("data:image/svg+xml") else ""
+    return found
+
+
+@router.post("/ask", dependencies=[Costly])
+async def ask(request: Request, gateway: TheGateway) -> Response:
+    """Ask for a badge."""
+    session, form = await _own_form(request, gateway)
+    offer = offer_of(gateway, form.get("policy", ""))
+    try:
+        await grants.grant(gateway, session.key, await passport_of(session, gateway), offer)
+        said = "asked"
+    except GatewayError as error:
+        names = {Fault.REFUSED: "refused", Fault.UNDECIDED: "undecided", Fault.CONFLICT: "conflict"}
+        names[Fault.TOO_MANY] = "busy"
+        if error.fault not in names:
+            raise
+        said = names[error.fault]
+    return RedirectResponse(f"/passport?said={said}", 303)
+
+
+@router.post("/accounts", dependencies=[Costly])
+async def accounts(request: Request, gateway: TheGateway) -> Response:
+    """Begin linking an account: the next page has the way to the platform."""
+    session, form = await _own_form(request, gateway)
+    platform = form.get("platform", "")
+    url = await social.start(gateway, session.key, await passport_of(session, gateway), platform)
+    title = social.client_of(gateway, platform).platform.title
+    return _page("leave.html", gateway, url=url, title=title)
+
+
+@router.post("/sign-out")
+async def sign_out(request: Request, gateway: TheGateway) -> Response:
+    """Sign out."""
+    await _own_form(request, gateway)
+    await gateway.sign_out(token_of(request, gateway))
+    answer = RedirectResponse("/passport", 303)
+    answer.delete_cookie(
+        cookie_name(gateway), path="/", secure=gateway.settings.secure, httponly=True, samesite="lax"
+    )
+    return answer
