@@ -95,10 +95,11 @@ contract Portal is IPortal, DepositQueue, DepositMeter {
             revert OptimismPortal_InvalidOutputRootProof(); // PTL-032
         }
         bytes32 withdrawalHash = withdrawal.hash();
+        if (_stands(withdrawalHash, msg.sender)) return; // PTL-039
         _checkRecorded(withdrawalHash, outputRootProof.messagePasserStorageRoot, withdrawalProof);
 
+        _enlist(withdrawalHash, msg.sender);
         provenWithdrawals[withdrawalHash][msg.sender] = ProvenWithdrawal(proxy, uint64(block.timestamp));
-        proofSubmitters[withdrawalHash].push(msg.sender);
         emit WithdrawalProven(withdrawalHash, withdrawal.sender, withdrawal.target);
         emit WithdrawalProvenExtension1(withdrawalHash, msg.sender);
     }
@@ -229,6 +230,22 @@ contract Portal is IPortal, DepositQueue, DepositMeter {
         if (problem != TrieProof.ProofError.NO_ERROR || value.length != 1 || value[0] != 0x01) {
             revert OptimismPortal_InvalidMerkleProof();
         }
+    }
+
+    /// @dev Whether an account has a proof whose claim is not lost.
+    function _stands(bytes32 withdrawalHash, address prover) private view returns (bool) {
+        address game = provenWithdrawals[withdrawalHash][prover].disputeGameProxy;
+        return game != address(0) && IDisputeGame(game).status() != GameStatus.CHALLENGER_WINS;
+    }
+
+    /// @dev List a prover: last, unless the last one's proof stands, for clients look at that one alone (PTL-039).
+    function _enlist(bytes32 withdrawalHash, address prover) private {
+        address[] storage provers = proofSubmitters[withdrawalHash];
+        uint256 count = provers.length;
+        provers.push(prover);
+        if (count == 0) return;
+        address last = provers[count - 1];
+        if (_stands(withdrawalHash, last)) (provers[count - 1], provers[count]) = (prover, last);
     }
 
     /// @dev Make a withdrawal's call with at least the gas it asks for, its result ignored (PTL-036).

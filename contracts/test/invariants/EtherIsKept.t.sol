@@ -100,7 +100,9 @@ contract EtherHandler is TwoLayers {
         uint256 which = pick % _known.length;
         (uint256 claim,) = _prove(_known[which].withdrawal, _prover(other));
         _claimedAt.push(block.timestamp - 1);
-        _proofs[which][other ? 1 : 0] = Proof(block.timestamp, claim);
+        Proof storage proof = _proofs[which][other ? 1 : 0];
+        if (proof.at != 0 && !_rejected[proof.claim]) return; // PTL-039
+        (proof.at, proof.claim) = (block.timestamp, claim);
     }
 
     /// @dev All claims made here are true: rejecting one is the disputer's mistake, and costs nobody ether.

@@ -153,7 +153,8 @@ contract PortalAttacksTest is L1System {
         vm.assertEq(L1Alias.undo(L1Alias.apply_(account)), account);
     }
 
-    /// @dev PTL-033: someone proves my withdrawal over and over, by a claim that will be lost, until the last moment.
+    /// @dev PTL-039: someone proves my withdrawal over and over until the last moment: neither my wait nor what clients show of
+    ///      it gets longer. When my claim is lost, who proves next is shown.
     function test_attack_griefed_prove_does_not_delay_mine() external {
         WithdrawalTransaction memory w = _withdrawal(alice, 1 ether, 0);
         (OutputRootProof memory output, bytes[] memory proof) = _outputWith(w);
@@ -163,13 +164,35 @@ contract PortalAttacksTest is L1System {
             vm.prank(thief);
             portal.proveWithdrawalTransaction(w, 0, output, proof);
         }
-        (uint256 lost,) = _prove(w, thief);
-        vm.prank(disputer);
-        claims.reject(lost);
-        vm.assertEq(portal.numProofSubmitters(Withdrawals.hash(w)), 22);
+        bytes32 hash = Withdrawals.hash(w);
+        vm.assertEq(portal.numProofSubmitters(hash), 2);
+        vm.assertEq(portal.proofSubmitters(hash, 1), alice);
         vm.prank(alice);
         portal.finalizeWithdrawalTransaction(w);
         vm.assertEq(alice.balance, 1_001 ether);
+    }
+
+    /// @dev PTL-039: someone proves my withdrawal first, and again and again: his wait is what clients show, it does not start
+    ///      again, and it is over before mine. Lost with its claim, it is no longer shown when I prove.
+    function test_attack_griefed_prove_before_mine_does_not_restart() external {
+        WithdrawalTransaction memory w = _withdrawal(alice, 1 ether, 0);
+        bytes32 hash = Withdrawals.hash(w);
+        (uint256 id,) = _prove(w, thief);
+        (, uint64 first) = portal.provenWithdrawals(hash, thief);
+        _prove(w, alice);
+        for (uint256 i; i < 5; ++i) {
+            vm.warp(block.timestamp + 60);
+            _prove(w, thief);
+        }
+        (, uint64 now_) = portal.provenWithdrawals(hash, thief);
+        vm.assertTrue(now_ == first && portal.proofSubmitters(hash, 1) == thief);
+        vm.prank(disputer);
+        claims.reject(id);
+        _prove(w, address(0xB0B));
+        vm.assertEq(portal.numProofSubmitters(hash), 3);
+        vm.assertEq(portal.proofSubmitters(hash, 2), address(0xB0B));
+        _prove(w, thief);
+        vm.assertEq(portal.proofSubmitters(hash, 3), address(0xB0B));
     }
 
     /// @dev PTL-031: a slot of the message passer that holds anything but one is no withdrawal.

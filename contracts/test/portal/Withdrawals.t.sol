@@ -235,8 +235,8 @@ contract WithdrawalsTest is L1System {
         vm.prank(bob);
         portal.proveWithdrawalTransaction(w, 0, output, proof);
         vm.assertEq(portal.numProofSubmitters(hash), 2);
-        vm.assertEq(portal.proofSubmitters(hash, 0), alice);
-        vm.assertEq(portal.proofSubmitters(hash, 1), bob);
+        vm.assertEq(portal.proofSubmitters(hash, 0), bob);
+        vm.assertEq(portal.proofSubmitters(hash, 1), alice);
         vm.expectRevert(IPortal.OptimismPortal_ProofNotOldEnough.selector);
         portal.finalizeWithdrawalTransactionExternalProof(w, bob);
         portal.finalizeWithdrawalTransactionExternalProof(w, alice);
