@@ -354,3 +354,18 @@ async def test_what_may_be_taken_back_is_bounded(manual: Client, monkeypatch: py
             await manual.call("evm_mine")
             await socket.notice()
         assert 0 < manual.node.subscriptions._recent_bytes <= 1000
+
+
+async def test_filter_gives_logs_of_blocks_that_came_in_the_place_of_others(manual: Client) -> None:
+    key = await manual.call("eth_newFilter", {})
+    blocks = await manual.call("eth_newBlockFilter")
+    for raw in ("0x01", "0x02"):
+        await manual.call("eth_sendRawTransaction", raw)
+        await manual.call("evm_mine")
+    assert len(await manual.call("eth_getFilterChanges", key)) == 2
+    assert len(await manual.call("eth_getFilterChanges", blocks)) == 2
+    assert await manual.call("eth_getFilterChanges", key) == []
+    manual.node.rewound(manual.chain.head().number - 1)
+    (again,) = await manual.call("eth_getFilterChanges", key)
+    assert again["blockNumber"] == hex(manual.chain.head().number)
+    assert await manual.call("eth_getFilterChanges", blocks) == [manual.chain.head().hash]
