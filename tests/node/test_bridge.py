@@ -119,6 +119,9 @@ def test_rollup_info_tells_heads_costs_and_what_is_trusted(rollup: Rollup) -> No
     assert heads["unsafe"] >= heads["safe"] >= heads["finalized"]
     assert batches["count"] >= batches["counted"] > 0
     assert int(batches["costWeiEach"]) * batches["counted"] <= int(batches["costWei"])
+    assert batches["transactions"] >= 0
+    if batches["transactions"]:
+        assert int(batches["costWeiTransaction"]) == int(batches["costWei"]) // batches["transactions"]
     assert found["contracts"]["portal"].lower() == rollup.portal.lower()
     assert safety["proofs"].startswith("none")
     assert safety["claim"]["l2Block"] <= heads["safe"]

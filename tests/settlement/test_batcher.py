@@ -37,8 +37,10 @@ async def test_blocks_are_posted_and_read_back(system: Sequencing) -> None:
     assert metric("trex_batcher_batches_total") == 2
     assert metric("trex_batcher_transactions_total") == 7
     assert metric("trex_batcher_last_transaction_wei") == second.cost.cost_wei
-    # Whoever reads L1 finds the same costs in the receipts.
     await system.followed()
+    told = (await system.node_call("trex_info"))["batches"]
+    assert [(one["index"], one["firstBlock"], one["lastBlock"]) for one in told] == [(1, 5, 5), (0, 1, 4)]
+    # Whoever reads L1 finds the same costs in the receipts.
     costs = await batch_costs(system.reader, (await system.read_back("costs")).batches)
     assert costs.batches == (posted.cost, second.cost)
     assert costs.cost_wei == batcher.state.cost_wei

@@ -1,11 +1,12 @@
 """`trex rollup`: how a network stands on L1."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
 from trex.node.bridge import Context, bridge_options, duration, opened, run_in_words
+from trex.settlement.blocks import NodeBlocks
 from trex.settlement.contracts import contract
 from trex.settlement.costs import batch_costs
 from trex.settlement.inbox import BATCH_APPENDED, Carrier, PostedBatch, read_batches
@@ -18,6 +19,8 @@ CLAIM_STATUS = ("in its window", "rejected", "won")
 """Of a claim, in the order in which dispute games number it."""
 LOOK_BACK_BLOCKS = 50_000
 """L1 blocks in which the newest batches are looked for: endpoints refuse longer ranges."""
+COUNTED_BLOCKS = 5_000
+"""Blocks whose transactions are counted, at most."""
 TRUST = (
     "Data, order and deposits are L1's: nobody is trusted for them.",
     "Claims about outputs mature in a window and prove nothing yet: whoever holds the proposer's key can "
@@ -104,6 +107,7 @@ async def _batches(context: Context, most: int) -> dict[str, Any]:
     (count,) = await l1.call(inbox, "batchCount()", (), ["uint64"])
     found = await _newest(context, inbox, count, min(most, count))
     costs = await batch_costs(l1.reader, found)
+    transactions = await _transactions(context, found)
     newest = found[-1] if found else None
     seconds = None
     if newest is not None:
@@ -118,7 +122,27 @@ async def _batches(context: Context, most: int) -> dict[str, Any]:
         "blobGas": costs.blob_gas,
         "costWei": str(costs.cost_wei),
         "costWeiEach": str(costs.cost_wei // len(costs.batches)) if costs.batches else None,
+        "transactions": transactions,
+        "costWeiTransaction": str(costs.cost_wei // transactions) if transactions else None,
     }
+
+
+async def _transactions(context: Context, batches: Sequence[PostedBatch]) -> int | None:
+    """Return how many transactions these batches hold, as the node read them.
+
+    None where the node does not know them any more, or they are too many blocks to count.
+    """
+    told = (await context.l2.ask("trex_info")).get("batches", [])
+    spans = {one["index"]: (one["firstBlock"], one["lastBlock"]) for one in told}
+    wanted = [spans.get(batch.header.index) for batch in batches]
+    known = [span for span in wanted if span is not None]
+    blocks = sum(last + 1 - first for first, last in known)
+    if len(known) < len(wanted) or blocks > COUNTED_BLOCKS:
+        return None
+    source, count = NodeBlocks(context.l2.reader.endpoints[0]), 0
+    for first, last in known:
+        count += sum(len(block.transactions) for block in await source.blocks(first, last))
+    return count
 
 
 async def _newest(context: Context, inbox: Address, count: int, most: int) -> list[PostedBatch]:
@@ -188,6 +212,9 @@ def lines(found: Mapping[str, Any]) -> list[str]:
     if batches["costWeiEach"] is not None:
         each = int(batches["costWeiEach"]) / 1e18
         out.append(f"cost       {each:.3g} ETH for each of the last {batches['counted']}")
+    if batches["costWeiTransaction"] is not None:
+        gwei = int(batches["costWeiTransaction"]) / 1e9
+        out[-1] += f", {gwei:.3g} gwei for each of their {batches['transactions']} transactions"
     held = int(found["bridge"]["portalWei"]) / 1e18
     out.append(f"portal     {held:.6g} ETH, {found['bridge']['deposits']} deposits")
     if claim is not None:

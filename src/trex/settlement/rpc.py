@@ -167,6 +167,16 @@ class SettlementMethods:
         told: dict[str, Any] = orjson.loads(self.driver.core.rpc("trex_info", b"[]"))
         told["role"] = self.role
         told["derivation"] = self._derivation()
+        told["batches"] = [
+            {
+                "index": one.index,
+                "l1Block": one.l1_number,
+                "outcome": one.outcome,
+                "firstBlock": one.first_block,
+                "lastBlock": one.last_block,
+            }
+            for one in self.driver.batches()
+        ]
         if self.feed is not None:
             told["feed"] = self.feed()
         return told
