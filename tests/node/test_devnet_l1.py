@@ -1,8 +1,11 @@
 """A devnet as it starts by default: an L1, the contracts, and every role, through stops and kills."""
 
+import contextlib
 import json
 import os
+import random
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,12 +82,7 @@ def test_time_goes_on_for_both_layers_at_once(rollup: Rollup) -> None:
 def test_l1_that_is_killed_comes_back_and_goes_on(rollup: Rollup) -> None:
     """What it forgot is a reorg: deposits of the last seconds may be gone, the roles go on."""
     head = int(rollup.l1.call("eth_blockNumber"), 16)
-    process = next(
-        int(path.parent.name)
-        for path in Path("/proc").glob("[0-9]*/cmdline")
-        if f"--port\0{rollup.l1.port}\0".encode() in _command_of(path) and b"anvil" in _command_of(path)
-    )
-    os.kill(process, signal.SIGKILL)
+    os.kill(process_of("anvil", f"--port\0{rollup.l1.port}\0"), signal.SIGKILL)
     until(lambda: int(rollup.l1.call("eth_blockNumber"), 16) > head)
     before = rollup.balance()
     rollup.deposit(ETHER)
@@ -93,11 +91,40 @@ def test_l1_that_is_killed_comes_back_and_goes_on(rollup: Rollup) -> None:
     until(lambda: rollup.status()["safe_l2"]["number"] >= number)
 
 
-def _command_of(path: Path) -> bytes:
+def process_of(*words: str) -> int:
+    """Return the process whose command line has these words."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes()
+        except OSError:
+            continue
+        if all(word.encode() in line for word in words):
+            return int(path.parent.name)
+    raise AssertionError(f"no process has {words}")
+
+
+@pytest.mark.long
+def test_roles_killed_at_random_lose_no_deposit_and_post_no_batch_twice(tmp_path: Path) -> None:
+    chance = random.Random(4)
+    one = Rollup(tmp_path / "data")
+    roles = (("batcher", "run"), ("proposer", "run"), ("--role", "verifier"))
     try:
-        return path.read_bytes()
-    except OSError:
-        return b""
+        for turn in range(1, 21):
+            one.deposit(turn)
+            time.sleep(chance.uniform(0.2, 3.0))
+            with contextlib.suppress(AssertionError, ProcessLookupError):  # it may not be back yet
+                os.kill(
+                    process_of(str(tmp_path / "data" / "network.json"), *chance.choice(roles)), signal.SIGKILL
+                )
+        until(lambda: one.balance() == 210)
+        number = int(one.devnet.call("eth_blockNumber"), 16)
+        until(lambda: one.status()["safe_l2"]["number"] >= number)
+        until(lambda: one.agree(number))
+        assert one.status()["trex"]["mismatch"] is None
+        assert one.verifier.call("eth_getBalance", RECIPIENT, hex(number)) == hex(210)
+    finally:
+        code, errors = one.devnet.stop()
+    assert code == 0, errors
 
 
 @pytest.mark.parametrize(

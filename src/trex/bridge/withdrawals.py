@@ -1,5 +1,6 @@
 """From this chain to L1: three transactions, with two waits between them (specs/portal.md PTL-030..038)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -85,6 +86,29 @@ class Claim:
     game: Address
     output_root: Hash32
     l2_block: int
+    created_at: int
+    """L1 timestamp."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """When the next claim is to be expected."""
+
+    l2_block: int | None
+    """Block of the newest claim; None when there is none."""
+    next_s: int | None
+    """Seconds until the next claim, if they keep coming as the last ones did; None when that is not known."""
+
+    @classmethod
+    def of(cls, claims: Sequence[Claim], now: int) -> "Outlook":
+        """Judge by the last claims, newest first."""
+        if not claims:
+            return cls(None, None)
+        last = claims[:4]
+        if len(last) < 2:
+            return cls(last[0].l2_block, None)
+        apart_s = (last[0].created_at - last[-1].created_at) // (len(last) - 1)
+        return cls(last[0].l2_block, max(1, last[0].created_at + apart_s - now))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +117,7 @@ class WithdrawalStatus:
 
     stage: Stage
     seconds: int | None
-    """Until the next step can be taken, of L1's time; 0 now, None when that is not known."""
+    """Until the next step can be taken, of L1's time: 0 now, None unknown; to the next claim, an estimate."""
     claim_l2_block: int | None = None
     """Block of the newest claim, while none covers it."""
 
@@ -171,32 +195,28 @@ class Exit:
         self.settlement = settlement
         self.portal = settlement.contracts["portal"]
 
-    async def claim_for(self, withdrawal: Withdrawal) -> tuple[Claim | None, Claim | None]:
-        """Return the oldest claim that has a withdrawal, and the newest of all; rejected ones left out."""
+    async def claim_for(self, withdrawal: Withdrawal) -> tuple[Claim | None, "Outlook"]:
+        """Return the oldest claim that has a withdrawal and was not rejected, and what comes next if none."""
         factory, kind = self.settlement.contracts["disputeGameFactory"], contract("DisputeGameFactory")
         (game_type,) = await self.l1.call(self.portal, "respectedGameType()", (), ["uint32"])
         (count,) = await self.l1.call(factory, "gameCount()", (), ["uint256"])
-        best: Claim | None = None
-        newest: Claim | None = None
-        start = count - 1
-        while start >= 0:
-            data = kind.call("findLatestGames", game_type, start, CLAIMS_AT_ONCE)
+        claims: list[Claim] = []  # newest first: each about a newer block than the next
+        while count > 0 and (not claims or claims[-1].l2_block >= withdrawal.l2_block):
+            data = kind.call("findLatestGames", game_type, count - 1, CLAIMS_AT_ONCE)
             answer = await self.l1.ask("eth_call", {"to": _hex(factory), "data": _hex(data)}, "latest")
             (found,) = kind.result("findLatestGames", bytes.fromhex(answer[2:]))
-            for index, metadata, _, root, extra in found:
-                claim = Claim(index, Address(metadata[12:]), Hash32(root), int.from_bytes(extra[:32], "big"))
-                if claim.l2_block < withdrawal.l2_block and newest is not None:
-                    return best, newest  # claims are about ever newer blocks
+            claims += [
+                Claim(index, Address(metadata[12:]), Hash32(root), int.from_bytes(extra[:32], "big"), created)
+                for index, metadata, created, root, extra in found
+            ]
+            count = found[-1][0] if len(found) == CLAIMS_AT_ONCE else 0
+        outlook = Outlook.of(claims, await self.l1.now())
+        for claim in reversed(claims):
+            if claim.l2_block >= withdrawal.l2_block:
                 (status,) = await self.l1.call(claim.game, "status()", (), ["uint8"])
-                if status == LOST:
-                    continue
-                newest = newest or claim
-                if claim.l2_block >= withdrawal.l2_block:
-                    best = claim
-            if len(found) < CLAIMS_AT_ONCE:
-                break
-            start = found[-1][0] - 1
-        return best, newest
+                if status != LOST:
+                    return claim, outlook
+        return None, outlook
 
     async def status(self, withdrawal: Withdrawal) -> WithdrawalStatus:
         """Look how far a withdrawal is, whoever has proven it."""
@@ -213,10 +233,10 @@ class Exit:
         if waits:
             left_s = min(waits)
             return WithdrawalStatus(Stage.FINALIZABLE if left_s == 0 else Stage.MATURING, left_s)
-        claim, newest = await self.claim_for(withdrawal)
+        claim, outlook = await self.claim_for(withdrawal)
         if claim is not None:
             return WithdrawalStatus(Stage.PROVABLE, 0)
-        return WithdrawalStatus(Stage.UNCLAIMED, None, newest.l2_block if newest else None)
+        return WithdrawalStatus(Stage.UNCLAIMED, outlook.next_s, outlook.l2_block)
 
     async def _submitters(self, name: tuple[Hash32]) -> list[str]:
         (count,) = await self.l1.call(self.portal, "numProofSubmitters(bytes32)", name, ["uint256"])
@@ -273,9 +293,9 @@ class Exit:
         Raises:
             BridgeError: `not_ready`: no claim has it yet; `disagrees`: another block was claimed.
         """
-        claim, newest = await self.claim_for(withdrawal)
+        claim, outlook = await self.claim_for(withdrawal)
         if claim is None:
-            known = f"the newest is about block {newest.l2_block}" if newest else "there is none"
+            known = "there is none" if outlook.l2_block is None else f"the newest is about {outlook.l2_block}"
             raise BridgeError(
                 "not_ready", f"no claim is about block {withdrawal.l2_block} or a later one yet: {known}"
             )

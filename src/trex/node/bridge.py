@@ -414,7 +414,7 @@ async def _until(context: Context, way: Exit, made: Withdrawal, waiting: set[Sta
     """Wait while a withdrawal is at one of these stages, telling how long it still takes."""
     told = ""
     while (now := await way.status(made)).stage in waiting:
-        text = now.stage.value if now.seconds is None else f"{now.stage.value}: {duration(now.seconds)}"
+        text = now.stage.value if now.seconds is None else f"{now.stage.value}: {_left(now)}"
         if text != told:
             context.say(text)
             told = text
@@ -453,12 +453,18 @@ def _tell_withdrawal(context: Context, transaction: Hash32, made: Withdrawal, no
     }
     text = now.stage.value
     if now.seconds:
-        text += f": {duration(now.seconds)}"
+        text += f": {_left(now)}"
     if now.claim_l2_block is not None:
         text += f" (it is in block {made.l2_block}, the newest claim is about {now.claim_l2_block})"
     if step or after:
         text += f"\nnext: trex bridge {step or after} {name}"
     context.done(answer, text)
+
+
+def _left(now: WithdrawalStatus) -> str:
+    """Return how long it takes; how soon the next claim comes nobody promises."""
+    about = "about " if now.stage is Stage.UNCLAIMED else ""
+    return about + duration(now.seconds or 0)
 
 
 # Reading and writing amounts.
