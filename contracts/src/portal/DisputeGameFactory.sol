@@ -8,6 +8,10 @@ import {IOutputClaims} from "../interfaces/IOutputClaims.sol";
 /// @title DisputeGameFactory
 /// @notice List of all claims; see {IDisputeGameFactory}.
 contract DisputeGameFactory is IDisputeGameFactory {
+    /// @dev Claims of another type or lost that are passed over at most in search of the latest, so that the search stays
+    ///      within what nodes give a call, however many somebody has had rejected.
+    uint256 private constant MOST_SKIPPED = 1_000;
+
     /// @inheritdoc IDisputeGameFactory
     address public immutable TIMELOCK;
 
@@ -78,7 +82,8 @@ contract DisputeGameFactory is IDisputeGameFactory {
         if (n > start + 1) n = start + 1;
         found = new GameSearchResult[](n);
         uint256 met;
-        for (uint256 place = start + 1; place > 0 && met < n; --place) {
+        uint256 end = start > n + MOST_SKIPPED ? start - n - MOST_SKIPPED : 0;
+        for (uint256 place = start + 1; place > end && met < n; --place) {
             bytes32 metadata = _games[place - 1];
             (uint32 its, uint64 timestamp, address proxy) = _unpack(metadata);
             if (its != gameType) continue;

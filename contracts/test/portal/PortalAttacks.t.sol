@@ -241,6 +241,21 @@ contract PortalAttacksTest is L1System {
         vm.assertEq(address(portal).balance, 99 ether);
     }
 
+    /// @dev PTL-050: a stolen proposer's key, a thousand claims rejected: clients find the next true one at once, within the gas that
+    ///      nodes give a call.
+    function test_attack_thousand_rejected_claims_hide_no_later_one() external {
+        for (uint256 i; i < 1_010; ++i) {
+            (uint256 id,) = _propose(keccak256(abi.encode(i)), uint64(i));
+            vm.prank(disputer);
+            claims.reject(id);
+        }
+        uint256 before = gasleft();
+        vm.assertEq(factory.findLatestGames(GAME_TYPE, 1_009, 100).length, 0);
+        vm.assertLe(before - gasleft(), 25_000_000);
+        _propose(keccak256("true"), 2_000);
+        vm.assertEq(factory.findLatestGames(GAME_TYPE, 1_010, 100)[0].rootClaim, keccak256("true"));
+    }
+
     /// @dev PTL-044, PTL-046: the disputer's key is stolen: it stops claims in their window, takes nothing, undoes nothing.
     function test_attack_stolen_disputer_key_takes_nothing() external {
         WithdrawalTransaction memory w = _withdrawal(alice, 1 ether, 0);
