@@ -17,7 +17,7 @@ import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "throughput"))
 
@@ -212,6 +212,20 @@ def make_with_trex(geth_chain: Path, geth_genesis: Path, folder: Path) -> tuple[
     return file, network, total
 
 
+def prepared(system: System, count: int, chains: Path) -> dict[str, Any]:
+    """Make both chains, unless the folder keeps them; return where they are, and how many transactions."""
+    folder = chains / str(count)
+    folder.mkdir(parents=True, exist_ok=True)
+    ready = folder / "ready.json"
+    if not ready.exists():
+        chain, genesis = make_with_geth(replace(system, command=(*system.command, *UNCAPPED)), count, folder)
+        file, network, total = make_with_trex(chain, genesis, folder)
+        places = {"geth": str(chain), "genesis": str(genesis), "trex": str(file), "network": str(network)}
+        ready.write_text(json.dumps({**places, "count": total}))
+    made: dict[str, Any] = json.loads(ready.read_text())
+    return made
+
+
 def import_trex(file: Path, network: Path, folder: Path) -> Imported:
     """Time `trex import` into an empty data directory, in its defaults."""
     data = folder / "data"
@@ -285,17 +299,7 @@ def main() -> None:
     if system is None:
         parser.error("geth makes the transactions and is not on this machine: scripts/setup bench")
     with tempfile.TemporaryDirectory(prefix="trex-import-") as scratch:
-        folder = (options.chains or Path(scratch)) / str(options.transactions)
-        folder.mkdir(parents=True, exist_ok=True)
-        ready = folder / "ready.json"
-        if not ready.exists():
-            chain, genesis = make_with_geth(
-                replace(system, command=(*system.command, *UNCAPPED)), options.transactions, folder
-            )
-            file, network, total = make_with_trex(chain, genesis, folder)
-            places = {"geth": str(chain), "genesis": str(genesis), "trex": str(file), "network": str(network)}
-            ready.write_text(json.dumps({**places, "count": total}))
-        made = json.loads(ready.read_text())
+        made = prepared(system, options.transactions, options.chains or Path(scratch))
         blocks = sum(1 for _ in blocks_of(Path(made["trex"])))
         ours, theirs = [], []
         for turn in range(options.rounds):

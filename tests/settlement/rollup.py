@@ -1,7 +1,7 @@
 """A network on a real L1: its contracts, its file, and what users and a sequencer do to them."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,7 +139,11 @@ class Rollup:
 
 @asynccontextmanager
 async def rollup(
-    *options: str, retries: Retries = QUICK, accounts: Accounts = ACCOUNTS, timing: Timing = TIMING
+    *options: str,
+    retries: Retries = QUICK,
+    accounts: Accounts = ACCOUNTS,
+    timing: Timing = TIMING,
+    document: Mapping[str, Any] = DEVNET,
 ) -> AsyncIterator[Rollup]:
     """Run anvil with a network's contracts."""
     async with anvil(*options) as node, aiohttp.ClientSession() as session:
@@ -147,7 +151,7 @@ async def rollup(
         reader = L1Reader([Endpoint(node.url, session, timeout_s=60)], CHAIN_ID, retries=retries)
         pricing = Pricing(poll_s=0.02)
         operator, sequencer = (Sender(reader, account_of(key), pricing=pricing) for key in KEYS[:2])
-        document = await with_origin(reader, DEVNET, 2)
+        document = await with_origin(reader, document, 2)
         made = await deploy(operator, plan(document, accounts, timing))
         contracts = Contracts(made.contracts["inbox"], made.contracts["portal"])
         start = Mark(await reader.block(2))
