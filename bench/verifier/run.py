@@ -18,9 +18,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-HERE = Path(__file__).resolve()
-sys.path.insert(0, str(HERE.parents[2]))
-sys.path.insert(0, str(HERE.parents[1] / "throughput"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "throughput"))
 
 from run import processor, row, say
 from systems import ROOT, geth, output, trex
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import ModuleType
 
+HERE = Path(__file__).resolve()
 L1_BLOBS = 6
 """That one transaction of L1 carries."""
 SLOTS_BETWEEN = 5
