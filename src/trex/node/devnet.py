@@ -50,6 +50,8 @@ PREDEPLOYED = (
 MARK = ".trex-devnet"
 """A file in data directories made by this command: only those does `--fresh` empty."""
 STATUS_S = 0.5
+L1_PORT = 8545
+PORT = 9545
 NORMAL = Windows()
 
 
@@ -78,7 +80,7 @@ NORMAL = Windows()
 @option(
     "--l1-port",
     type=click.IntRange(0, 65535),
-    default=8545,
+    default=L1_PORT,
     show_default=True,
     help="Port of L1; 0 takes a free one.",
 )
@@ -300,7 +302,9 @@ def start_page(node: Node, path: Path, l1: L1Side | None = None, verifier_port: 
         " import a key from above",
         f"  cast        cast balance {ACCOUNTS[0].address} --rpc-url http://{address}",
         "  Ether       cast rpc trex_faucet ADDRESS --rpc-url " + f"http://{address}",
-        "  Tests       suites that expect a block for each transaction: trex devnet --mining instant",
+        *([] if l1 is None else _bridge_lines(l1, path, node.server.port)),
+        "  Tests       suites that overwrite state, or expect a block for each transaction:"
+        " trex devnet --no-l1 --mining instant",
         f"  Watch       http://{address}/health, http://{address}/metrics",
         "",
         "  Ctrl-C stops; state is kept.",
@@ -326,6 +330,18 @@ def _l1_lines(l1: L1Side, path: Path, verifier_port: int) -> list[str]:
         "",
         click.style("  On L1", bold=True) + "  the accounts below have ether there as well",
         *(f"  {name:<12}{checksum_address(address)}" for name, address in named.items()),
+    ]
+
+
+def _bridge_lines(l1: L1Side, path: Path, port: int) -> list[str]:
+    """Return commands that move ether on this devnet; what is as usual needs no option."""
+    where = "" if path == data_home() / "devnet-l1" else f" --network {path / NETWORK}"
+    where += "" if l1.anvil.port == L1_PORT else f" --l1 {l1.anvil.url}"
+    where += "" if port == PORT else f" --l2 http://127.0.0.1:{port}"
+    return [
+        f"  Bridge      trex bridge deposit 1 --account 0{where}",
+        f"              trex bridge withdraw 0.5 --account 0 --finish{where}",
+        f"  Rollup      trex rollup info{where}",
     ]
 
 
