@@ -121,6 +121,8 @@ def liar_of(kind: str) -> Callable[[str, Any, Any], Any]:
             return {**result, "status": "0x0"}
         if kind == "heads" and method == "eth_getBlockByNumber" and params[0] in {"latest", "safe"}:
             return {**result, "number": hex(int(result["number"], 16) + 50)}
+        if kind == "nonsense" and method != "eth_sendRawTransaction":
+            return {"zz": method}
         if kind == "sending" and method == "eth_sendRawTransaction":
             return "0x" + "11" * 32
         return result
@@ -128,7 +130,7 @@ def liar_of(kind: str) -> Callable[[str, Any, Any], Any]:
     return lie
 
 
-LIES = ("calls", "nonces", "prices", "receipts", "failures", "heads", "sending")
+LIES = ("calls", "nonces", "prices", "receipts", "failures", "heads", "nonsense", "sending")
 
 
 async def test_lying_endpoint_changes_nothing(system: Sequencing) -> None:

@@ -194,6 +194,8 @@ async def test_lying_l1_endpoint_is_outvoted(system: Sequencing) -> None:
     def lie(method: str, _: Any, result: Any) -> Any:
         if method == "eth_call" and len(result) >= 66:
             return "0x" + "00" * ((len(result) - 2) // 2)
+        if method in {"eth_maxPriorityFeePerGas", "eth_getTransactionReceipt"}:
+            return ["nonsense"]
         return "0x1" if method == "eth_estimateGas" else result
 
     async with proxy(system.l1.url) as liar, proxy(system.l1.url) as honest:

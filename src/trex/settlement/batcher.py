@@ -210,6 +210,11 @@ class Batcher:
                 self.state.trouble = str(error)
                 self.metrics.troubles.labels(error.code).inc()
                 self._trouble.tell(error)
+            except Exception as error:
+                # Whatever it is: a turn leaves nothing behind, so the next one may go well.
+                self.state.trouble = str(error) or type(error).__name__
+                self.metrics.troubles.labels("unforeseen").inc()
+                log.exception("a turn ended with a fault that nobody foresaw")
             await pause(stop, 0 if again else self.poll_s)
         log.info("batcher stopped")
 

@@ -7,7 +7,7 @@ from typing import Protocol
 from trex.rpc.endpoint import Endpoint
 from trex.settlement.contracts import contract
 from trex.settlement.kzg import make_sidecar
-from trex.settlement.l1.reader import L1Reader
+from trex.settlement.l1.reader import L1Reader, quantity
 from trex.settlement.l1.sender import Included, Sender
 from trex.settlement.l1.transaction import Fees, Intent
 from trex.types.primitives import Address, Gas, Wei
@@ -61,7 +61,7 @@ class EthereumBlobs:
         """Return L1's blob base fee, the middle of what its endpoints say."""
 
         async def ask(endpoint: Endpoint) -> int:
-            return int(str(await endpoint.call("eth_blobBaseFee")), 16)
+            return quantity(await endpoint.call("eth_blobBaseFee"))
 
         return Wei(await self.reader.middle(ask))
 

@@ -15,7 +15,7 @@ from trex.settlement.blocks import BlockSource, L2Block
 from trex.settlement.contracts import contract
 from trex.settlement.l1.errors import L1Error, L1RefusedError, L1UnavailableError
 from trex.settlement.l1.header import L1Block
-from trex.settlement.l1.reader import Heads, L1Reader
+from trex.settlement.l1.reader import Heads, L1Reader, quantity
 from trex.settlement.l1.sender import Sender
 from trex.settlement.l1.transaction import Intent
 from trex.settlement.roles import ProposerMetrics, Trouble, Waits, pause, unless
@@ -149,6 +149,11 @@ class Proposer:
                 if isinstance(error, DisagreesError):
                     self.metrics.refusals.inc()
                 self._trouble.tell(error)
+            except Exception as error:
+                # Whatever it is: a turn leaves nothing behind, so the next one may go well.
+                self.state.trouble = str(error) or type(error).__name__
+                self.metrics.troubles.labels("unforeseen").inc()
+                log.exception("a turn ended with a fault that nobody foresaw")
             await pause(stop, self.poll_s)
         log.info("proposer stopped")
 
@@ -278,7 +283,7 @@ class Proposer:
         }
 
         async def estimate(endpoint: Endpoint) -> int:
-            return int(str(await endpoint.call("eth_estimateGas", request, "latest")), 16)
+            return quantity(await endpoint.call("eth_estimateGas", request, "latest"))
 
         async def wanted() -> bool:
             if self._stop.is_set():

@@ -236,7 +236,7 @@ class L1Reader(Endpoints):
         which = {"blockHash": "0x" + block.hash.hex(), "requireCanonical": False}
 
         async def ask(endpoint: Endpoint) -> Wei:
-            return Wei(_number(await endpoint.call("eth_getBalance", "0x" + at.hex(), which)))
+            return Wei(quantity(await endpoint.call("eth_getBalance", "0x" + at.hex(), which)))
 
         return await self.retries.run(lambda: self.agreed(ask))
 
@@ -282,7 +282,12 @@ def read_log(answer: Any) -> Log:
         raise L1UnavailableError("bad_answer", f"not a log: {error}") from error
 
 
-def _number(text: Any) -> int:
+def quantity(text: Any) -> int:
+    """Read a number as JSON-RPC gives it.
+
+    Raises:
+        L1UnavailableError: `bad_answer`.
+    """
     try:
         return int(text, 16)
     except (TypeError, ValueError) as error:

@@ -15,7 +15,7 @@ from eth_account.signers.local import LocalAccount
 
 from trex.rpc.endpoint import Endpoint
 from trex.settlement.l1.errors import L1Error, L1RefusedError, L1UnavailableError
-from trex.settlement.l1.reader import L1Reader
+from trex.settlement.l1.reader import L1Reader, quantity
 from trex.settlement.l1.transaction import Fees, Intent, Signed, sign
 from trex.types.primitives import Address, Hash32, Wei
 
@@ -166,7 +166,7 @@ class Sender:
         address = self.account.address
 
         async def ask(endpoint: Endpoint) -> int:
-            return int(str(await endpoint.call("eth_getTransactionCount", address, tag)), 16)
+            return quantity(await endpoint.call("eth_getTransactionCount", address, tag))
 
         # One endpoint's word must not make us leave a gap, which would never be filled (PST-032).
         answers = await self.reader.retries.run(lambda: self.reader.majority(ask))
@@ -197,10 +197,10 @@ class Sender:
         async def ask(endpoint: Endpoint) -> tuple[int, int, int]:
             block = await endpoint.call("eth_getBlockByNumber", "latest", False)
             try:
-                tip = int(str(await endpoint.call("eth_maxPriorityFeePerGas")), 16)
+                tip = quantity(await endpoint.call("eth_maxPriorityFeePerGas"))
             except L1RefusedError:
                 tip = 0
-            blob = int(str(await endpoint.call("eth_blobBaseFee")), 16) if blobs else 0
+            blob = quantity(await endpoint.call("eth_blobBaseFee")) if blobs else 0
             try:
                 return int(block["baseFeePerGas"], 16), tip, blob
             except (KeyError, TypeError, ValueError) as error:
