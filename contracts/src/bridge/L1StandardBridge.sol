@@ -7,8 +7,11 @@ import {StandardBridge} from "./StandardBridge.sol";
 /// @title L1StandardBridge
 /// @notice The bridge of L1. Its own functions are older names of the OP Stack's that clients still use.
 contract L1StandardBridge is StandardBridge {
+    /// @notice Ether is on its way to L2.
     event ETHDepositInitiated(address indexed from, address indexed to, uint256 amount, bytes extraData);
+    /// @notice Ether of L2 was handed over.
     event ETHWithdrawalFinalized(address indexed from, address indexed to, uint256 amount, bytes extraData);
+    /// @notice Tokens are on their way to L2.
     event ERC20DepositInitiated(
         address indexed l1Token,
         address indexed l2Token,
@@ -17,6 +20,7 @@ contract L1StandardBridge is StandardBridge {
         uint256 amount,
         bytes extraData
     );
+    /// @notice Tokens of L2 were handed over.
     event ERC20WithdrawalFinalized(
         address indexed l1Token,
         address indexed l2Token,

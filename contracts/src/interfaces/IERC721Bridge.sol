@@ -7,6 +7,7 @@ import {IBridge} from "./IBridge.sol";
 /// @notice One of two, each the other's counterpart: L1 locks, L2 mints. Names are the OP Stack's
 ///         (specs/bridge.md BRG-040..044).
 interface IERC721Bridge is IBridge {
+    /// @notice A token is on its way to the other layer.
     event ERC721BridgeInitiated(
         address indexed localToken,
         address indexed remoteToken,
@@ -15,6 +16,7 @@ interface IERC721Bridge is IBridge {
         uint256 tokenId,
         bytes extraData
     );
+    /// @notice A token of the other layer was handed over.
     event ERC721BridgeFinalized(
         address indexed localToken,
         address indexed remoteToken,

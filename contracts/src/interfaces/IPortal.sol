@@ -34,18 +34,31 @@ interface IPortal is IDepositMeter, IDepositQueue {
     /// @notice A failed withdrawal was tried again.
     event WithdrawalReplayed(bytes32 indexed withdrawalHash, bool success);
 
+    /// @notice The withdrawal was carried out before (PTL-037).
     error OptimismPortal_AlreadyFinalized();
+    /// @notice A creation with a recipient (PTL-014), or a withdrawal to the portal itself (PTL-035).
     error OptimismPortal_BadTarget();
+    /// @notice More calldata than a deposit may have (PTL-013).
     error OptimismPortal_CalldataTooLarge();
+    /// @notice The call failed while its gas was estimated.
     error OptimismPortal_GasEstimation();
+    /// @notice Less gas than the deposit needs at least (PTL-013).
     error OptimismPortal_GasLimitTooLow();
+    /// @notice The claim is not listed (PTL-060).
     error OptimismPortal_ImproperDisputeGame();
+    /// @notice The claim is lost, or of a type that did not count when it was made (PTL-033).
     error OptimismPortal_InvalidDisputeGame();
+    /// @notice The nodes do not lead to the withdrawal (PTL-031).
     error OptimismPortal_InvalidMerkleProof();
+    /// @notice The parts are not those of the claimed output (PTL-032).
     error OptimismPortal_InvalidOutputRootProof();
+    /// @notice The claim that it was proven by is lost, or has not won yet (PTL-034).
     error OptimismPortal_InvalidRootClaim();
+    /// @notice Nothing is carried out from inside of something that is (PTL-035).
     error OptimismPortal_NoReentrancy();
+    /// @notice The wait since the proof is not over (PTL-034).
     error OptimismPortal_ProofNotOldEnough();
+    /// @notice That account has not proven the withdrawal.
     error OptimismPortal_Unproven();
 
     /// @notice Only a withdrawal that was carried out and failed can be replayed (PTL-037).

@@ -8,8 +8,11 @@ import {IBridge} from "./IBridge.sol";
 ///         that the bridge minted here is burned, and unlocked there. Names are the OP Stack's
 ///         (specs/bridge.md BRG-020..029).
 interface IStandardBridge is IBridge {
+    /// @notice Ether is on its way to the other layer.
     event ETHBridgeInitiated(address indexed from, address indexed to, uint256 amount, bytes extraData);
+    /// @notice Ether of the other layer was handed over.
     event ETHBridgeFinalized(address indexed from, address indexed to, uint256 amount, bytes extraData);
+    /// @notice Tokens are on their way to the other layer; the amount is what arrived here.
     event ERC20BridgeInitiated(
         address indexed localToken,
         address indexed remoteToken,
@@ -18,6 +21,7 @@ interface IStandardBridge is IBridge {
         uint256 amount,
         bytes extraData
     );
+    /// @notice Tokens of the other layer were minted or unlocked.
     event ERC20BridgeFinalized(
         address indexed localToken,
         address indexed remoteToken,

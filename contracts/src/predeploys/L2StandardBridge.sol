@@ -12,6 +12,7 @@ contract L2StandardBridge is StandardBridge {
     /// @dev What older functions and events call ether.
     address private constant ETHER = 0xDeadDeAddeAddEAddeadDEaDDEAdDeaDDeAD0000;
 
+    /// @notice Ether (0xDeaD..0000) or tokens are on their way to L1.
     event WithdrawalInitiated(
         address indexed l1Token,
         address indexed l2Token,
@@ -20,6 +21,7 @@ contract L2StandardBridge is StandardBridge {
         uint256 amount,
         bytes extraData
     );
+    /// @notice Ether (0xDeaD..0000) or tokens of L1 were handed over.
     event DepositFinalized(
         address indexed l1Token,
         address indexed l2Token,

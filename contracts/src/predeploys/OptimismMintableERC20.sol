@@ -12,7 +12,9 @@ contract OptimismMintableERC20 is IOptimismMintableERC20, IERC165, ERC20Permit {
     /// @notice What tokens of the OP Stack's first version answer to.
     bytes4 private constant LEGACY = 0x1d1d8b63;
 
+    /// @notice The bridge minted.
     event Mint(address indexed account, uint256 amount);
+    /// @notice The bridge burned.
     event Burn(address indexed account, uint256 amount);
 
     /// @notice Only the bridge mints and burns.

@@ -8,7 +8,9 @@ import {IOptimismMintableERC721} from "../interfaces/IOptimismMintableERC721.sol
 /// @title OptimismMintableERC721
 /// @notice A collection that the bridge mints for one of L1; see {IOptimismMintableERC721}.
 contract OptimismMintableERC721 is IOptimismMintableERC721, ERC721 {
+    /// @notice The bridge minted.
     event Mint(address indexed account, uint256 tokenId);
+    /// @notice The bridge burned.
     event Burn(address indexed account, uint256 tokenId);
 
     /// @notice Only the bridge mints and burns.
