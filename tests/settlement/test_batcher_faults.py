@@ -352,7 +352,9 @@ async def killed_at_random(system: Sequencing, kills: int, chance: random.Random
             await loading
             await until(lambda: system.chain.l1_heads()[0] == system.chain.head().number)
             async with system.session.get(f"http://127.0.0.1:{port}/metrics") as answer:
-                assert "trex_batcher_waiting_blocks" in await answer.text()
+                told = await answer.text()
+            for name in ("waiting_blocks", "replaced", "l1_disagreements", "last_cost_wei"):
+                assert f"trex_batcher_{name} " in told
             async with system.session.get(f"http://127.0.0.1:{port}/health") as answer:
                 health = await answer.json()
                 assert answer.status == (200 if health["trouble"] is None else 503)

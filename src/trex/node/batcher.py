@@ -14,7 +14,7 @@ from trex.settlement.carrier import EthereumBlobs
 from trex.settlement.l1.sender import MOST, Pricing, Sender
 from trex.settlement.l1.transaction import Fees
 from trex.settlement.posting import Policy
-from trex.settlement.roles import BatcherMetrics
+from trex.settlement.roles import BatcherMetrics, watch_sender
 from trex.types.primitives import Wei
 
 NORMAL = Policy()
@@ -127,11 +127,13 @@ def run(
 
     async def work(stop: asyncio.Event) -> None:
         async with endpoints(l1_urls, document) as (reader, node):
+            sender = Sender(reader, account, pricing=pricing)
+            watch_sender(metrics.registry, "batcher", sender)
             role = Batcher(
                 target,
                 reader,
                 NodeBlocks(node(node_urls[0])),
-                EthereumBlobs(Sender(reader, account, pricing=pricing), target.inbox),
+                EthereumBlobs(sender, target.inbox),
                 policy=policy,
                 poll_s=poll,
                 metrics=metrics,

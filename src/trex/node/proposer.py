@@ -12,7 +12,7 @@ from trex.settlement.blocks import NodeBlocks
 from trex.settlement.l1.sender import MOST, Pricing, Sender
 from trex.settlement.l1.transaction import Fees
 from trex.settlement.proposer import ClaimsTarget, Proposer, ProposerState
-from trex.settlement.roles import ProposerMetrics
+from trex.settlement.roles import ProposerMetrics, watch_sender
 from trex.types.primitives import Wei
 
 
@@ -68,11 +68,13 @@ def run(
 
     async def work(stop: asyncio.Event) -> None:
         async with endpoints(l1_urls, document) as (reader, node):
+            sender = Sender(reader, account, pricing=pricing)
+            watch_sender(metrics.registry, "proposer", sender)
             role = Proposer(
                 target,
                 reader,
                 [NodeBlocks(node(url)) for url in node_urls],
-                Sender(reader, account, pricing=pricing),
+                sender,
                 interval_s=interval,
                 poll_s=poll,
                 metrics=metrics,

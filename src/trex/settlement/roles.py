@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from trex.settlement.costs import BatchCost
 from trex.settlement.l1.errors import L1Error, L1RefusedError
+from trex.settlement.l1.sender import Sender
 from trex.settlement.posting import Decision
 
 T = TypeVar("T")
@@ -63,6 +64,22 @@ class Trouble:
         if self._told is not None:
             self.log.info("going on", extra={"after": self._told})
         self._told = None
+
+
+def watch_sender(registry: CollectorRegistry, role: str, sender: Sender) -> None:
+    """Count what a role's sender and its L1 endpoints do.
+
+    Args:
+        registry: of the role's metrics.
+        role: `batcher` or `proposer`, part of the names.
+        sender: of the role.
+    """
+    Gauge(f"trex_{role}_replaced", "L1 transactions replaced by dearer ones", registry=registry).set_function(
+        lambda: sender.replaced
+    )
+    Gauge(
+        f"trex_{role}_l1_disagreements", "Answers of L1 endpoints that were outvoted", registry=registry
+    ).set_function(lambda: sender.reader.disagreements)
 
 
 class BatcherMetrics:
