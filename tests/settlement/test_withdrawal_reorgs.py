@@ -158,7 +158,8 @@ class Leaving:
 
 async def reorgs(depths: list[int]) -> None:
     """Reorg L1 by each depth after each phase of a withdrawal of its own."""
-    async with rollup(accounts=ACCOUNTS) as system:
+    # All states in memory: anvil does not find its way back to those that it has put away after 500 blocks.
+    async with rollup("--prune-history", "5000", accounts=ACCOUNTS) as system:
         names = {**system.network.l1.contracts} if system.network.l1 else {}
         leaving = Leaving(system, names)
         await system.deposit(10**18)
@@ -188,7 +189,7 @@ async def test_reorgs_at_every_phase_of_a_withdrawal_pay_it_once() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("first", range(1, 65, 8))  # anvil forgets states after some thousand blocks
+@pytest.mark.parametrize("first", range(1, 65, 8))
 async def test_reorgs_of_1_to_64_blocks_at_every_phase_of_a_withdrawal_pay_it_once(first: int) -> None:
     """PTL-033, PTL-034, PTL-037, PTL-038, PTL-042."""
     await reorgs(list(range(first, first + 8)))
