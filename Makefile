@@ -18,7 +18,7 @@ setup: ## bring what this machine lacks (TIER=run, test or bench)
 
 devnet: ## start a rollup of your own on 127.0.0.1:9545, with its L1
 	@$(PYTHON) scripts/setup run
-	@trex devnet
+	@trex devnet --gateway-port 8646
 
 test: ## every test that belongs to a change: Rust, contracts, Python
 	@$(PYTHON) scripts/setup test

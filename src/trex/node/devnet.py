@@ -17,6 +17,7 @@ from trex.chain.build import core_build
 from trex.chain.dev.accounts import ACCOUNTS, MNEMONIC
 from trex.node.anvil import Anvil, AnvilError, lock
 from trex.node.child import Child
+from trex.node.devnet_gateway import start_gateway
 from trex.node.devnet_l1 import NETWORK, VERIFIER, L1Side, Windows, company, free_port, network_on
 from trex.node.files import data_home, network_file, short
 from trex.node.logs import Terminal
@@ -131,6 +132,11 @@ NORMAL = Windows()
     show_default=True,
     help="Between a withdrawal's proof and its end; counts at the first start.",
 )
+@option(
+    "--gateway-port",
+    type=click.IntRange(0, 65535),
+    help="Start the persona gateway too, on this port; 0 takes a free one.",
+)
 @serving_options
 @log_level_option("info")
 def devnet(
@@ -147,6 +153,7 @@ def devnet(
     claim_interval: float,
     dispute_window: int,
     proof_maturity: int,
+    gateway_port: int | None,
     **shared: Any,
 ) -> None:
     """Start a rollup of your own: an L1 (anvil), the contracts, sequencer, batcher, proposer and a verifier.
@@ -173,18 +180,36 @@ def devnet(
     path = datadir or data_home() / (name if no_l1 else f"{name}-l1")
     prepare(path, fresh, no_l1)
 
+    if gateway_port == 0:
+        gateway_port = free_port()
     if no_l1:
 
         def started(node: Node, terminal: Terminal) -> None:
+            gateway = _gateway(node, path, gateway_port)
             if not quiet:
-                click.echo(start_page(node, path))
+                click.echo(start_page(node, path, gateway=gateway))
                 sys.stdout.flush()
 
         serve(network, path, options, dev=True, started=started, beside=None if quiet else show_status)
         return
     windows = Windows(l1_block_time, batch_interval, claim_interval, dispute_window, proof_maturity)
     anvil = Anvil(path, l1_port or free_port())
-    _serve_above(anvil, network, path, options, windows, verifier_port or free_port(), quiet)
+    _serve_above(anvil, network, path, options, windows, verifier_port or free_port(), quiet, gateway_port)
+
+
+def _gateway(node: Node, path: Path, port: int | None, side: L1Side | None = None) -> str:
+    """Start the persona gateway, if a port is named for it, and return its origin; it ends with the node."""
+    if port is None:
+        return ""
+    l1 = None if side is None else (side.driver.settlement.chain_id, side.anvil.url)
+    rpc_url = f"http://127.0.0.1:{node.server.port}"
+    origin, task = start_gateway(path / "gateway", port, node.core.chain_id, rpc_url, l1)
+    _tasks.add(task)
+    return origin
+
+
+_tasks: set[asyncio.Task[None]] = set()
+"""Tasks that live as long as the loop does."""
 
 
 def _serve_above(
@@ -195,6 +220,7 @@ def _serve_above(
     windows: Windows,
     verifier_port: int,
     quiet: bool,
+    gateway_port: int | None,
 ) -> None:
     """Serve a devnet that settles on an L1, which ends after it."""
     sides: list[L1Side] = []
@@ -206,8 +232,9 @@ def _serve_above(
             yield side
 
     def started(node: Node, terminal: Terminal) -> None:
+        gateway = _gateway(node, path, gateway_port, sides[0])
         if not quiet:
-            click.echo(start_page(node, path, sides[0], verifier_port))
+            click.echo(start_page(node, path, sides[0], verifier_port, gateway))
             sys.stdout.flush()
 
     async def status(node: Node, terminal: Terminal) -> None:
@@ -274,7 +301,9 @@ def prepare(path: Path, fresh: bool, no_l1: bool) -> None:
     mark.touch()
 
 
-def start_page(node: Node, path: Path, l1: L1Side | None = None, verifier_port: int = 0) -> str:
+def start_page(
+    node: Node, path: Path, l1: L1Side | None = None, verifier_port: int = 0, gateway: str = ""
+) -> str:
     """Return what somebody needs to know to use this chain."""
     host = node.settings.host
     shown = f"[{host}]" if ":" in host else host
@@ -288,6 +317,7 @@ def start_page(node: Node, path: Path, l1: L1Side | None = None, verifier_port: 
         f"  WebSocket   ws://{address}",
         f"  Chain id    {node.core.chain_id}, block time {node.core.block_time_ms} ms",
         f"  State       {short(path)}, block {head.number} (--fresh starts anew)",
+        *([f"  Personas    {gateway}/passport, API at {gateway}/docs"] if gateway else []),
         *([] if l1 is None else _l1_lines(l1, path, verifier_port)),
         "",
         click.style("  Accounts", bold=True) + f"  mnemonic: {MNEMONIC}",

@@ -1,0 +1,73 @@
+"""The persona gateway beside a devnet: a process of its own, with example policies for every validator."""
+
+import asyncio
+import secrets
+import shutil
+from importlib import resources
+from pathlib import Path
+
+from trex.chain.dev.accounts import ACCOUNTS
+from trex.node.child import Child
+
+RELAYER, ATTESTORS = 5, (7, 8, 9)
+"""Accounts of the devnet that pay for sponsored acts, and that are its validator set."""
+OWN_KEYS = ("nullifier", "sealing", "issuer")
+"""Drawn at the first start and kept."""
+
+
+def start_gateway(
+    folder: Path, port: int, chain_id: int, rpc_url: str, l1: tuple[int, str] | None
+) -> tuple[str, asyncio.Task[None]]:
+    """Start a gateway; return its origin and the task that keeps it running until cancelled.
+
+    Args:
+        folder: its database, keys and policies; what is there stays.
+        port: of the loopback.
+        chain_id: of the devnet.
+        rpc_url: of the devnet.
+        l1: chain id and URL of its L1; None without one.
+    """
+    origin = f"http://localhost:{port}"
+    write_config(folder, origin, port, chain_id, rpc_url, l1)
+    arguments = ["gateway", "run", "--config", str(folder / "gateway.toml")]
+    child = Child("gateway", arguments, folder / "gateway.log", port)
+    return origin, asyncio.create_task(child.run(), name="gateway")
+
+
+def write_config(
+    folder: Path, origin: str, port: int, chain_id: int, rpc_url: str, l1: tuple[int, str] | None
+) -> None:
+    """Write what the gateway reads; keys and policies only where they are missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "policies").exists():
+        with resources.as_file(resources.files("trex.gateway").joinpath("examples")) as examples:
+            shutil.copytree(examples, folder / "policies")
+    attestors = {f"attestor-{place}": ACCOUNTS[place].key for place in ATTESTORS}
+    for name, key in {"relayer": ACCOUNTS[RELAYER].key, **attestors}.items():
+        _write_key(folder / f"{name}.key", key)
+    for name in OWN_KEYS:
+        if not (folder / f"{name}.key").exists():
+            _write_key(folder / f"{name}.key", secrets.token_bytes(32))
+    listed = ", ".join(f'"{name}.key"' for name in attestors)
+    lines = [
+        "# Written anew at each start of the devnet; docs/gateway.md has the keys.",
+        f'public_url = "{origin}"',
+        f"port = {port}",
+        f"chain_id = {chain_id}",
+        f'rpc_url = "{rpc_url}"',
+        'policies = "policies"',
+        "",
+        "[keys]",
+        'relayer = "relayer.key"',
+        f"attestors = [{listed}]",
+        *(f'{name} = "{name}.key"' for name in OWN_KEYS),
+    ]
+    for number, url in [(chain_id, rpc_url), *([l1] if l1 else [])]:
+        lines += ["", f"[chains.{number}]", f'endpoints = ["{url}"]', "confirmations = 0"]
+    (folder / "gateway.toml").write_text("\n".join(lines) + "\n")
+
+
+def _write_key(file: Path, key: bytes) -> None:
+    file.touch(0o600)
+    file.chmod(0o600)
+    file.write_text(key.hex())
