@@ -36,6 +36,7 @@ bench: ## T-Rex beside its peers, tables into bench/ (LONG=1: a million transact
 	@PYTHONPATH=src python bench/throughput/run.py --out bench/results.md
 	@PYTHONPATH=src python bench/import/run.py $(if $(LONG),--transactions 1000000) --out bench/import/results.md
 	@PYTHONPATH=src python bench/verifier/run.py $(if $(LONG),--transactions 1000000) --out bench/verifier/results.md
+	@PYTHONPATH=src python bench/derive/run.py $(if $(LONG),--transactions 1000000) --out bench/derive/results.md
 	@PYTHONPATH=src python bench/l1/run.py --out bench/l1/results.md
 	@PYTHONPATH=src python bench/reads/run.py $(if $(LONG),,--logs 200000) --out bench/reads/results.md
 	@PYTHONPATH=src python bench/growth/run.py $(if $(LONG),--long) --out bench/growth/results.md

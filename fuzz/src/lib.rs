@@ -11,10 +11,14 @@ use trex_chain::{block_rlp, network::Network};
 use trex_stf::{
     batch::{BLOB_BYTES, decode_batch, encode_batch, pack_blobs, unpack_blobs},
     deposits::announced_origin,
-    derive::{BatchHeader, BlobSchedule, Deposit, L1Header},
+    derive::{
+        self, BatchHeader, BlobSchedule, Carrier, Deposit, DerivationParams, L1Header, Parent, Preimages,
+        Queue, accumulate,
+    },
     evm::tx_env,
     fees::fastlz_length,
     header::{extra_data as encode_slot, slot},
+    params::NetworkParams,
     program::{self, Input},
     state::State,
     transaction::Transaction,
@@ -142,4 +146,109 @@ pub fn batch(data: &[u8]) {
     if let Some(header) = L1Header::decode(data) {
         let _ = header.origin(&BlobSchedule::of_l1(1));
     }
+}
+
+/// A batch header's program input has one encoding and gives an output or a fault.
+pub fn span_program(data: &[u8]) {
+    let data = Bytes::copy_from_slice(data);
+    let Ok(input) = derive::program::Input::decode_exact(&data) else { return };
+    assert!(alloy_rlp::encode(&input) == data, "an input has one encoding");
+    let _ = derive::program::run(&data);
+}
+
+/// The block that [`derivation`] reads batches on.
+pub fn derivation_parent() -> Header {
+    Header { extra_data: encode_slot(3), gas_limit: 40_000_000, ..Header::default() }
+}
+
+/// Whatever is posted and whatever the L1 between: derivation reads it by its batch or says why not, and the
+/// blocks keep the rules on slots, origins and deposits.
+pub fn derivation(data: &[u8]) {
+    const L1_BLOCKS: u64 = 4;
+    const SLOT_MS: u64 = 200;
+    let Some((&[shape, deposits], batch)) = data.split_first_chunk() else { return };
+    let params = NetworkParams {
+        chain_id: 1962,
+        genesis_timestamp: 1000,
+        block_time_ms: SLOT_MS,
+        elasticity: 2,
+        base_fee_denominator: 8,
+        min_base_fee_wei: 1,
+        base_fee_scalar: 0,
+        blob_base_fee_scalar: 0,
+    };
+    let derivation = DerivationParams {
+        gas_limit: 40_000_000,
+        max_drift_s: 20,
+        sequencing_window_s: 30,
+        blob_schedule: BlobSchedule::of_l1(0),
+        ..DerivationParams::default()
+    };
+    let mut headers: Vec<Header> = Vec::new();
+    for number in 0..L1_BLOCKS {
+        let parent_hash = headers.last().map(Header::hash_slow).unwrap_or_default();
+        headers.push(Header { number, parent_hash, timestamp: 1000 + 12 * number, ..Header::default() });
+    }
+    let rlp: Vec<Bytes> = headers.iter().map(|header| alloy_rlp::encode(header).into()).collect();
+    let Some(origin) = L1Header::decode(&rlp[0]).map(|header| header.origin(&derivation.blob_schedule))
+    else {
+        return;
+    };
+    let last = u64::from(shape) % L1_BLOCKS;
+    let count = if last == 0 { 0 } else { usize::from(deposits % 8) };
+    let records: Vec<Bytes> = (0..count)
+        .map(|index| {
+            let l1_number = 1 + (index as u64 * (last - 1)) / count as u64;
+            let gas_limit = 1 << (14 + (u64::from(deposits) + index as u64) % 14);
+            Deposit {
+                l1_number,
+                gas_limit,
+                from: Address::ZERO,
+                to: Address::ZERO,
+                mint_wei: 0,
+                value_wei: U256::ZERO,
+                is_creation: false,
+                data: Bytes::new(),
+            }
+            .encode()
+        })
+        .collect();
+    let queue = records.iter().fold(Queue::default(), |queue, record| Queue {
+        count: queue.count + 1,
+        accumulator: accumulate(queue.accumulator, record),
+    });
+    let parent_header = derivation_parent();
+    let hash = parent_header.hash_slow();
+    let blobs: Vec<Bytes> = pack_blobs(batch).iter().map(|blob| Bytes::copy_from_slice(&blob[..])).collect();
+    let header = BatchHeader {
+        carrier: Carrier::Ethereum,
+        origin_number: last,
+        origin_hash: headers[last as usize].hash_slow(),
+        queue,
+        blobs: blobs.iter().map(keccak256).collect(),
+        ..BatchHeader::default()
+    };
+    let preimages = Preimages::new(&rlp, records, header.blobs.iter().copied().zip(blobs).collect());
+    let parent = Parent { header: &parent_header, hash, origin, queue: Queue::default() };
+    let Ok(plan) = derive::plan(&params, &derivation, &parent, &header, &preimages) else {
+        panic!("with all preimages at hand one can always tell");
+    };
+    let (mut slot, mut origin, mut taken) = (3, 0, 0);
+    for block in &plan.blocks {
+        let attributes = &block.attributes;
+        assert!(attributes.slot > slot, "slots rise");
+        assert!(attributes.origin.number >= origin, "origins do not fall");
+        let announces = u64::from(attributes.origin.number > origin);
+        let gas: u64 = attributes
+            .deposits
+            .iter()
+            .filter_map(|raw| Transaction::decode(raw.clone()).ok())
+            .map(|tx| tx.gas_limit())
+            .sum();
+        assert!(gas + announces * 1_000_000 <= derivation.gas_limit, "deposits fit");
+        (slot, origin, taken) =
+            (attributes.slot, attributes.origin.number, taken + attributes.deposits.len());
+    }
+    assert_eq!(taken, count, "each deposit once");
+    assert!(origin == last || plan.blocks.is_empty() && last == 0, "up to the header's origin");
 }

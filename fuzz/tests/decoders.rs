@@ -11,7 +11,8 @@ use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use common::{chain::Chain, scenarios};
 use trex_stf::{
     batch::{Batch, BatchBlock, encode_batch, pack_blobs},
-    derive::{BatchHeader, Deposit},
+    derive::{BatchHeader, Deposit, DerivationParams, Queue, program},
+    header::output_root,
     program::Input,
     transaction::Transaction,
     witness::Witness,
@@ -116,6 +117,8 @@ fn targets(chains: &[Chain]) -> Vec<Target> {
         ("block_stream", trex_fuzz::block_stream, blocks.collect()),
         ("network_file", trex_fuzz::network_file, vec![fs::read(network).unwrap()]),
         ("batch", trex_fuzz::batch, batches(&inputs)),
+        ("derivation", trex_fuzz::derivation, posted(&inputs)),
+        ("span_program", trex_fuzz::span_program, spans(&inputs)),
     ]
 }
 
@@ -147,6 +150,46 @@ fn batches(inputs: &[Input]) -> Vec<Vec<u8>> {
         }
     }
     out
+}
+
+/// Batches on the target's block: how far L1 got, how many deposits, the batch.
+fn posted(inputs: &[Input]) -> Vec<Vec<u8>> {
+    let parent = trex_fuzz::derivation_parent();
+    let parent_output = output_root(&parent, parent.hash_slow());
+    let block =
+        |slot_delta, origin_delta, transactions| BatchBlock { slot_delta, origin_delta, transactions };
+    let signed = inputs.iter().flat_map(|input| &input.transactions);
+    let transactions: Vec<Bytes> =
+        signed.filter(|tx| encode_batch(&span(vec![(*tx).clone()]), 1962).is_ok()).take(4).cloned().collect();
+    let blocks = vec![block(70, 1, transactions.clone()), block(1, 0, vec![]), block(60, 1, transactions)];
+    let whole = Batch { parent_output, blocks, log_indices: vec![2, 5, 1] };
+    let short = Batch { blocks: whole.blocks[..1].to_vec(), log_indices: vec![], ..whole.clone() };
+    [(2, 3, &whole), (2, 0, &whole), (1, 0, &short), (3, 7, &whole), (0, 0, &short)]
+        .map(|(last, deposits, batch)| [&[last, deposits][..], &encode_batch(batch, 1962).unwrap()].concat())
+        .into()
+}
+
+/// Inputs of the program over batches: forced headers over the witnesses of blocks.
+fn spans(inputs: &[Input]) -> Vec<Vec<u8>> {
+    let header = BatchHeader::default().encode();
+    let derivation = DerivationParams {
+        gas_limit: 40_000_000,
+        max_drift_s: 600,
+        sequencing_window_s: 600,
+        ..DerivationParams::default()
+    };
+    let span = |input: &Input| program::Input {
+        params: input.params,
+        derivation: derivation.clone(),
+        parent: input.parent.clone(),
+        queue: Queue::default(),
+        header: header.clone().into(),
+        l1_headers: vec![alloy_rlp::encode(&input.parent).into()],
+        deposits: vec![],
+        blobs: vec![],
+        witness: input.witness.clone(),
+    };
+    inputs.iter().map(|input| alloy_rlp::encode(span(input))).collect()
 }
 
 fn span(transactions: Vec<Bytes>) -> Batch {

@@ -15,6 +15,14 @@ pub struct Run {
     pub message: String,
 }
 
+impl Run {
+    /// How many instructions were executed, by the plugin that `TREX_QEMU_PLUGIN` names; 0 without one.
+    pub fn instructions(&self) -> u64 {
+        let told = self.message.lines().rev().find_map(|line| line.strip_prefix("instructions "));
+        told.and_then(|count| count.trim().parse().ok()).unwrap_or_default()
+    }
+}
+
 pub fn program(name: &str) -> PathBuf {
     let target = env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"), PathBuf::from);
@@ -24,7 +32,9 @@ pub fn program(name: &str) -> PathBuf {
 }
 
 pub fn run(name: &str, input: &[u8]) -> Run {
+    let plugin = env::var_os("TREX_QEMU_PLUGIN").map(|plugin| ["-plugin".into(), plugin]);
     let mut child = Command::new("qemu-riscv64")
+        .args(plugin.into_iter().flatten())
         .arg(program(name))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

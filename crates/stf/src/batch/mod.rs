@@ -51,8 +51,8 @@ impl Limits {
     pub const RULE: Self = Self {
         blocks: 16_384,
         bytes: 9 * BLOB_DATA_BYTES,
-        free_content_bytes: 16 << 20,
-        ratio: 64,
+        free_content_bytes: 2 << 20,
+        ratio: 8,
         list: 65_536,
     };
 
