@@ -190,16 +190,13 @@ impl Waiting {
         let mut gas = block_gas.saturating_sub(GAS_FOR_L1);
         let mut behind = AddressSet::default();
         for (number, held) in &self.items {
-            match (&*held.item, held.of) {
-                (Item::Unsigned(raw), Some((sender, gas_limit))) => {
-                    if gas < LEAST_GAS || gas_limit > gas || behind.contains(&sender) {
-                        behind.insert(sender);
-                        continue;
-                    }
-                    gas -= gas_limit;
-                    taken.deposits.push(raw.clone());
+            if let (Item::Unsigned(raw), Some((sender, gas_limit))) = (&*held.item, held.of) {
+                if gas < LEAST_GAS || gas_limit > gas || behind.contains(&sender) {
+                    behind.insert(sender);
+                    continue;
                 }
-                _ => {}
+                gas -= gas_limit;
+                taken.deposits.push(raw.clone());
             }
             taken.numbers.push(*number);
         }
