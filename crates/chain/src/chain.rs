@@ -10,7 +10,7 @@ use std::{
 };
 
 use alloy_consensus::{Header, Sealed};
-use alloy_primitives::{Address, B256, Bytes, keccak256};
+use alloy_primitives::{Address, B256, Bytes};
 use trex_stf::{
     attributes::{BlockAttributes, L1Origin},
     block::{Block, BlockError, BlockExecutor, Exclusion, Overwrite},
@@ -28,98 +28,16 @@ use crate::{
     batches::Room,
     dev::{Dev, DevLimits, Patched, Taken, Waiting},
     l1_view::{FromL1, L1View},
-    network::{Network, NetworkError},
+    network::Network,
     pending::Pending,
     pool::{self, Pool, PoolConfig, PoolError},
     settle::{L1Heads, load_heads, origin_of},
 };
 
+pub use crate::error::ChainError;
+
 /// Trie nodes kept in memory between blocks; some 200 bytes each.
 pub(crate) const MAX_TRIE_NODES: usize = 1_000_000;
-
-/// Why the chain could not do its work.
-#[derive(Clone, Debug)]
-pub enum ChainError {
-    /// The store failed.
-    Store(StoreError),
-    /// The network file is unusable.
-    Network(NetworkError),
-    /// A block could not be made or breaks a rule.
-    Block {
-        /// Its number.
-        number: u64,
-        /// What is wrong.
-        reason: String,
-    },
-    /// The mempool's journal failed.
-    Pool(String),
-    /// It cannot be told what a batch header means: something is missing or belongs elsewhere.
-    Derivation(String),
-    /// Blocks that make no batch.
-    Batch(String),
-    /// A file could not be read or written.
-    File(String),
-    /// Heads that do not fit the chain.
-    Heads(String),
-    /// A limit of this node was hit.
-    Limit {
-        /// Its name.
-        name: &'static str,
-        /// Its value.
-        value: usize,
-        /// What went past it.
-        what: &'static str,
-    },
-    /// The head's L1 origin is not on the L1 given any more.
-    L1Reorg(String),
-    /// No L1 block at hand may be the origin of a block in that slot.
-    OriginTime(String),
-}
-
-impl ChainError {
-    /// Stable code of the error's class.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Store(error) => error.code(),
-            Self::Network(_) => "bad_network",
-            Self::Block { .. } => "bad_block",
-            Self::Pool(_) => "pool_journal",
-            Self::File(_) => "io",
-            Self::Heads(_) => "bad_heads",
-            Self::Limit { .. } => "limit",
-            Self::Derivation(_) => "derivation",
-            Self::Batch(_) => "bad_batch",
-            Self::L1Reorg(_) => "l1_reorg",
-            Self::OriginTime(_) => "origin_time",
-        }
-    }
-}
-
-impl std::fmt::Display for ChainError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Store(error) => error.fmt(f),
-            Self::Network(error) => error.fmt(f),
-            Self::Block { number, reason } => write!(f, "block {number}: {reason}"),
-            Self::Pool(reason) => write!(f, "mempool journal: {reason}"),
-            Self::Limit { name, value, what } => write!(f, "{what}: limit {name} is {value}"),
-            Self::File(reason)
-            | Self::Heads(reason)
-            | Self::Derivation(reason)
-            | Self::Batch(reason)
-            | Self::L1Reorg(reason)
-            | Self::OriginTime(reason) => f.write_str(reason),
-        }
-    }
-}
-
-impl std::error::Error for ChainError {}
-
-impl From<StoreError> for ChainError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
 
 /// State after the newest block, or after an older one, with what waits to be overwritten.
 pub type ChainState = Patched<Arc<StateView>>;
@@ -390,6 +308,8 @@ impl Chain {
         /// Gas below which no transaction fits.
         const LEAST_GAS: u64 = 21_000;
         let mut rejected = Vec::new();
+        let most = executor.gas_left() / LEAST_GAS;
+        executor.reserve(self.pool.status().pending.min(usize::try_from(most).unwrap_or(usize::MAX)));
         let mut best = self.pool.best(executor.header().base_fee_per_gas.unwrap_or_default());
         while executor.gas_left() >= LEAST_GAS && deadline.is_none_or(|deadline| Instant::now() < deadline) {
             let Some(tx) = best.next() else { break };
@@ -504,79 +424,6 @@ impl Chain {
             .reset(pool_head(&self.network, &newest.head), &newest.state(), orphaned)
             .map_err(|error| ChainError::Pool(error.to_string()))
     }
-
-    /// Goes back to block `number`. Ordinary transactions of the blocks above return to the mempool,
-    /// those that are still valid.
-    pub fn unwind(&self, number: u64) -> Result<Arc<Head>, ChainError> {
-        let mut trie = self.write();
-        let (head, orphaned) = self.unwind_held(&mut trie, number)?;
-        let _dev = self.dev();
-        self.reread_pool(orphaned)?;
-        Ok(head)
-    }
-
-    /// Goes back to block `number`, for who holds the writer's lock. The transactions it answers with have
-    /// no block any more: they are in the mempool's journal, and wait for [`Self::reread_pool`].
-    pub(crate) fn unwind_held(
-        &self,
-        trie: &mut StateTrie,
-        number: u64,
-    ) -> Result<(Arc<Head>, Vec<Transaction>), ChainError> {
-        let orphaned = self.ordinary_above(number)?;
-        self.pool.remember(&orphaned).map_err(|error| ChainError::Pool(error.to_string()))?;
-        let head = self.forget_above(trie, &self.dev(), number)?;
-        Ok((head, orphaned))
-    }
-
-    /// Goes back to block `number`. The mempool still is where it was.
-    pub(crate) fn forget_above(
-        &self,
-        trie: &mut StateTrie,
-        _dev: &MutexGuard<'_, Dev>,
-        number: u64,
-    ) -> Result<Arc<Head>, ChainError> {
-        let heads = *self.heads();
-        if number < heads.finalized {
-            let finalized = heads.finalized;
-            return Err(ChainError::Heads(format!("block {finalized} is final: no way back to {number}")));
-        }
-        if number < heads.safe {
-            // First: a block that takes the place of a safe one must not pass for it.
-            self.record_heads(L1Heads { safe: number, ..heads })?;
-        }
-        self.store.unwind_to(number)?;
-        let head = Arc::new(load_head(&self.network, &self.store)?);
-        *trie = StateTrie::new(head.header.state_root);
-        self.publish(|newest| newest.head = head.clone());
-        Ok(head)
-    }
-
-    /// Ordinary transactions of the blocks above `number`, in their order: as many, and as many bytes, as
-    /// the mempool may hold.
-    fn ordinary_above(&self, number: u64) -> Result<Vec<Transaction>, ChainError> {
-        let config = self.pool.config();
-        let (mut found, mut bytes) = (Vec::new(), 0);
-        // By the store: after a block that could not be stored it may not be where the head is.
-        let last = self.store.head().map_or(number, |head| head.number);
-        for number in number.saturating_add(1)..=last {
-            let Some(body) = self.store.body(number)? else { continue };
-            for (encoded, sender) in body.transactions.into_iter().zip(body.senders) {
-                bytes += encoded.len();
-                if found.len() == config.max_transactions || bytes > config.max_bytes {
-                    return Ok(found);
-                }
-                let hash = keccak256(&encoded);
-                let tx = Transaction::with_sender(encoded, hash, sender).map_err(|error| {
-                    let detail = format!("transaction {hash}: {error}");
-                    StoreError::Corrupt { place: format!("body of block {number}"), detail }
-                })?;
-                if !tx.is_deposit() {
-                    found.push(tx);
-                }
-            }
-        }
-        Ok(found)
-    }
 }
 
 /// A block's transactions as the store takes them: lists side by side.
@@ -605,7 +452,7 @@ pub(crate) fn fault<E: std::fmt::Display>(number: u64, error: BlockError<E>) -> 
     ChainError::Block { number, reason: error.to_string() }
 }
 
-fn load_head(network: &Network, store: &Arc<Store>) -> Result<Head, ChainError> {
+pub(crate) fn load_head(network: &Network, store: &Arc<Store>) -> Result<Head, ChainError> {
     let missing = |what: &str| {
         ChainError::Store(StoreError::Corrupt { place: "head".into(), detail: format!("{what} is missing") })
     };

@@ -10,10 +10,13 @@
 //! B writes the old values of every later block; pruning forgets the history of the oldest.
 
 mod blocks;
+mod checkpoint;
 mod codec;
 mod error;
 mod find;
+mod format;
 mod log;
+mod ops;
 mod record;
 mod stats;
 mod store;

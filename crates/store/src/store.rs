@@ -1,7 +1,6 @@
 //! The store: opening, committing, unwinding, pruning.
 
 use std::{
-    collections::BTreeMap,
     fs::{self, File},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
@@ -9,19 +8,17 @@ use std::{
 };
 
 use alloy_primitives::B256;
-use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
-    BlockData, Head, History, Options, StateView,
-    codec::{self, Reader},
+    BlockData, Head, History, Options, StateView, codec,
     error::{Result, StoreError},
-    log::{self, ACTS, FLAT, Kind, LogReader, LogWriter, NODES, Pos, Record, SECTIONS, replace_file},
-    record::{self, Acts, Entries, Replayed},
+    format::check_format,
+    log::{self, ACTS, Kind, LogReader, LogWriter, Pos, SECTIONS},
+    ops::{block_ops, prune_ops, replay_ops, unwind_ops},
+    record::{self, Acts, Entries},
     trees::{Op, Snapshot, Table, Trees},
 };
 
-/// Version of what is on disk.
-const FORMAT: u32 = 1;
 /// Blocks pruned with one commit: more than come, so a backlog shrinks, and little enough to be quick.
 const PRUNE_STEP: u64 = 3;
 /// Log bytes from which on the tables are flushed: what is read again after a kill follows from it.
@@ -447,45 +444,6 @@ fn check_follows(head: Option<Head>, b: &BlockData<'_>) -> Result<()> {
     }
 }
 
-fn check_format(dir: &Path, options: &Options) -> Result<()> {
-    let path = dir.join("format");
-    match fs::read(&path) {
-        Ok(b) => {
-            let sum = b.get(36..44).map(<[u8]>::to_vec);
-            if b.len() != 44 || sum != b.get(..36).map(|x| xxh3_64(x).to_le_bytes().to_vec()) {
-                return Err(StoreError::corrupt("format", "does not have its checksum"));
-            }
-            let mut r = Reader(&b);
-            let version = r
-                .take(4)
-                .map(|v| v.iter().rev().fold(0, |n, b| n << 8 | u32::from(*b)))
-                .map_err(malformed("format"))?;
-            if version != FORMAT {
-                return Err(StoreError::WrongFormat { expected: FORMAT, found: version });
-            }
-            let network = r.hash().map_err(malformed("format"))?;
-            if network != options.network {
-                return Err(StoreError::WrongNetwork {
-                    expected: options.network.to_string(),
-                    found: network.to_string(),
-                });
-            }
-            Ok(())
-        }
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            if dir.join("log").exists() || dir.join("tables").exists() {
-                return Err(StoreError::corrupt("format", "file is missing"));
-            }
-            let mut b = FORMAT.to_le_bytes().to_vec();
-            b.extend_from_slice(options.network.as_slice());
-            let sum = xxh3_64(&b);
-            b.extend_from_slice(&sum.to_le_bytes());
-            replace_file(&path, &b)
-        }
-        Err(e) => Err(StoreError::io("format", &e)),
-    }
-}
-
 pub(crate) fn position(snapshot: &Snapshot, number: u64) -> Result<Option<(Pos, B256)>> {
     let entry = snapshot.get(Table::Lookup, &record::number_key(number))?;
     entry.map(|v| record::parse_position(&v)).transpose()
@@ -503,66 +461,4 @@ pub(crate) fn read_earliest(snapshot: &Snapshot) -> Result<u64> {
     let Some(v) = snapshot.get(Table::Lookup, record::EARLIEST_KEY)? else { return Ok(0) };
     let n = v.as_ref().try_into().map_err(|_| StoreError::corrupt("table lookup", "bad earliest entry"))?;
     Ok(u64::from_be_bytes(n))
-}
-
-/// Every entry a block makes, pruning aside.
-fn block_ops(e: &Entries<'_>) -> Vec<Op> {
-    let mut ops = record::current_ops(e.diff, false);
-    ops.extend(e.diff.codes.iter().map(|(h, c)| (Table::Flat, record::code_key(h), Some(c.as_ref().into()))));
-    ops.extend(record::finding_ops(e));
-    ops.extend(record::meta_ops(&e.acts.meta));
-    ops.push(record::head_op(e.number, &e.hash));
-    ops
-}
-
-/// Removes the history a block made.
-fn prune_ops(log: &LogReader, number: u64, pos: Pos) -> Result<Vec<Op>> {
-    let frame = log.frame(pos)?;
-    let mut diff = codec::take_flat(&log.section_of(pos, &frame, FLAT)?).map_err(malformed("log"))?;
-    diff.nodes = codec::take_nodes(&log.section_of(pos, &frame, NODES)?).map_err(malformed("log"))?.0;
-    Ok(record::history_keys(number, &diff).into_iter().map(|k| (Table::History, k, None)).collect())
-}
-
-/// Undoes blocks, given from the newest down, and makes `to` the head.
-fn unwind_ops(log: &LogReader, to: u64, hash: &B256, undone: &[(u64, Pos)]) -> Result<Vec<Op>> {
-    let mut ops = BTreeMap::new();
-    for &(_, pos) in undone {
-        let record = log.record(pos)?;
-        let block = Replayed::parse(&record).map_err(malformed("log"))?;
-        // An older block's old values replace a newer one's: what is left is from before all of them.
-        for (t, k, v) in record::current_ops(&block.diff, true) {
-            ops.insert((t, k), v);
-        }
-        for (t, k, _) in record::finding_ops(&block.entries(&record, pos)) {
-            ops.insert((t, k), None);
-        }
-    }
-    let mut ops: Vec<Op> = ops.into_iter().map(|((t, k), v)| (t, k, v)).collect();
-    ops.push(record::head_op(to, hash));
-    Ok(ops)
-}
-
-/// What a record did, read back from it.
-fn replay_ops(log: &LogReader, pos: Pos, record: &Record) -> Result<Vec<Op>> {
-    match record.frame.kind {
-        Kind::Block => {
-            let block = Replayed::parse(record).map_err(malformed("log"))?;
-            let mut ops = block_ops(&block.entries(record, pos));
-            for &(number, pos) in &block.acts.pruned {
-                ops.extend(prune_ops(log, number, pos)?);
-            }
-            if let Some((last, _)) = block.acts.pruned.last() {
-                ops.push(record::earliest_op(*last));
-            }
-            Ok(ops)
-        }
-        Kind::Unwind => {
-            let acts = Acts::decode(record.section(ACTS)).map_err(malformed("log"))?;
-            let hash = Reader(record.section(log::HEADER)).hash().map_err(malformed("log"))?;
-            unwind_ops(log, record.frame.number, &hash, &acts.pruned)
-        }
-        Kind::Meta => {
-            Ok(record::meta_ops(&Acts::decode(record.section(ACTS)).map_err(malformed("log"))?.meta))
-        }
-    }
 }

@@ -13,11 +13,11 @@ use std::{
 };
 
 use lsm_tree::{AbstractTree, AnyTree, Cache, Config, DescriptorTable, Guard, SequenceNumberCounter};
-use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
+    checkpoint::{Checkpoint, read_checkpoint, write_checkpoint},
     error::{Result, StoreError},
-    log::{FLAT, LogReader, NODES, Pos, replace_file},
+    log::{FLAT, LogReader, NODES, Pos},
     record,
 };
 
@@ -398,43 +398,6 @@ impl Trees {
 }
 
 const TABLE_BYTES: u64 = 32 << 20;
-
-/// What a flush leaves behind.
-#[derive(Clone, Copy, Debug, Default)]
-struct Checkpoint {
-    /// Where in the log replay begins.
-    start: Pos,
-    /// See [`Inner`].
-    punched: u64,
-}
-
-fn read_checkpoint(dir: &Path) -> Result<Checkpoint> {
-    match std::fs::read(dir.join("checkpoint")) {
-        Ok(b) => {
-            let word = |at: usize| Some(u64::from_le_bytes(b.get(at..at + 8)?.try_into().ok()?));
-            match (word(0), word(8), word(16)) {
-                (Some(start), Some(punched), Some(sum)) if b.len() == 24 && xxh3_64(&b[..16]) == sum => {
-                    Ok(Checkpoint { start: Pos::from_u64(start), punched })
-                }
-                // Of a version that did not write down what it gave back.
-                (Some(start), Some(sum), None) if b.len() == 16 && xxh3_64(&b[..8]) == sum => {
-                    Ok(Checkpoint { start: Pos::from_u64(start), punched: 0 })
-                }
-                _ => Err(StoreError::corrupt("tables/checkpoint", "does not have its checksum")),
-            }
-        }
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Checkpoint::default()),
-        Err(e) => Err(StoreError::io("tables/checkpoint", &e)),
-    }
-}
-
-fn write_checkpoint(dir: &Path, Checkpoint { start, punched }: Checkpoint) -> Result<()> {
-    let mut b = start.to_u64().to_le_bytes().to_vec();
-    b.extend_from_slice(&punched.to_le_bytes());
-    let sum = xxh3_64(&b);
-    b.extend_from_slice(&sum.to_le_bytes());
-    replace_file(&dir.join("checkpoint"), &b)
-}
 
 /// Waits for work; `None` when it is time to stop.
 fn await_work<T>(inner: &Inner, mut take: impl FnMut(&mut Keeping) -> Option<T>) -> Option<T> {

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use alloy_consensus::{Signed, TxEip1559, TxEip2930, TxEip7702, TxLegacy};
+use alloy_consensus::{Signed, Transaction as _, TxEip1559, TxEip2930, TxEip7702, TxLegacy};
 use alloy_eips::{
     eip2718::Encodable2718 as _,
     eip2930::{AccessList, AccessListItem},
@@ -75,85 +75,50 @@ pub(super) struct FieldsAuthorization {
     pub(super) s: U256,
 }
 
+impl FieldsAuthorization {
+    fn new(item: &SignedAuthorization, chain_id: u64) -> Self {
+        Self {
+            chain_id: (item.chain_id != U256::from(chain_id)).then_some(item.chain_id),
+            address: item.address,
+            nonce: item.nonce,
+            y_parity: item.y_parity(),
+            r: item.r(),
+            s: item.s(),
+        }
+    }
+}
+
 impl Fields {
     /// Takes EIP-2718 bytes apart.
     pub(super) fn decode(encoded: &Bytes, chain_id: u64) -> Result<Self, Reason> {
-        match decode_envelope(encoded).map_err(|_| Reason::Field)? {
-            OpTxEnvelope::Legacy(signed) => {
-                let tx = signed.tx();
-                let kind = if tx.chain_id.is_some() { Kind::Legacy } else { Kind::Unprotected };
-                own(tx.chain_id.unwrap_or(chain_id), chain_id)?;
-                Self {
-                    kind,
-                    nonce: tx.nonce,
-                    gas_limit: tx.gas_limit,
-                    max_fee_wei: tx.gas_price,
-                    tip_wei: tx.gas_price,
-                    value_wei: tx.value,
-                    data: tx.input.to_vec(),
-                    ..to(tx.to)
-                }
-                .signed(signed.signature())
-            }
-            OpTxEnvelope::Eip2930(signed) => {
-                let tx = signed.tx();
-                own(tx.chain_id, chain_id)?;
-                Self {
-                    kind: Kind::Eip2930,
-                    nonce: tx.nonce,
-                    gas_limit: tx.gas_limit,
-                    max_fee_wei: tx.gas_price,
-                    tip_wei: tx.gas_price,
-                    value_wei: tx.value,
-                    data: tx.input.to_vec(),
-                    access_list: access_list(&tx.access_list),
-                    ..to(tx.to)
-                }
-                .signed(signed.signature())
-            }
-            OpTxEnvelope::Eip1559(signed) => {
-                let tx = signed.tx();
-                own(tx.chain_id, chain_id)?;
-                Self {
-                    kind: Kind::Eip1559,
-                    nonce: tx.nonce,
-                    gas_limit: tx.gas_limit,
-                    max_fee_wei: tx.max_fee_per_gas,
-                    tip_wei: tx.max_priority_fee_per_gas,
-                    value_wei: tx.value,
-                    data: tx.input.to_vec(),
-                    access_list: access_list(&tx.access_list),
-                    ..to(tx.to)
-                }
-                .signed(signed.signature())
-            }
-            OpTxEnvelope::Eip7702(signed) => {
-                let tx = signed.tx();
-                own(tx.chain_id, chain_id)?;
-                let authorizations = tx.authorization_list.iter().map(|item| FieldsAuthorization {
-                    chain_id: (item.chain_id != U256::from(chain_id)).then_some(item.chain_id),
-                    address: item.address,
-                    nonce: item.nonce,
-                    y_parity: item.y_parity(),
-                    r: item.r(),
-                    s: item.s(),
-                });
-                Self {
-                    kind: Kind::Eip7702,
-                    nonce: tx.nonce,
-                    gas_limit: tx.gas_limit,
-                    max_fee_wei: tx.max_fee_per_gas,
-                    tip_wei: tx.max_priority_fee_per_gas,
-                    value_wei: tx.value,
-                    data: tx.input.to_vec(),
-                    access_list: access_list(&tx.access_list),
-                    authorizations: authorizations.collect(),
-                    ..to(TxKind::Call(tx.to))
-                }
-                .signed(signed.signature())
-            }
-            _ => Err(Reason::Field),
+        let envelope = decode_envelope(encoded).map_err(|_| Reason::Field)?;
+        let (kind, signature) = match &envelope {
+            OpTxEnvelope::Legacy(tx) if tx.tx().chain_id.is_none() => (Kind::Unprotected, tx.signature()),
+            OpTxEnvelope::Legacy(tx) => (Kind::Legacy, tx.signature()),
+            OpTxEnvelope::Eip2930(tx) => (Kind::Eip2930, tx.signature()),
+            OpTxEnvelope::Eip1559(tx) => (Kind::Eip1559, tx.signature()),
+            OpTxEnvelope::Eip7702(tx) => (Kind::Eip7702, tx.signature()),
+            _ => return Err(Reason::Field),
+        };
+        if envelope.chain_id().is_some_and(|named| named != chain_id) {
+            return Err(Reason::Field);
         }
+        let max_fee_wei = envelope.max_fee_per_gas();
+        let authorizations = envelope.authorization_list().unwrap_or_default().iter();
+        Self {
+            kind,
+            to: envelope.to(),
+            nonce: envelope.nonce(),
+            gas_limit: envelope.gas_limit(),
+            max_fee_wei,
+            tip_wei: envelope.max_priority_fee_per_gas().unwrap_or(max_fee_wei),
+            value_wei: envelope.value(),
+            data: envelope.input().to_vec(),
+            access_list: envelope.access_list().map(access_list).unwrap_or_default(),
+            authorizations: authorizations.map(|item| FieldsAuthorization::new(item, chain_id)).collect(),
+            ..Self::default()
+        }
+        .signed(signature)
     }
 
     /// Puts the transaction together: EIP-2718 bytes.
@@ -235,14 +200,6 @@ impl Fields {
         low[0] &= 0x7f;
         Signature::new(U256::from_be_bytes(self.r), U256::from_be_bytes(low), self.s[0] & 0x80 != 0)
     }
-}
-
-fn own(chain_id: u64, expected: u64) -> Result<(), Reason> {
-    if chain_id == expected { Ok(()) } else { Err(Reason::Field) }
-}
-
-fn to(kind: TxKind) -> Fields {
-    Fields { to: kind.to().copied(), ..Fields::default() }
 }
 
 fn access_list(list: &AccessList) -> Vec<(Address, Vec<B256>)> {
