@@ -36,6 +36,16 @@ def test_deposit_arrives_becomes_safe_and_the_verifier_agrees(rollup: Rollup) ->
     assert rollup.status()["trex"]["mismatch"] is None
 
 
+def test_verifier_hears_of_blocks_before_l1_has_them(rollup: Rollup) -> None:
+    """FED-020: by the feed of the devnet's sequencer, signed with its key on L1."""
+
+    def ahead_of_l1() -> bool:
+        status = rollup.verifier.call("optimism_syncStatus")
+        return bool(status["unsafe_l2"]["number"] > status["safe_l2"]["number"])
+
+    until(ahead_of_l1)
+
+
 def test_what_nobody_could_derive_is_refused_and_says_how(rollup: Rollup) -> None:
     for method, params in (
         ("anvil_setBalance", [RECIPIENT, "0x1"]),

@@ -17,7 +17,7 @@ from trex.settlement.driver import Driver
 if TYPE_CHECKING:
     from trex.settlement.kzg import Sidecar
 
-QUICK_TIMEOUT_S = 1.0
+QUICK_TIMEOUT_S = 3.0
 """Of endpoints in tests that have them stall."""
 
 

@@ -355,7 +355,7 @@ def _l1_lines(l1: L1Side, path: Path, verifier_port: int) -> list[str]:
     return [
         f"  L1          {l1.anvil.url} (anvil), chain id {l1.driver.settlement.chain_id}, a block each "
         f"{windows.l1_block_s} s",
-        f"  Verifier    http://127.0.0.1:{verifier_port}: the chain rebuilt from L1 alone",
+        f"  Verifier    http://127.0.0.1:{verifier_port}: rebuilt from L1, newer blocks by the feed",
         f"  Network     {short(path / NETWORK)}: every address and parameter",
         "",
         click.style("  On L1", bold=True) + "  the accounts below have ether there as well",

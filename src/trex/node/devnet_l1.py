@@ -24,6 +24,7 @@ from trex.chain.dev.accounts import ACCOUNTS, DevAccount
 from trex.chain.service import State
 from trex.node.anvil import Anvil, AnvilError
 from trex.node.child import Child
+from trex.node.roles import read_key
 from trex.node.settling import L1Options, settling
 from trex.rpc.endpoint import Endpoint
 from trex.settlement.deploy import deploy, plan, section, with_origin
@@ -255,7 +256,10 @@ async def company(
     anvil.set_time(time_s)
     anvil.mine_every(windows.l1_block_s)
     node.clock.offset_ms = max(0, int(1000 * (time_s - wall_s)))
-    options = L1Options(l1=(anvil.url,), beacon=(anvil.url,), origin_depth=0, poll_s=POLL_S)
+    feed_key = bytes(read_key(key_files(folder)["sequencer"]).key)
+    options = L1Options(
+        l1=(anvil.url,), beacon=(anvil.url,), feed_key=feed_key, origin_depth=0, poll_s=POLL_S
+    )
     async with settling(node, chain, network, folder, options) as driver:
         assert driver is not None
         side = L1Side(anvil, node, driver, windows)
@@ -295,7 +299,7 @@ def _children(side: L1Side, node: Node, folder: Path, verifier_port: int) -> lis
         "verifier": (
             *("node", "run", "--role", "verifier", *network, "--beacon", url, "--sequencer", sequencer),
             *("--datadir", str(folder / VERIFIER), "--port", str(verifier_port), "--cors-origin", "*"),
-            *("--cache-mb", "64"),
+            *("--cache-mb", "64", "--feed", sequencer),
         ),
         "batcher": (
             *("batcher", "run", *network, "--node", sequencer, "--key", str(keys["sequencer"])),
