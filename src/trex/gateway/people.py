@@ -100,13 +100,14 @@ async def remember(
     account: AccountOf,
     key: Key | None = None,
     tokens: Mapping[str, str] | None = None,
+    salt: bytes = b"",
 ) -> Hash32:
     """Keep an account, sealed, as this passport's, and return its nullifier."""
     nullifier = await nullifier_of(
         tx, gateway.key_holder, gateway.sealer, account.platform, account.id, account.scope
     )
     told: dict[str, Any] = {"platform": account.platform, "id": account.id, "handle": account.handle}
-    told["tokens"] = dict(tokens or {})
+    told |= {"tokens": dict(tokens or {}), "salt": salt.hex()}
     told["keyKind"] = int(key.kind) if key else 0
     sealed = gateway.sealer.seal(orjson.dumps(told), "account")
     dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
@@ -149,12 +150,9 @@ async def bind(
         tokens: by which the platform lets itself be asked.
         moving: another passport holds it: it is not this one's yet (PAS-043).
     """
-    if moving:
-        nullifier = await nullifier_of(
-            tx, gateway.key_holder, gateway.sealer, account.platform, account.id, account.scope
-        )
-    else:
-        nullifier = await remember(tx, gateway, passport, account, key, tokens)
+    nullifier = await nullifier_of(
+        tx, gateway.key_holder, gateway.sealer, account.platform, account.id, account.scope
+    )
     under_way = select(jobs.c.number).where(
         jobs.c.kind == JobKind.BIND.value,
         jobs.c.passport == passport,
@@ -163,10 +161,12 @@ async def bind(
     )
     if (there := (await tx.execute(under_way.limit(1))).scalar_one_or_none()) is not None:
         return nullifier, int(there)
-    commitment = Hash32(bytes(32))
+    commitment, salt = Hash32(bytes(32)), b""
     if key is not None:
         salt = secrets.token_bytes(32)
         commitment = keccak256(encode(["uint256", "bytes32", "bytes32"], [passport, key.id, salt]))
+    if not moving:
+        await remember(tx, gateway, passport, account, key, tokens, salt)
     binding = Binding(
         passport, nullifier, keccak256(account.scope.encode()), commitment, epoch, attested_s, 0
     )

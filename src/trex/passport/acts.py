@@ -154,6 +154,18 @@ def release_nullifier(domain: Domain, passport: int, canonical: Hash32, nonce: i
     return _act(domain, "ReleaseNullifier", fields, values, _said("Let go of an account", passport))
 
 
+def link_privately(domain: Domain, passport: int, key_id: Hash32, nonce: Hash32, deadline_s: int) -> Act:
+    """Link a wallet privately: both sides sign, and validators alone see it; no contract takes this."""
+    fields: Fields = (
+        ("uint256", "passport"),
+        ("bytes32", "keyId"),
+        ("bytes32", "nonce"),
+        ("uint256", "deadline"),
+    )
+    values = (passport, key_id, nonce, deadline_s)
+    return _act(domain, "LinkPrivately", fields, values, _said("Link privately", passport))
+
+
 def renounce_badge(domain: Domain, passport: int, token_id: int, nonce: int, deadline_s: int) -> Act:
     """Give a badge up (BDG-022); under the badge contract's domain and nonce."""
     fields: Fields = (("uint256", "passport"), ("uint256", "tokenId"), *_ACT)

@@ -6,11 +6,13 @@ from fastapi import APIRouter
 from pydantic import Field, StringConstraints
 from webauthn.helpers import base64url_to_bytes
 
-from trex.gateway import acts, outbox
+from trex.gateway import acts, outbox, private_links
 from trex.gateway.acts import Wish
 from trex.gateway.errors import Fault, GatewayError
 from trex.gateway.http.access import Costly, SignedIn, TheGateway
+from trex.gateway.http.badges import passport_of
 from trex.gateway.http.models import Body, Hash, HexBytes, KeyBody, key_body
+from trex.passport.acts import Act
 from trex.passport.keys import Key, Role
 from trex.passport.proofs import Proof, passkey_signature
 from trex.types.evm import read_address
@@ -212,25 +214,10 @@ async def prepare(body: Wanted, session: SignedIn, gateway: TheGateway) -> Prepa
     deadline = now + acts.SIGNED_S
     domain, uri = await gateway.client.sign_in_place()
 
-    def text_of(key: Key, act: Any) -> dict[str, Any] | None:
-        if not acts.signs_texts(key):
-            return None
-        return {"text": act.text(key, domain, uri, now).write(), "issued_at_s": now}
-
-    return Prepared.model_validate(
-        {
-            "deadline_s": deadline,
-            "signatures": [
-                {
-                    "by": key_body(one.key),
-                    "typed_data": one.act.message.document(),
-                    "digest": f"0x{one.act.message.digest().hex()}",
-                    "text": text_of(one.key, one.act),
-                }
-                for one in await acts.demands(gateway, wish, deadline)
-            ],
-        }
-    )
+    found = [
+        _to_sign(one.key, one.act, domain, uri, now) for one in await acts.demands(gateway, wish, deadline)
+    ]
+    return Prepared.model_validate({"deadline_s": deadline, "signatures": found})
 
 
 @router.post("/acts", status_code=202, dependencies=[Costly])
@@ -239,6 +226,68 @@ async def submit(body: Signed, session: SignedIn, gateway: TheGateway) -> JobBod
     proofs = [Proof(body.deadline_s, one.issued_at_s, _signature(one)) for one in body.proofs]
     number = await acts.submit(gateway, session.key, _wish(body.act), proofs)
     return await job(number, session, gateway)
+
+
+class PrivateWanted(Body):
+    """A wallet to be linked privately."""
+
+    key: KeyBody
+
+
+class PrivatePrepared(Prepared):
+    """What both sides sign; the chain never sees it."""
+
+    nonce: str
+    """Goes back with the proofs."""
+
+
+class PrivateSigned(Body):
+    """A private link, signed by who is signed in and by the wallet."""
+
+    key: KeyBody
+    nonce: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    proofs: Annotated[list[ProofBody], Field(min_length=2, max_length=2)]
+
+
+@router.post("/private-links/prepare", dependencies=[Costly])
+async def prepare_private(body: PrivateWanted, session: SignedIn, gateway: TheGateway) -> PrivatePrepared:
+    """Say what you and a wallet must sign to link it so that nobody else sees it."""
+    passport, key = await passport_of(session, gateway), _key(body.key)
+    nonce, deadline = await private_links.begin(gateway, session.key, passport, key)
+    act = private_links.act_of(gateway, passport, key, nonce, deadline)
+    domain, uri = await gateway.client.sign_in_place()
+    found = [_to_sign(who, act, domain, uri, gateway.now_s) for who in (session.key, key)]
+    return PrivatePrepared.model_validate({"deadline_s": deadline, "signatures": found, "nonce": nonce})
+
+
+@router.post("/private-links", status_code=202, dependencies=[Costly])
+async def link_private(body: PrivateSigned, session: SignedIn, gateway: TheGateway) -> JobBody:
+    """Link a wallet privately: the chain gets a nullifier and a hiding commitment."""
+    passport = await passport_of(session, gateway)
+    first, second = (Proof(0, one.issued_at_s, _signature(one)) for one in body.proofs)
+    number = await private_links.link(
+        gateway, session.key, passport, _key(body.key), body.nonce, (first, second)
+    )
+    return await job(number, session, gateway)
+
+
+def _key(body: KeyBody) -> Key:
+    try:
+        return body.key()
+    except ValueError as error:
+        raise GatewayError(Fault.MALFORMED, str(error)) from error
+
+
+def _to_sign(key: Key, act: Act, domain: str, uri: str, now_s: int) -> dict[str, Any]:
+    text = None
+    if acts.signs_texts(key):
+        text = {"text": act.text(key, domain, uri, now_s).write(), "issued_at_s": now_s}
+    return {
+        "by": key_body(key),
+        "typed_data": act.message.document(),
+        "digest": f"0x{act.message.digest().hex()}",
+        "text": text,
+    }
 
 
 @router.get("/jobs/{number}")

@@ -1,0 +1,54 @@
+"""Wallets that count for a passport and stand nowhere."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.gateway.conftest import Served, serving, settings_for
+from tests.gateway.people import evm_person, solana_person
+from tests.gateway.test_grants import folder, give
+from tests.node.conftest import Devnet
+
+from trex.gateway import people
+from trex.validators.onchain.source import EvmChain
+
+__all__ = ["folder"]
+
+
+@pytest.fixture
+async def served(devnet: Devnet, tmp_path: Path, folder: Path) -> AsyncIterator[Served]:
+    chains = {1962: EvmChain(1962, (devnet.url,), 1)}
+    settings = settings_for(devnet, f"sqlite:///{tmp_path}/g.db", policies=folder, chains=chains)
+    async with serving(settings) as running:
+        yield running
+
+
+async def test_private_wallet_counts_and_the_chain_does_not_know_it(devnet: Devnet, served: Served) -> None:
+    """GTW-045: both sides sign, once; another's signature or session links nothing."""
+    alice, mallory = await evm_person(served).create(), await evm_person(served).create()
+    wallet, solana = evm_person(served), solana_person(served)
+    give(devnet, wallet, 7)
+    for who in (wallet, solana):
+        prepared = await alice.post("/v1/private-links/prepare", {"key": who.body})
+        proofs = [one.proof(asked) for one, asked in zip((alice, who), prepared["signatures"], strict=True)]
+        signed = {"key": who.body, "nonce": prepared["nonce"], "proofs": proofs}
+        await alice.finished(await alice.post("/v1/private-links", signed, 202))
+        await alice.post("/v1/private-links", signed, 403)
+        assert await served.gateway.client.passport_of(who.key) == (0, 0)
+    assert [one.key for one in await people.linked(served.gateway, alice.passport)] == [
+        wallet.key,
+        solana.key,
+    ]
+    found = await alice.post("/v1/evaluations", {"policy": "wealthy"})
+    assert (found["outcome"], found["level"]) == ("granted", 1)
+
+    other = evm_person(served)
+    for signers in ((mallory, other), (alice, mallory)):
+        prepared = await alice.post("/v1/private-links/prepare", {"key": other.body})
+        proofs = [one.proof(asked) for one, asked in zip(signers, prepared["signatures"], strict=True)]
+        signed = {"key": other.body, "nonce": prepared["nonce"], "proofs": proofs}
+        assert (await alice.post("/v1/private-links", signed, 403))["code"] == "bad_signature"
+    prepared = await alice.post("/v1/private-links/prepare", {"key": other.body})
+    proofs = [one.proof(asked) for one, asked in zip((alice, other), prepared["signatures"], strict=True)]
+    signed = {"key": other.body, "nonce": prepared["nonce"], "proofs": proofs}
+    await mallory.post("/v1/private-links", signed, 403)
