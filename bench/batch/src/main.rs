@@ -3,6 +3,9 @@
 //! `cargo run --release --manifest-path bench/batch/Cargo.toml -- FOLDER`, where FOLDER holds
 //! `raw_blocks.jsonl.gz` and `blocks.jsonl.gz` of Ethereum mainnet; without it, only small transactions
 //! made here. The table goes to standard output.
+//!
+//! With `TREX_INFLATE` naming the program `trex-guest-inflate` (`scripts/guest --bench`) and `TREX_QEMU_PLUGIN` a plugin
+//! made of `count.c`, it also counts the RISC-V instructions of reading each form back.
 
 mod data;
 mod op;
@@ -10,6 +13,7 @@ mod op;
 use std::{
     io::{Read as _, Write as _},
     path::PathBuf,
+    process::{Command, Stdio},
     time::Instant,
 };
 
@@ -45,6 +49,24 @@ fn batch(blocks: &[Block]) -> Batch {
     }
 }
 
+/// Millions of RISC-V instructions that a transaction takes to be read back; `None` without the programs.
+fn instructions(kind: &[u8], bytes: &[u8], count: usize) -> Option<f64> {
+    let (program, plugin) = (std::env::var("TREX_INFLATE").ok()?, std::env::var("TREX_QEMU_PLUGIN").ok()?);
+    let mut child = Command::new("qemu-riscv64")
+        .args(["-plugin", &plugin, &program])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(&[kind, bytes].concat()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{told}");
+    let total: f64 = told.lines().find_map(|line| line.strip_prefix("instructions ")?.parse().ok()).unwrap();
+    Some(total / count as f64)
+}
+
 fn measure(name: &str, blocks: &[Block], chain_id: u64) {
     let batch = batch(blocks);
     let count: usize = blocks.iter().map(|block| block.transactions.len()).sum();
@@ -58,6 +80,14 @@ fn measure(name: &str, blocks: &[Block], chain_id: u64) {
     let span = op::span_batch(blocks);
     let theirs: Vec<usize> =
         [zlib(&span), brotli(&span), zstd::bulk::compress(&span, 22).unwrap()].iter().map(Vec::len).collect();
+    let read = [
+        instructions(b"z", &zlib(&span), count),
+        instructions(b"b", &brotli(&span), count),
+        instructions(&[b"t", &chain_id.to_be_bytes()[..]].concat(), &ours, count),
+    ];
+    if let [Some(zlib), Some(brotli), Some(ours)] = read {
+        eprintln!("| {name} | {zlib:.0} | {brotli:.0} | {ours:.0} |");
+    }
     let overhead = op::FRAME_BYTES * span.len().div_ceil(BLOB_DATA_BYTES);
     let each = |bytes: usize| bytes as f64 / count as f64;
     println!(
