@@ -7,6 +7,7 @@ from tests.chain.conftest import Client, Start, until
 from tests.chain.small_chain import SmallChain
 
 from trex.chain.core import L1View
+from trex.chain.dev.methods import DevMethods
 from trex.types.errors import CoreError
 
 STRANGER = "0x" + "55" * 20
@@ -14,19 +15,25 @@ PATIENCE_S = 60.0
 
 
 class Clock:
-    """An L1 that remembers which times it was asked to reach."""
+    """An L1 that remembers which times it was asked to reach, and by what it was left."""
 
-    def __init__(self) -> None:
+    def __init__(self, dev: DevMethods) -> None:
+        self.dev = dev
         self.reached: list[tuple[int, bool]] = []
+        self.left: list[str] = []
 
     async def reach(self, timestamp_s: int, *, gradually: bool = False) -> None:
         self.reached.append((timestamp_s, gradually))
+
+    async def leave(self, method: str) -> None:
+        self.left.append(method)
+        self.dev.l1 = None
 
 
 @pytest.fixture
 def clock(dev: Client) -> Clock:
     assert dev.node.dev is not None
-    dev.node.dev.l1 = clock = Clock()
+    dev.node.dev.l1 = clock = Clock(dev.node.dev)
     return clock
 
 
@@ -95,13 +102,12 @@ async def test_deposits_ask_for_a_block_without_waiting_for_the_idle_limit(start
         ("evm_setBlockGasLimit", ["0x1c9c380"]),
     ],
 )
-async def test_what_l1_cannot_derive_is_refused(
+async def test_what_l1_cannot_derive_leaves_it_first_and_once(
     dev: Client, clock: Clock, method: str, params: list[object]
 ) -> None:
-    error = await dev.error(method, *params)
-    assert error["code"] == -32000
-    assert method in error["message"]
-    assert "--no-l1" in error["message"]
+    await dev.call(method, *params)
+    await dev.call(method, *params)
+    assert clock.left == [method]
 
 
 async def test_l1s_time_goes_a_second_behind(dev: Client, clock: Clock) -> None:

@@ -18,7 +18,7 @@ from trex.chain.dev.accounts import ACCOUNTS, MNEMONIC
 from trex.node.anvil import Anvil, AnvilError, lock
 from trex.node.child import Child
 from trex.node.devnet_gateway import start_gateway
-from trex.node.devnet_l1 import NETWORK, VERIFIER, L1Side, Windows, company, free_port, network_on
+from trex.node.devnet_l1 import LEFT, NETWORK, VERIFIER, L1Side, Windows, company, free_port, network_on
 from trex.node.files import data_home, network_file, short
 from trex.node.logs import Terminal
 from trex.node.older_l1 import level
@@ -161,8 +161,8 @@ def devnet(
     Ten accounts are funded on both layers and their keys known, Ethereum's usual contracts are there, and the
     methods by which test suites control time. State is kept from one start to the next.
 
-    What would change the chain in a way that nobody could derive from L1 (setting balances, impersonation,
-    snapshots) is refused: for that there is --no-l1.
+    What changes the chain in a way that nobody could derive from L1 (setting balances, impersonation,
+    snapshots) takes it away from its L1 for good, and says so; --no-l1 starts without one.
     """
     if not shared["cors_origin"]:
         shared["cors_origin"] = ("*",)  # pages under development come from anywhere, and keys here are public
@@ -244,8 +244,9 @@ def _serve_above(
         try:
             anvil.start()
             text = network_on(anvil, path, orjson.loads(network), windows)
-            for node in (path, path / VERIFIER):
-                level(node, text, anvil)
+            if not (path / LEFT).exists():
+                for node in (path, path / VERIFIER):
+                    level(node, text, anvil)
         except CoreError as error:
             raise explain(error) from error
         except (AnvilError, L1Error, ValueError) as error:
@@ -333,8 +334,12 @@ def start_page(
         f"  cast        cast balance {ACCOUNTS[0].address} --rpc-url http://{address}",
         "  Ether       cast rpc trex_faucet ADDRESS --rpc-url " + f"http://{address}",
         *([] if l1 is None else _bridge_lines(l1, path, node.server.port)),
-        "  Tests       suites that overwrite state, or expect a block for each transaction:"
-        " trex devnet --no-l1 --mining instant",
+        "  Tests       suites that expect a block for each transaction: trex devnet --no-l1 --mining instant",
+        *(
+            []
+            if l1 is None
+            else ["              (overwriting state, or going back, takes the chain away from L1)"]
+        ),
         f"  Watch       http://{address}/health, http://{address}/metrics",
         "",
         "  Ctrl-C stops; state is kept.",
@@ -399,6 +404,8 @@ async def show_status(node: Node, terminal: Terminal, sides: Sequence[L1Side] = 
 
 def l1_status(node: Node, side: L1Side) -> list[str]:
     """Return lines about heads, the last batch, what waits, costs, and the other roles."""
+    if side.driver.left is not None:
+        return [click.style(f"  {side.driver.left}", fg="yellow")]
     safe, finalized = side.driver.core.l1_heads()
     head = node.core.head().number
     position = side.driver.position

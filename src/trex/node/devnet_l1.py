@@ -19,7 +19,7 @@ from typing import Any
 import aiohttp
 
 from trex.chain.assembly import Node
-from trex.chain.core import SettledCore
+from trex.chain.core import L1View, SettledCore
 from trex.chain.dev.accounts import ACCOUNTS, DevAccount
 from trex.chain.service import State
 from trex.node.anvil import Anvil, AnvilError
@@ -42,6 +42,10 @@ VERIFIER = "verifier"
 """The verifier's data directory in the devnet's."""
 NETWORK = "network.json"
 """The network file that a devnet with an L1 writes at its first start."""
+LEFT = "left-l1"
+"""A file in the devnet's data directory that says why its chain has no L1 any more."""
+MAX_DRIFT_S = 100 * 365 * 86_400
+"""How long blocks may keep an origin: for good, so that a chain that left its L1 goes on."""
 POLL_S = 0.5
 """How often the sequencer asks L1."""
 IDLE_TIMES = 15
@@ -133,7 +137,9 @@ async def _deployed(anvil: Anvil, document: dict[str, Any], windows: Windows) ->
         started = await with_origin(reader, document, newest)
         sender = Sender(reader, account_of(operator.key), pricing=Pricing(poll_s=0.05))
         made = await deploy(sender, plan(started, accounts, windows.timing()))
-    return {**started, "l1": section(made)}
+    settled = section(made)
+    settled["parameters"]["maxDriftS"] = MAX_DRIFT_S
+    return {**started, "l1": settled}
 
 
 def key_files(folder: Path) -> dict[str, Path]:
@@ -158,14 +164,17 @@ def free_port(host: str = "127.0.0.1") -> int:
 class L1Side:
     """Everything of a running devnet that is not the sequencer's node itself."""
 
-    def __init__(self, anvil: Anvil, node: Node, driver: Driver, windows: Windows) -> None:
+    def __init__(self, anvil: Anvil, node: Node, driver: Driver, windows: Windows, folder: Path) -> None:
         """Name the parts; `company` runs them."""
         self.anvil = anvil
+        self.folder = folder
         self.node = node
         self.driver = driver
         self.windows = windows
         self.children: dict[str, Child] = {}
         """The roles, by name."""
+        self.roles: asyncio.Task[None] | None = None
+        """Runs them."""
         self._one = asyncio.Lock()
 
     async def reach(self, timestamp_s: int, *, gradually: bool = False) -> None:
@@ -180,6 +189,28 @@ class L1Side:
             async with asyncio.timeout(REACH_S):
                 while not self._knows(number):  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
+
+    async def leave(self, method: str) -> None:
+        """Let the chain go its own way for good; the next start knows of it too."""
+        async with self._one:
+            if self.driver.left is None:
+                why = (
+                    f"{method} took the chain away from its L1 after block {self.node.core.head().number}: "
+                    "nothing more becomes safe; --fresh starts anew"
+                )
+                (self.folder / LEFT).write_text(why)
+                await self.parted(why)
+                log.warning(why)
+
+    async def parted(self, why: str) -> None:
+        """Run the chain as one without an L1."""
+        await self.driver.leave(why)
+        self.node.producer.l1 = L1View
+        assert self.node.dev is not None
+        self.node.dev.l1 = None
+        self.children.clear()
+        if self.roles is not None:
+            self.roles.cancel()
 
     def _knows(self, number: int) -> bool:
         """Tell whether the next block may refer to this L1 block."""
@@ -262,13 +293,15 @@ async def company(
     )
     async with settling(node, chain, network, folder, options) as driver:
         assert driver is not None
-        side = L1Side(anvil, node, driver, windows)
+        side = L1Side(anvil, node, driver, windows, folder)
         assert node.dev is not None
         node.dev.l1 = side
-        tasks = [
-            asyncio.create_task(work, name=name)
-            for name, work in (("keep", side.keep()), ("roles", _roles(side, node, folder, verifier_port)))
-        ]
+        tasks = [asyncio.create_task(side.keep(), name="keep")]
+        if (folder / LEFT).exists():
+            await side.parted((folder / LEFT).read_text())
+        else:
+            side.roles = asyncio.create_task(_roles(side, node, folder, verifier_port), name="roles")
+            tasks.append(side.roles)
         try:
             yield side
         finally:

@@ -175,8 +175,11 @@ class Driver(Service):
         """The last time that L1 said otherwise than this node."""
         self.trouble: str | None = None
         """Why it does not go on at the moment; None while all is well."""
+        self.left: str | None = None
+        """Why L1 is followed no more; None while it is."""
         self.listeners: list[Callable[[Position], None]] = []
         """Called on the loop when the position has moved, either way."""
+        self._turning = asyncio.Lock()
         self._positions: Positions | None = None
         self._thread = ThreadPoolExecutor(1, "derivation")
 
@@ -236,13 +239,20 @@ class Driver(Service):
         wait_s = self.following.poll_s
         while self.fault is None:
             try:
-                await self.turn()
+                async with self._turning:
+                    if self.left is None:
+                        await self.turn()
             except (L1Error, CoreError, RpcError, PositionsError) as error:
                 self._report(error)
                 wait_s = min(2 * wait_s, self.following.longest_wait_s)
             else:
-                self.trouble, wait_s = None, self.following.poll_s
+                self.trouble, wait_s = self.left, self.following.poll_s
             await asyncio.sleep(wait_s)
+
+    async def leave(self, why: str) -> None:
+        """Follow L1 no more, once the present turn is over: a devnet's chain goes its own way."""
+        async with self._turning:
+            self.left = self.trouble = why
 
     def _report(self, error: Exception) -> None:
         """Say once what is wrong; stop at what asking again does not mend."""

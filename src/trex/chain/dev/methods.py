@@ -39,7 +39,7 @@ JSON_NULL = b"null"
 JSON_TRUE = b"true"
 OUTSIDE_L1 = (
     *("setBalance", "setCode", "setNonce", "setStorageAt"),
-    *("impersonateAccount", "stopImpersonatingAccount", "autoImpersonateAccount"),
+    *("impersonateAccount", "autoImpersonateAccount"),
     *("snapshot", "revert", "setBlockGasLimit"),
 )
 """Methods, without what stands before `_`, that change a chain in ways of which L1 knows nothing."""
@@ -47,8 +47,8 @@ FAUCET = ACCOUNTS[9]
 """Who pays for the faucet above an L1, where ether comes from genesis and deposits only."""
 
 
-class L1Time(Protocol):
-    """The clock of a devnet's L1."""
+class DevnetL1(Protocol):
+    """A devnet's L1, as far as these methods concern it."""
 
     async def reach(self, timestamp_s: int, *, gradually: bool = False) -> None:
         """Let L1 have a block of this time or later, and this chain know of it.
@@ -57,6 +57,10 @@ class L1Time(Protocol):
             timestamp_s: seconds since 1970.
             gradually: with blocks in between, for a chain that makes blocks on the way there.
         """
+        ...
+
+    async def leave(self, method: str) -> None:
+        """Let the chain go its own way for good: this method changes it as nobody could derive from L1."""
         ...
 
 
@@ -86,7 +90,7 @@ class DevMethods:
         self.clock = producer.clock
         self.signing = signing
         self.rewound = rewound
-        self.l1: L1Time | None = None
+        self.l1: DevnetL1 | None = None
         """The clock of the L1 that this chain settles on; None without one."""
         self._moments: dict[int, _Moment] = {}
         self._instance = "0x" + secrets.token_hex(32)
@@ -143,20 +147,16 @@ class DevMethods:
         for name, handler in both.items():
             table[f"anvil_{name}"] = table[f"hardhat_{name}"] = handler
         return {
-            name: self._refused(name, handler) if name.partition("_")[2] in OUTSIDE_L1 else handler
+            name: self._leaving(name, handler) if name.partition("_")[2] in OUTSIDE_L1 else handler
             for name, handler in table.items()
         }
 
-    def _refused(self, name: str, handler: Handler) -> Handler:
-        """Let a method through only where no L1 has to agree."""
+    def _leaving(self, name: str, handler: Handler) -> Handler:
+        """Take the chain away from its L1 before a method changes what L1 would have to agree to."""
 
         async def method(session: Session, params: list[Any]) -> bytes:
             if self.l1 is not None:
-                raise RpcError(
-                    SERVER_ERROR,
-                    f"{name} changes the chain in a way that nobody could derive from its L1: "
-                    "start `trex devnet --no-l1` to use it",
-                )
+                await self.l1.leave(name)
             return await handler(session, params)
 
         return method
