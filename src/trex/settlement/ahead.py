@@ -25,7 +25,7 @@ class Reading:
     steps_ahead: int = 512
     """L1 blocks read and not yet worked on, at most."""
     blobs_ahead: int = 36
-    """Blobs being fetched or waiting, at most; those of one batch are never divided."""
+    """Blobs being fetched or waiting, at most; those of one L1 block are never divided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,11 @@ class Step:
     def block(self) -> L1Block:
         """The L1 block."""
         return self.mark.block
+
+    @property
+    def blob_count(self) -> int:
+        """Blobs of all of its batches."""
+        return sum(len(batch.header.blob_hashes) for batch in self.batches)
 
 
 def steps_of(span: Span, before: Mark) -> list[Step]:
@@ -124,8 +129,9 @@ class Ahead:
         async def read() -> None:
             try:
                 async for step in self._read(before, last):
+                    # All at once: what it took batch by batch would come back only when it is worked on.
+                    await self.blobs_budget.take(step.blob_count)
                     for batch in step.batches:
-                        await self.blobs_budget.take(len(batch.header.blob_hashes))
                         fetch = asyncio.create_task(self._fetch(step.block, batch))
                         fetches.add(fetch)
                         step.blobs.append(fetch)
@@ -140,9 +146,8 @@ class Ahead:
         async def taken() -> AsyncIterator[Step]:
             while (step := await queue.get()) is not None:
                 yield step
-                for batch, fetch in zip(step.batches, step.blobs, strict=True):
-                    fetches.discard(fetch)
-                    self.blobs_budget.give(len(batch.header.blob_hashes))
+                fetches.difference_update(step.blobs)
+                self.blobs_budget.give(step.blob_count)
             await reading
 
         try:
