@@ -137,7 +137,10 @@ def _export_blocks(
 def import_(
     file: Path, unresolved: bool, network: Path, datadir: Path | None, l1: tuple[str, ...], as_json: bool
 ) -> None:
-    """Start a data directory from FILE, after checking it against a claim on L1 and against itself."""
+    """Start a data directory from FILE, after checking its headers and tries against a claim on L1.
+
+    Its flat copy of the state is checked against damage, not against a forger: take FILE from whom you trust.
+    """
     text, known = _read(network)
     target = datadir or _default(known)
     if not l1:

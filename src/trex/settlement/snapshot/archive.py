@@ -45,7 +45,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a snapshot says of itself. Nothing of it is believed."""
+    """What a snapshot says of itself."""
 
     network: str
     """Hash of the network file, 0x-prefixed."""
@@ -136,15 +136,26 @@ def unpack(source: Path, target: Path, progress: Progress) -> Manifest:
 def _opened(source: Path) -> tarfile.TarFile:
     try:
         return tarfile.open(source, "r:")
-    except (tarfile.TarError, EOFError) as error:
+    except (tarfile.TarError, EOFError, ValueError) as error:
         raise SnapshotError(f"{source}: not a snapshot: {error}") from error
 
 
 def _following(tar: tarfile.TarFile) -> tarfile.TarInfo | None:
+    """Return the next entry; its bytes are all in the archive, so that unpacking adds none (SNP-001)."""
     try:
-        return tar.next()
-    except (tarfile.TarError, EOFError) as error:
+        entry = tar.next()
+    except (tarfile.TarError, EOFError, ValueError) as error:
         raise SnapshotError(f"damaged at byte {tar.offset}: {error}") from error
+    if entry is not None:
+        assert tar.name is not None
+        archive = Path(os.fsdecode(tar.name)).stat().st_size
+        if entry.issparse():
+            raise SnapshotError(f"{entry.name}: a sparse entry, which no snapshot has")
+        if not 0 <= entry.size <= archive - entry.offset_data:
+            raise SnapshotError(
+                f"{entry.name}: cut off: {entry.size} bytes do not fit into an archive of {archive}"
+            )
+    return entry
 
 
 def _next(tar: tarfile.TarFile, name: str) -> tarfile.TarInfo:
