@@ -209,6 +209,24 @@ async def test_command_line_deploys_and_verifies(tmp_path: Path) -> None:
         assert "not a key" not in output.replace("not a private key", "")
 
 
+async def test_network_file_that_l1_contradicts_is_not_written(tmp_path: Path) -> None:
+    """PTL-083: a second run with another number finds the first run's contracts."""
+    key, first, second = tmp_path / "key", tmp_path / "first.json", tmp_path / "second.json"
+    key.write_text(KEYS[0].hex())
+    async with anvil() as node:
+        await node.mine(3)
+        common = ["deploy", "--l1", node.url, "--key", str(key), "--origin", "2"]
+        code, output = await run(*common, "--out", str(first), "--silence", "7200")
+        assert code == 0, output
+        code, output = await run(*common, "--out", str(second), "--silence", "7201")
+        assert code == 1
+        assert "inbox.SILENCE  7200  WRONG, expected 7201" in output
+        assert not second.exists()
+        code, output = await run(*common, "--out", str(second), "--silence", "7200")
+        assert code == 0, output
+        assert second.read_text() == first.read_text()
+
+
 async def run(*arguments: str) -> tuple[int, str]:
     result = await asyncio.to_thread(CliRunner().invoke, l1, arguments)
     return result.exit_code, result.output

@@ -118,7 +118,7 @@ def deploy_(
     delay: int,
     extra: dict[str, int],
 ) -> None:
-    """Deploy a network's contracts and write its network file.
+    """Deploy a network's contracts, verify them, and write the network file.
 
     Addresses follow from the operator, the network's name and its chain id. May be run again after an
     interruption: with the origin of the first run, it goes on where that one stopped.
@@ -142,7 +142,11 @@ def deploy_(
                 deployment = plan(started, accounts, timing, extra)
                 sender = Sender(reader, account, pricing=Pricing(poll_s=POLL_S))
                 made = await deploy(sender, deployment, say=lambda step: click.echo(step, err=True))
-                return json.dumps({**started, "l1": section(made)}, indent=1) + "\n"
+                text = json.dumps({**started, "l1": section(made)}, indent=1) + "\n"
+                findings = await verify(reader, read_network(text), text.encode())
+                if wrong := [_told(finding) for finding in findings if not finding.ok]:  # PTL-083
+                    raise ValueError(f"{out} is not written: L1 has something else: {'; '.join(wrong)}")
+                return text
 
         text = asyncio.run(work())
     except (ValueError, L1Error) as error:
@@ -172,10 +176,15 @@ def verify_(url: str, file: Path, as_json: bool) -> None:
     else:
         width = max(len(finding.what) for finding in findings)
         for finding in findings:
-            word = "ok" if finding.ok else f"WRONG, expected {finding.expected}"
-            click.echo(f"{finding.what:{width}}  {finding.actual}  {word}")
+            click.echo(_told(finding, width))
     if not all(finding.ok for finding in findings):
         raise SystemExit(1)
+
+
+def _told(finding: Finding, width: int = 0) -> str:
+    """Tell a finding in a line."""
+    word = "ok" if finding.ok else f"WRONG, expected {finding.expected}"
+    return f"{finding.what:{width}}  {finding.actual}  {word}"
 
 
 @asynccontextmanager
