@@ -304,9 +304,13 @@ impl Trees {
     }
 
     /// Shows readers everything up to `seq`.
+    ///
+    /// The engine takes numbers of the same counter for its own versions, and a reader gets the version
+    /// before its number: so readers stand at the counter. Behind it, they could be given a version from
+    /// before the memtable that `seq` was written to.
     pub(crate) fn publish(&self, seq: u64) {
         let mut open = lock(&self.inner.open);
-        open.0 = open.0.max(seq + 1);
+        open.0 = open.0.max(seq + 1).max(self.inner.seq.get());
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
@@ -469,5 +473,33 @@ fn compact_loop(inner: &Inner, _: &LogReader) {
             }
             inner.wake.notify_all();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// The engine may finish a flush, under a number of its own, after a record took its number and before
+    /// the record's entries go into a new memtable.
+    #[test]
+    fn published_entries_are_seen_whatever_the_engine_numbered_meanwhile() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut trees, _) = Trees::open(dir.path(), 1 << 20).unwrap();
+        trees.start(&Arc::new(LogReader::new(dir.path()))).unwrap();
+        let op = |value: &[u8]| vec![(Table::Node, b"key".to_vec(), Some(value.into()))];
+        let old = trees.next_seq();
+        trees.write(old, op(b"old"));
+        trees.publish(old);
+        let new = trees.next_seq();
+        trees.compact(Pos::default(), 0, &mut |_, _| ()).unwrap();
+        let other = trees.inner.tree(Table::Node);
+        other.insert("other", "fills the memtable", old);
+        other.rotate_memtable();
+        trees.write(new, op(b"new"));
+        trees.publish(new);
+        assert_eq!(trees.snapshot().get(Table::Node, b"key").unwrap().unwrap().as_ref(), b"new");
     }
 }
