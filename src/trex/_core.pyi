@@ -75,18 +75,21 @@ class Chain:
         history_blocks: int | None,
         cache_bytes: int,
         limits: bytes,
+        settled: bool = False,
     ) -> Chain:
         """Open a data directory, making it from the network's genesis when it is empty.
 
         Args:
             path: data directory.
             network: the network file, JSON.
-            history_blocks: how many blocks of state history to keep; None keeps all.
+            history_blocks: how many blocks of state history to keep; None keeps all. Above an L1 the state of
+                the finalized block, the one before it and all after them is kept, however many these are.
             cache_bytes: memory for the store's cache.
             limits: JSON object of limits, each by name; an unknown name is refused, a missing one has its
                 default.
                 Mempool: `pool_transactions`, `pool_bytes`, `pool_account_transactions`. Reads: `call_gas`,
                 `call_timeout_ms`, `trace_timeout_ms`, `response_bytes`, `log_results`, `log_blocks`.
+            settled: no block that comes can be taken back by L1: state is kept as `history_blocks` says.
 
         Raises:
             CoreError: `store_locked`, `store_corrupt`, `store_wrong_network`, `bad_network`, `store_io`.

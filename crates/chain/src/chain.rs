@@ -31,7 +31,7 @@ use crate::{
     network::Network,
     pending::Pending,
     pool::{self, Pool, PoolConfig, PoolError},
-    settle::{L1Heads, load_heads, origin_of},
+    settle::{L1Heads, load_heads, oldest_needed, origin_of},
 };
 
 pub use crate::error::ChainError;
@@ -137,7 +137,11 @@ impl Chain {
             })?;
         }
         let head = load_head(&network, &store)?;
-        let heads = Mutex::new(load_heads(&store)?);
+        let heads = load_heads(&store)?;
+        if network.l1.is_some() {
+            store.keep_state_from(oldest_needed(heads));
+        }
+        let heads = Mutex::new(heads);
         let trie = StateTrie::new(head.header.state_root);
         let waiting = Waiting::load(&store)?;
         let journal = directory.join("mempool.journal");
@@ -164,6 +168,13 @@ impl Chain {
     /// The same with other limits of development controls.
     pub fn with_dev_limits(self, dev_limits: DevLimits) -> Self {
         Self { dev_limits, ..self }
+    }
+
+    /// The same where no block that comes can be taken back by L1: state is kept as the store's options
+    /// say, whatever is final.
+    pub fn with_settled_blocks(self) -> Self {
+        self.store.keep_state_from(u64::MAX);
+        self
     }
 
     /// What opening found in the mempool's journal.

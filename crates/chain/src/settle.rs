@@ -31,6 +31,12 @@ pub(crate) fn load_heads(store: &Store) -> Result<L1Heads, StoreError> {
         .map_err(|error| StoreError::Corrupt { place: "l1/heads".into(), detail: error.to_string() })
 }
 
+/// The oldest block whose state following L1 may need: derivation goes on after the safe block, and L1 may
+/// take everything back down to the finalized one.
+pub(crate) fn oldest_needed(heads: L1Heads) -> u64 {
+    heads.finalized.saturating_sub(1)
+}
+
 impl Chain {
     /// Safe and finalized heads. Without an L1 both are the newest block.
     pub fn l1_heads(&self) -> L1Heads {
@@ -63,6 +69,7 @@ impl Chain {
         let bytes = serde_json::to_vec(&new).map_err(|error| ChainError::Heads(error.to_string()))?;
         self.store().put_meta(HEADS_KEY, &bytes)?;
         *self.heads() = new;
+        self.store().keep_state_from(oldest_needed(new));
         Ok(())
     }
 

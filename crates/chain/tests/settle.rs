@@ -16,7 +16,7 @@ use trex_chain::{
     rpc::{self, limits::Limits},
     settle::L1Heads,
 };
-use trex_store::Options;
+use trex_store::{History, Options};
 
 /// The devnet, settling on an L1 whose block 7 is genesis's origin.
 fn network(with_l1: bool) -> Network {
@@ -31,8 +31,13 @@ fn network(with_l1: bool) -> Network {
 }
 
 fn open(directory: &TempDir, network: &Network) -> Chain {
+    open_with(directory, network, History::Archive)
+}
+
+fn open_with(directory: &TempDir, network: &Network, history: History) -> Chain {
     let pool = PoolConfig::new(network.params);
-    Chain::open(directory.path(), network.clone(), Options::new(network.hash), pool).unwrap()
+    let options = Options { history, ..Options::new(network.hash) };
+    Chain::open(directory.path(), network.clone(), options, pool).unwrap()
 }
 
 fn build(chain: &Chain, blocks: u64) {
@@ -167,4 +172,36 @@ fn blocks_of_one_node_are_another_nodes_blocks() {
     damaged.push(0);
     assert_eq!(follower.insert(&damaged).unwrap_err().code(), "bad_block");
     assert_eq!(follower.head().header.number, 4);
+}
+
+#[test]
+fn nothing_is_pruned_that_l1_may_take_the_chain_back_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let network = network(true);
+    let open = || open_with(&directory, &network, History::Last(2));
+    let chain = open();
+    build(&chain, 12);
+    assert_eq!(chain.store().earliest_state(), 0, "genesis is final, no more");
+    assert!(chain.block_origin(0).is_ok(), "what derivation goes on from");
+    chain.set_l1_heads(L1Heads { safe: 8, finalized: 6 }).unwrap();
+    build(&chain, 4);
+    assert_eq!(chain.store().earliest_state(), 5);
+    // Kept in mind by the recorded heads, not by the process.
+    drop(chain);
+    let chain = open();
+    build(&chain, 4);
+    assert_eq!((chain.head().header.number, chain.store().earliest_state()), (20, 5));
+    chain.set_l1_heads(L1Heads { safe: 20, finalized: 20 }).unwrap();
+    build(&chain, 6);
+    assert_eq!(chain.store().earliest_state(), 19, "final blocks count, not only the newest");
+    chain.unwind(20).unwrap();
+    // Where all blocks are final, and where there is no L1, history alone says what is kept.
+    drop(chain);
+    let chain = open().with_settled_blocks();
+    build(&chain, 10);
+    assert_eq!((chain.head().header.number, chain.store().earliest_state()), (30, 28));
+    let alone = tempfile::tempdir().unwrap();
+    let chain = open_with(&alone, &self::network(false), History::Last(2));
+    build(&chain, 6);
+    assert_eq!(chain.store().earliest_state(), 4);
 }

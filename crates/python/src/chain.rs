@@ -142,7 +142,7 @@ impl Chain {
 #[pymethods]
 impl Chain {
     #[staticmethod]
-    #[pyo3(signature = (path, network, *, history_blocks, cache_bytes, limits))]
+    #[pyo3(signature = (path, network, *, history_blocks, cache_bytes, limits, settled = false))]
     fn open(
         py: Python<'_>,
         path: &str,
@@ -150,6 +150,7 @@ impl Chain {
         history_blocks: Option<u64>,
         cache_bytes: u64,
         limits: &[u8],
+        settled: bool,
     ) -> PyResult<Self> {
         let named: NodeLimits = serde_json::from_slice(limits)
             .map_err(|error| PyValueError::new_err(format!("limits: {error}")))?;
@@ -163,7 +164,8 @@ impl Chain {
         let inner = py
             .detach(|| {
                 let chain = chain::Chain::open(Path::new(path), network, options, pool)?;
-                Ok(chain.with_dev_limits(named.dev()))
+                let chain = chain.with_dev_limits(named.dev());
+                Ok(if settled { chain.with_settled_blocks() } else { chain })
             })
             .map_err(|error: ChainError| errors::core(&error))?;
         Ok(Self {

@@ -3,7 +3,10 @@
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -46,6 +49,8 @@ pub struct Store {
     writer: Mutex<Writer>,
     replayed: u64,
     pub(crate) seen: RwLock<(Option<Head>, u64)>,
+    /// State from this block on is not pruned.
+    keep_from: AtomicU64,
     options: Options,
     _lock: File,
 }
@@ -119,6 +124,7 @@ impl Store {
             trees,
             log: reader,
             seen: RwLock::new((head, earliest)),
+            keep_from: AtomicU64::new(u64::MAX),
             writer: Mutex::new(Writer {
                 log,
                 head,
@@ -154,6 +160,12 @@ impl Store {
     #[must_use]
     pub fn earliest_state(&self) -> u64 {
         self.seen.read().unwrap_or_else(PoisonError::into_inner).1
+    }
+
+    /// Keeps the state of block `number`, and of those after it, however few [`History::Last`] would keep.
+    /// Holds until the next call, and is forgotten at closing. What is pruned already does not come back.
+    pub fn keep_state_from(&self, number: u64) {
+        self.keep_from.store(number, Ordering::SeqCst);
     }
 
     /// Bytes of the log that opening read again, to fill the tables with what a kill kept from them. At
@@ -332,7 +344,7 @@ impl Store {
     fn prunable(&self, earliest: &mut u64, number: u64) -> Result<Vec<(u64, Pos)>> {
         let History::Last(keep) = self.options.history else { return Ok(Vec::new()) };
         // History of block b holds the values before b; it goes once state b-1 is not kept.
-        let target = number.saturating_sub(keep);
+        let target = number.saturating_sub(keep).min(self.keep_from.load(Ordering::SeqCst));
         if *earliest >= target {
             return Ok(Vec::new());
         }

@@ -9,7 +9,9 @@ use trex_stf::{receipt::Receipt, state::StateDiff};
 pub enum History {
     /// State of every block.
     Archive,
-    /// State of the head and of this many blocks before it.
+    /// State of the head and of this many blocks before it, and of what [`Store::keep_state_from`] asks for.
+    ///
+    /// [`Store::keep_state_from`]: crate::Store::keep_state_from
     Last(u64),
 }
 

@@ -17,15 +17,18 @@ def open_chain(
     history_blocks: int | None = None,
     cache_bytes: int = 512 << 20,
     limits: CoreLimits | None = None,
+    settled: bool = False,
 ) -> "_core.Chain":
     """Open a data directory, making it from genesis when it is empty.
 
     Args:
         path: data directory; made when there is none.
         network: the network file, JSON.
-        history_blocks: how many blocks of state history to keep; None keeps all.
+        history_blocks: how many blocks of state history to keep; None keeps all. Above an L1 the state of the
+            finalized block, the one before it and all after them is kept, however many these are.
         cache_bytes: memory for the store's cache.
         limits: of the mempool and of single reads.
+        settled: no block that comes can be taken back by L1: state is kept as `history_blocks` says.
 
     Raises:
         CoreError: `store_locked`, `store_corrupt`, `store_wrong_network`, `bad_network`, `store_io`.
@@ -40,6 +43,7 @@ def open_chain(
         history_blocks=history_blocks,
         cache_bytes=cache_bytes,
         limits=orjson.dumps(given),
+        settled=settled,
     )
 
 

@@ -91,7 +91,7 @@ def export(
                 number = _export_blocks(source, text, blocks, block, claimed, progress)
             close_report(progress)
             with Progress("execute", "bytes", as_json) as progress:
-                chain = open_chain(copy, text, history_blocks=1, cache_bytes=CACHE_BYTES)
+                chain = open_chain(copy, text, history_blocks=1, cache_bytes=CACHE_BYTES, settled=True)
                 try:
                     if chain.head().number < number:
                         chain.import_file(str(blocks), lambda done, total, _: progress.at(done, total))
