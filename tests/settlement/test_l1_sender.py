@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from tests.settlement.anvil_l1 import CHAIN_ID, KEYS, Anvil, anvil, proxy
 
 from trex.rpc.endpoint import Endpoint
-from trex.settlement.kzg import BLOB_BYTES, Sidecar, commit, is_blob_of, make_sidecar, versioned_hash
+from trex.settlement.kzg import BLOB_BYTES, Sidecar, commit, make_sidecar, name_of, versioned_hash
 from trex.settlement.l1.blobs import BeaconBlobs, Blobs, FolderBlobs
 from trex.settlement.l1.errors import L1RefusedError, L1UnavailableError
 from trex.settlement.l1.reader import L1Reader, Retries
@@ -50,10 +51,10 @@ def sender_of(reader: L1Reader) -> Sender:
 
 def test_commitment_names_one_blob_only() -> None:
     name = versioned_hash(commit(blob_of(1)))
-    assert is_blob_of(blob_of(1), name)
-    assert not is_blob_of(blob_of(2), name)
-    assert not is_blob_of(b"\xff" * BLOB_BYTES, name)  # no field element
-    assert not is_blob_of(b"", name)
+    assert name_of(blob_of(1)) == name
+    assert name_of(blob_of(2)) != name
+    assert name_of(b"\xff" * BLOB_BYTES) is None  # no field element
+    assert name_of(b"") is None
     with pytest.raises(ValueError, match="131072 bytes, not 3"):
         commit(b"abc")
 
@@ -82,7 +83,7 @@ async def test_blobs_go_up_and_come_back_checked(
 
         def swap(path: str, _: Any, result: Any) -> Any:
             if "/blobs/" in path:
-                result["data"] = [result["data"][0].replace("01", "03")] * 2
+                result["data"] = ["0x" + blob_of(3).hex()] * 2
             return result
 
         liar.fault = swap
@@ -94,8 +95,53 @@ async def test_blobs_go_up_and_come_back_checked(
         blobs = Blobs([lying, folder, honest], retries=QUICK)
         assert await blobs.fetch(block, names) == expected
         assert blobs.refused > 0
+        mistaken: Any
+        for mistaken in ({}, {"a": 1}, 5, True, None, "0x", [None], [5], [{}], [{"blob": []}], [[]]):
+            liar.fault = lambda path, _, result, said=mistaken: {"data": said}
+            assert await Blobs([lying, honest], retries=QUICK).fetch(block, names) == expected
+            liar.fault = lambda path, _, result, said=mistaken: said
+            assert await Blobs([lying, honest], retries=QUICK).fetch(block, names) == expected
         liar.fault, liar.status = None, 503
         assert await Blobs([lying, honest], retries=QUICK).fetch(block, names) == expected
+
+
+class Counting(ThreadPoolExecutor):
+    """Counts what it is given to do."""
+
+    given = 0
+
+    def submit(self, *args: Any, **kwargs: Any) -> Any:
+        self.given += 1
+        return super().submit(*args, **kwargs)
+
+
+class Broken:
+    """A source that fails in a way that nobody foresaw."""
+
+    async def fetch(self, block: Any, names: Any) -> list[bytes]:
+        raise KeyError("no such thing")
+
+
+async def test_each_blob_is_committed_to_once_and_other_sidecars_not_at_all(
+    node: Anvil, reader: L1Reader, sidecars: list[Sidecar]
+) -> None:
+    """Commitments are what costs: a source that sends much may not make reading cost its square."""
+    block = await reader.block(0)
+    foreign, *wanted = [make_sidecar(blob_of(3)), *sidecars]
+    names = [one.versioned_hash for one in wanted]
+    told = [
+        {"blob": "0x" + one.blob.hex(), "kzg_commitment": "0x" + one.commitment.hex()}
+        for one in (foreign, *wanted[::-1], foreign)
+    ]
+    async with aiohttp.ClientSession() as session, proxy(node.url) as beacon:
+        source = BeaconBlobs(beacon.url, session, slot_is_block=True, timeout_s=60)
+        with Counting(1) as executor:
+            for said, commitments in ((told, 2), ([one["blob"] for one in told], 3)):
+                beacon.fault = lambda path, _, result, said=said: {"data": said}
+                executor.given = 0
+                blobs = Blobs([Broken(), source], retries=QUICK, executor=executor)
+                assert await blobs.fetch(block, names) == [blob_of(1), blob_of(2)]
+                assert (executor.given, blobs.refused) == (commitments, commitments - 2)
 
 
 async def test_stuck_transaction_is_replaced_by_a_dearer_one(node: Anvil, reader: L1Reader) -> None:

@@ -62,12 +62,12 @@ def make_sidecar(blob: bytes) -> Sidecar:
     return Sidecar(bytes(blob), commitment, tuple(bytes(proof) for proof in proofs))
 
 
-def is_blob_of(blob: bytes, name: Hash32) -> bool:
-    """Return whether these bytes are the blob of that versioned hash."""
+def name_of(blob: bytes) -> Hash32 | None:
+    """Return the versioned hash that these bytes are the blob of; None if they are no blob."""
     try:
-        return versioned_hash(commit(blob)) == name
+        return versioned_hash(commit(blob))
     except ValueError:
-        return False
+        return None
 
 
 @cache

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,7 +11,7 @@ import aiohttp
 import orjson
 
 from trex.rpc.endpoints import Retries
-from trex.settlement.kzg import BLOB_BYTES, is_blob_of
+from trex.settlement.kzg import BLOB_BYTES, name_of, versioned_hash
 from trex.settlement.l1.errors import L1Error, L1UnavailableError
 from trex.settlement.l1.header import L1Block
 from trex.types.primitives import Hash32
@@ -64,8 +64,11 @@ class BeaconBlobs:
         if answer is None:
             answer = await self._get(f"/eth/v1/beacon/blob_sidecars/{slot}")
         if answer is None:
+            self._clock = None  # asked again: it may be what was wrong
             raise L1UnavailableError("not_found", f"{self.url}: no blobs of slot {slot}")
-        return [_blob(item) for item in answer[:MAX_BLOBS_OF_BLOCK]]
+        if not isinstance(answer, list):
+            raise L1UnavailableError("bad_answer", f"{self.url}: no list of blobs of slot {slot}")
+        return [_blob(item) for item in answer[:MAX_BLOBS_OF_BLOCK] if _may_be(item, names)]
 
     async def _slot_at(self, timestamp: int) -> int:
         if self._clock is None:
@@ -73,6 +76,8 @@ class BeaconBlobs:
             spec = await self._get("/eth/v1/config/spec")
             try:
                 seconds = int(spec["SECONDS_PER_SLOT"]) if isinstance(spec, dict) else SECONDS_PER_SLOT
+                if seconds < 1:
+                    raise ValueError(f"slots of {seconds} s")
                 self._clock = int(genesis["genesis_time"]), seconds
             except (KeyError, TypeError, ValueError) as error:
                 raise L1UnavailableError("bad_answer", f"{self.url}: no genesis time") from error
@@ -174,6 +179,11 @@ class Blobs:
                 except L1Error as error:
                     failure = error
                     continue
+                except Exception as error:
+                    what = f"a source's answer cannot be read: {type(error).__name__}: {str(error)[:200]}"
+                    log.warning("%s", what, exc_info=log.isEnabledFor(logging.DEBUG))
+                    failure = L1UnavailableError("bad_answer", what)
+                    continue
                 await self._sort_in(blobs, missing, found)
             if any(name not in found for name in names):
                 raise failure or L1UnavailableError(
@@ -188,28 +198,30 @@ class Blobs:
     ) -> None:
         """Put the blobs whose commitment is among the missing where they belong.
 
-        A source answers in the order it was asked as a rule; a commitment tells, whatever it does.
+        A commitment tells, in whatever order a source answers; it is computed once for each blob.
         """
         loop = asyncio.get_running_loop()
         wanted = set(missing)
-        guesses = list(zip(blobs, missing, strict=False)) if len(blobs) == len(missing) else []
-        for blob, guess in guesses:
-            if await loop.run_in_executor(self.executor, is_blob_of, blob, guess):
-                found[guess] = blob
-                wanted.discard(guess)
-        if not wanted:
-            return
-        known = {id(blob) for blob, guess in guesses if guess in found}
-        for blob in blobs:
-            if id(blob) in known:
-                continue
-            for name in list(wanted):
-                if await loop.run_in_executor(self.executor, is_blob_of, blob, name):
-                    found[name] = blob
-                    wanted.discard(name)
-                    break
+        for blob in dict.fromkeys(blobs):
+            if not wanted:
+                return
+            name = await loop.run_in_executor(self.executor, name_of, blob)
+            if name is not None and name in wanted:
+                found[name] = blob
+                wanted.discard(name)
             else:
                 self.refused += 1
+
+
+def _may_be(item: Any, names: Collection[Hash32]) -> bool:
+    """Tell whether an item may be one of these blobs: a sidecar says whose it is."""
+    commitment = item.get("kzg_commitment") if isinstance(item, dict) else None
+    if commitment is None:
+        return True
+    try:
+        return versioned_hash(bytes.fromhex(str(commitment)[2:])) in names
+    except ValueError as error:
+        raise L1UnavailableError("bad_answer", "a commitment is not hex") from error
 
 
 def _blob(item: Any) -> bytes:
