@@ -225,6 +225,38 @@ async def test_too_few_that_agree_or_answer_give_no_answer_and_say_why() -> None
         assert refused.value.code == "reverted"
 
 
+NONSENSE: list[Any] = [None, 7, -1.5, True, "", "0x", "0x-1", [], [[]], {}, {"number": {}}, {"number": 7}]
+
+
+@pytest.mark.parametrize("said", NONSENSE, ids=repr)
+async def test_nonsense_of_one_is_its_own_bad_answer_whatever_reading_it_stumbles_over(said: Any) -> None:
+    """DRV-066: readers fail in ways of their own; the others are heard all the same."""
+
+    async def careless(endpoint: Endpoint) -> int:
+        answer = await endpoint.call("eth_getBlockByNumber")
+        return int(answer["number"].removeprefix("0x"), 16).to_bytes(8, "big")[7]
+
+    async def raw(endpoint: Endpoint) -> Any:
+        return await endpoint.call("eth_getBlockByNumber")
+
+    honest = saying({"number": "0x5"})
+    async with several(saying(said), honest, honest) as endpoints:
+        assert await endpoints.first(careless) == 5
+        assert await endpoints.majority(careless) == [5, 5]
+        assert await endpoints.agreed(careless) == 5
+        assert await endpoints.middle(careless) == 5
+    async with several(saying(said)) as alone:
+        for asked in (alone.first(careless), alone.majority(careless), alone.middle(careless)):
+            with pytest.raises(UnavailableError) as caught:
+                await asked
+            assert caught.value.code in {"bad_answer", "no_quorum"}
+            assert "secret" not in str(caught.value)
+    async with several(saying(said), saying("0x5"), saying("0x5")) as endpoints:
+        assert await endpoints.agreed(raw) == "0x5"
+    async with several(saying({"un": "ordered"}), saying(5), saying(5)) as endpoints:
+        assert await endpoints.middle(raw) == 5
+
+
 async def test_first_good_answer_is_asked_first_again() -> None:
     async with several(failing(-32603), saying(2)) as endpoints:
         assert [await endpoints.first(ask), await endpoints.first(ask)] == [2, 2]

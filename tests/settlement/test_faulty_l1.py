@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,27 @@ def nonsense(method: str, params: Any, result: Any) -> Any:
     return {"a": [1]}
 
 
+class AnyType:
+    """Answers by each type that JSON has, one after another, whole or in every field."""
+
+    def __init__(self) -> None:
+        self.values: Iterator[Any] = cycle([7, None, [], True, {}, -1.5, "", "0x", "-0x1", "0x" + "ff" * 40])
+
+    def __call__(self, method: str, params: Any, result: Any) -> Any:
+        value = next(self.values)
+        if isinstance(result, dict) and value in (7, True):
+            return dict.fromkeys(result, value)
+        if isinstance(result, list) and value == 7:
+            return [dict.fromkeys(one, value) for one in result]
+        return value
+
+
+def claim_huge_lengths(method: str, params: Any, result: Any) -> Any:
+    """Say of events' data that it is longer than anything."""
+    huge = f"0x{32:064x}{2**255:064x}"
+    return [{**one, "data": huge} for one in result] if method == "eth_getLogs" else result
+
+
 def forget_everything(method: str, params: Any, result: Any) -> Any:
     """Tell of contracts without any batch or deposit, and leave the events out: alone, it is believed."""
     if method == "eth_getLogs":
@@ -58,6 +80,18 @@ def forget_everything(method: str, params: Any, result: Any) -> Any:
 
 def lose_blobs(method: str, params: Any, result: Any) -> Any:
     return {"data": []} if "/blob" in method else result
+
+
+class MistakenBlobs:
+    """Says of blobs what is no list, and in lists what is no blob."""
+
+    def __init__(self) -> None:
+        self.values: Iterator[Any] = cycle(
+            [{}, 5, True, "0x", [5], [None], [{"blob": 5}], [{"kzg_commitment": []}]]
+        )
+
+    def __call__(self, method: str, params: Any, result: Any) -> Any:
+        return {"data": next(self.values)} if "/blob" in method else result
 
 
 def swap_blobs(method: str, params: Any, result: Any) -> Any:
@@ -104,9 +138,12 @@ FAULTS: dict[str, Callable[[Proxy], None]] = {
     "alters headers": saying(alter_headers),
     "denies blocks": saying(deny_blocks),
     "talks nonsense": saying(nonsense),
+    "mistakes types": saying(AnyType()),
+    "claims huge lengths": saying(claim_huge_lengths),
     "forgets everything": saying(forget_everything),
     "loses blobs": saying(lose_blobs),
     "swaps blobs": saying(swap_blobs),
+    "mistakes blobs": saying(MistakenBlobs()),
     "head wanders": saying(WanderingHead()),
     "stalls": stall,
     "refuses": refuse,
@@ -150,10 +187,43 @@ async def test_sole_endpoint_at_fault_stops_the_safe_head_and_no_more(system: Ro
             await system.silence()
             await system.force()
             await synced(driver, await system.head())
-            assert rpc(verifier, "eth_getBalance", "0x" + "42" * 20, "safe") == hex(len(FAULTS) - 2)
+            assert rpc(verifier, "eth_getBalance", "0x" + "42" * 20, "safe") == hex(
+                sum("blobs" not in name for name in FAULTS)
+            )
             assert driver.mismatch is None
     for chain in (sequencer, verifier):
         chain.close()
+
+
+async def test_driver_that_hears_nothing_but_nonsense_from_the_start_goes_on_by_itself(
+    system: Rollup, tmp_path: Path
+) -> None:
+    """DRV-066: not even all endpoints together end a node; when they are well, derivation is too."""
+    verifier = system.open(tmp_path / "v")
+    async with proxy(system.node.url) as liar:
+        liar.fault = AnyType()
+        driver = system.driver(verifier, tmp_path / "v", [liar.url] * 3, retries=QUICK)
+        await system.deposit(1)
+        await system.silence()
+        await system.force()
+        async with running(driver):
+            await turns(driver, 2)
+            assert (driver.fault, driver.settled) == (None, None)
+            assert driver.trouble is not None
+            mend(liar)
+            await synced(driver, await system.head())
+            assert driver.trouble is None
+            # The answer to a call that all agree on, and that is none: what nobody foresees does not end it.
+            liar.fault = lambda method, params, result: "0x01" if method == "eth_call" else result
+            await system.deposit(1)
+            await turns(driver, 2)
+            assert driver.trouble is not None
+            assert "a fault that nobody foresaw: InsufficientDataBytes" in driver.trouble
+            mend(liar)
+            await system.force()
+            await synced(driver, await system.head())
+            assert rpc(verifier, "eth_getBalance", "0x" + "42" * 20, "safe") == hex(2)
+    verifier.close()
 
 
 async def test_one_endpoint_of_three_at_fault_is_outvoted(system: Rollup, tmp_path: Path) -> None:

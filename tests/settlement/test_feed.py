@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import orjson
 import pytest
+import rlp
 from aiohttp import web
 from eth_keys.datatypes import Signature
 from tests.settlement.anvil_l1 import KEYS
@@ -200,8 +201,17 @@ async def test_forged_and_foreign_blocks_are_refused(chains: list[Any]) -> None:
     altered = bytearray(honest)
     altered[-1] ^= 1
     swapped = message_of(other, 2)[: 1 + 8 + 32 + 65] + maker.block_rlp(2)
+    deep = b"\xc0"
+    for _ in range(3000):
+        deep = rlp.codec.length_prefix(len(deep), 0xC0) + deep
     cases = {
-        "malformed": [b"", b"\x01" + honest[1:], honest[:150], honest[:106] + b"\xc3abc"],
+        "malformed": [
+            b"",
+            b"\x01" + honest[1:],
+            honest[:150],
+            honest[:106] + b"\xc3abc",
+            honest[:106] + deep,  # lists in lists: reading them to the bottom takes no end
+        ],
         "signature": [
             message_of(maker, 2, KEYS[0]),
             message_of(maker, 2, chain_id=7),
@@ -221,6 +231,20 @@ async def test_forged_and_foreign_blocks_are_refused(chains: list[Any]) -> None:
             assert output_at(reader_chain, 1) == before
     async with saying(honest) as url, reading(reader_chain, url):
         await until(lambda: reader_chain.head().number == 2)
+
+
+async def test_what_nobody_foresaw_does_not_end_the_following_of_a_feed(chains: list[Any]) -> None:
+    maker, _, reader_chain = chains
+    build(maker, 1)
+
+    async def fail() -> Address:
+        raise KeyError("nobody")
+
+    async with saying(message_of(maker, 1)) as url, reading(reader_chain, url) as reader:
+        honest, reader._ask_signer = reader._ask_signer, fail
+        await until(lambda: "KeyError" in reader.status()[url])
+        reader._ask_signer = honest
+        await until(lambda: reader_chain.head().number == 1)
 
 
 def test_signature_with_high_s_is_refused(chains: list[Any]) -> None:

@@ -34,6 +34,22 @@ def event(topics: list[bytes], data: bytes, block: int, block_hash: bytes, index
     return Log(WHERE, hashes, data, block, Hash32(block_hash), Hash32(bytes(32)), index)
 
 
+@pytest.mark.parametrize("length", [2**32, 2**63, 2**64, 2**255, 2**256 - 1])
+def test_event_of_a_length_that_cannot_be_is_a_bad_answer(length: int) -> None:
+    for offset in (32, length):
+        data = offset.to_bytes(32, "big") + length.to_bytes(32, "big")
+        batch = event([inbox.BATCH_APPENDED, bytes(32), bytes(32)], data, 1, bytes(32), 0)
+        deposit = event(
+            [deposits.TRANSACTION_DEPOSITED, bytes(32), bytes(32), bytes(32)], data, 1, bytes(32), 0
+        )
+        with pytest.raises(L1UnavailableError) as caught:
+            inbox.read_batches([batch], 0, inbox.ZERO)
+        assert caught.value.code == "bad_answer"
+        with pytest.raises(L1UnavailableError) as caught:
+            deposits.read_deposits([deposit])
+        assert caught.value.code == "bad_answer"
+
+
 def batch_events() -> list[Log]:
     events = []
     for index, case in enumerate(vector("inbox.json")["batches"]):

@@ -12,7 +12,8 @@ from tests.settlement.anvil_l1 import CHAIN_ID, Anvil, Proxy, anvil, proxy
 from trex.rpc.endpoint import Endpoint
 from trex.settlement.l1.errors import L1RefusedError, L1ReorgedError, L1UnavailableError
 from trex.settlement.l1.header import read_block
-from trex.settlement.l1.reader import L1Reader, Log, Retries
+from trex.settlement.l1.reader import L1Reader, Log, Retries, read_log
+from trex.settlement.l1.sender import read_receipt
 from trex.types.primitives import Address, Hash32
 
 QUICK = Retries(budget_s=0.5, first_wait_s=0.02)
@@ -207,6 +208,86 @@ async def test_logs_are_whole_in_order_and_of_these_blocks(
     for one in proxies:
         one.fault = small
     assert await reader.logs(AT, [Hash32(TOPIC)], blocks, list) == logs
+
+
+NONSENSE: list[Any] = [
+    None,
+    7,
+    -1.5,
+    2**63,
+    True,
+    "",
+    "0x",
+    "-0x1",
+    "0x-1",
+    "0xzz",
+    "0x" + "ff" * 40,
+    [],
+    [7],
+    {},
+    {"0x": []},
+]
+"""What JSON can say, in the place of what belongs there."""
+
+
+async def test_fields_of_any_type_are_bad_answers_and_nothing_else(node: Anvil) -> None:
+    await emit(node)
+    await node.mine()
+    block = await node.call("eth_getBlockByNumber", "0x1", False)
+    [event] = await node.call("eth_getLogs", {"fromBlock": "0x0", "toBlock": "latest"})
+    receipt = await node.call("eth_getTransactionReceipt", event["transactionHash"])
+    for told, read in ((block, read_block), (event, read_log), (receipt, read_receipt)):
+        truth = read(told)
+        assert truth == read(dict(told))
+        for name in told:
+            for value in NONSENSE:
+                try:
+                    found = read({**told, name: value})
+                except L1UnavailableError:
+                    continue
+                assert read is not read_block or found == truth, (name, value)
+        for value in NONSENSE:
+            with pytest.raises(L1UnavailableError):
+                read(value)
+
+
+@pytest.mark.parametrize("value", NONSENSE, ids=repr)
+async def test_minority_that_answers_in_other_types_changes_nothing(
+    node: Anvil, proxies: list[Proxy], session: aiohttp.ClientSession, value: Any
+) -> None:
+    """DRV-066."""
+    for _ in range(3):
+        await emit(node)
+    blocks = [await reader_of(proxies, session).block(number) for number in range(4)]
+
+    def whole(method: str, params: Any, result: Any) -> Any:
+        return value
+
+    def fields(method: str, params: Any, result: Any) -> Any:
+        if isinstance(result, list):
+            return [fields(method, params, one) for one in result]
+        return dict.fromkeys(result, value) if isinstance(result, dict) else value
+
+    def numbers(method: str, params: Any, result: Any) -> Any:
+        return {**result, "number": value} if isinstance(result, dict) else result
+
+    for fault in (whole, fields, numbers):
+        proxies[0].fault = fault
+        reader = reader_of(proxies, session, timeout_s=60)
+        await reader.check_chain()
+        assert (await reader.heads()).latest == blocks[3]
+        assert await reader.block(2) == await reader.block(blocks[2].hash) == blocks[2]
+        assert await reader.chain_between(blocks[0], blocks[3]) == blocks[1:]
+        assert await reader.code(AT, blocks[3]) == LOGGER
+        assert await reader.call(AT, b"", blocks[3]) == b""
+        assert await reader.balance(AT, blocks[3]) == 0
+
+        def three(found: list[Log]) -> list[Log]:
+            if len(found) != 3:
+                raise L1UnavailableError("bad_answer", "a log is missing")
+            return found
+
+        assert len(await reader.logs(AT, [Hash32(TOPIC)], blocks, three)) == 3
 
 
 async def test_reverting_call_is_a_refusal_with_its_data(

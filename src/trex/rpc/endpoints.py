@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import operator
 import random
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
@@ -55,6 +56,22 @@ def most(answers: Sequence[T], key: Callable[[T], Any] = lambda answer: answer) 
     return max(groups.values(), key=len, default=[])
 
 
+async def heard(ask: Callable[[Endpoint], Awaitable[T]], endpoint: Endpoint) -> T:
+    """Return what one endpoint answers; whatever reading its answer stumbles over is that endpoint's fault.
+
+    Raises:
+        EndpointError: the endpoint's; `bad_answer` for an answer of a kind that nobody foresaw.
+    """
+    try:
+        return await ask(endpoint)
+    except EndpointError:
+        raise
+    except Exception as error:
+        what = f"{endpoint.name}: an answer that cannot be read: {type(error).__name__}: {str(error)[:200]}"
+        log.warning("%s", what, exc_info=log.isEnabledFor(logging.DEBUG))
+        raise UnavailableError("bad_answer", what) from error
+
+
 class Endpoints:
     """Endpoints of which a minority may lie, stall or lag."""
 
@@ -85,7 +102,7 @@ class Endpoints:
         for offset in range(len(self.endpoints)):
             index = (self._preferred + offset) % len(self.endpoints)
             try:
-                answer = await ask(self.endpoints[index])
+                answer = await heard(ask, self.endpoints[index])
             except EndpointError as error:
                 failure = failure or error
                 continue
@@ -106,7 +123,7 @@ class Endpoints:
             RefusedError: the quorum refuses.
             NoQuorumError: fewer than the quorum answer.
         """
-        tasks = [asyncio.ensure_future(ask(endpoint)) for endpoint in self.endpoints]
+        tasks = [asyncio.ensure_future(heard(ask, endpoint)) for endpoint in self.endpoints]
         answers: list[T] = []
         failures: list[EndpointError] = []
         try:
@@ -142,7 +159,13 @@ class Endpoints:
             RefusedError: the quorum refuses.
             NoQuorumError: fewer answer, or say the same.
         """
-        answers = await self.majority(ask, lambda answers: len(most(answers)) >= self.quorum)
+
+        async def comparable(endpoint: Endpoint) -> H:
+            answer = await ask(endpoint)
+            hash(answer)
+            return answer
+
+        answers = await self.majority(comparable, lambda answers: len(most(answers)) >= self.quorum)
         same = most(answers)
         if len(same) < len(answers):
             self.disagreements += 1
@@ -162,5 +185,9 @@ class Endpoints:
             RefusedError: the quorum refuses.
             NoQuorumError: fewer answer.
         """
-        answers = sorted(await self.retries.run(lambda: self.majority(ask)))
+
+        async def number(endpoint: Endpoint) -> int:
+            return operator.index(await ask(endpoint))
+
+        answers = sorted(await self.retries.run(lambda: self.majority(number)))
         return answers[(len(answers) - 1) // 2]

@@ -68,7 +68,7 @@ def _read(log: Log) -> Deposit:
         raise L1UnavailableError("bad_answer", "a deposit event of another form")
     try:
         (opaque,) = decode(["bytes"], log.data)
-    except DecodingError as error:
+    except (DecodingError, OverflowError) as error:
         raise L1UnavailableError("bad_answer", f"a deposit event that cannot be read: {error}") from error
     if len(opaque) < LEAST_OPAQUE_BYTES:
         raise L1UnavailableError("bad_answer", "a deposit event that is cut off")

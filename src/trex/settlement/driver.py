@@ -242,7 +242,7 @@ class Driver(Service):
                 async with self._turning:
                     if self.left is None:
                         await self.turn()
-            except (L1Error, CoreError, RpcError, PositionsError) as error:
+            except Exception as error:  # whatever it is: a turn that failed is done again
                 self._report(error)
                 wait_s = min(2 * wait_s, self.following.longest_wait_s)
             else:
@@ -257,13 +257,17 @@ class Driver(Service):
     def _report(self, error: Exception) -> None:
         """Say once what is wrong; stop at what asking again does not mend."""
         code = error.code if isinstance(error, (L1Error, CoreError)) else ""
+        what = str(error)
+        foreseen = isinstance(error, (L1Error, CoreError, RpcError, PositionsError))
+        if not foreseen:
+            what = f"a fault that nobody foresaw: {type(error).__name__}: {what[:200]}"
         if isinstance(error, PositionsError) or code == "wrong_chain" or code in FAULTS:
-            self.fault = str(error)
+            self.fault = what
         if self.fault is not None:
             log.critical("derivation has stopped: %s", self.fault)
-        elif str(error) != self.trouble:
-            log.warning("derivation waits: %s", error)
-        self.trouble = str(error)
+        elif what != self.trouble:
+            log.warning("derivation waits: %s", what, exc_info=None if foreseen else error)
+        self.trouble = what
         self.metrics.troubles.inc()
 
     async def turn(self) -> None:

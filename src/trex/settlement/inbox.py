@@ -103,7 +103,7 @@ def read_batches(logs: Sequence[Log], count: int, accumulator: Hash32) -> list[P
         try:
             (encoded,) = decode(["bytes"], log.data)
             header = decode_header(encoded)
-        except (DecodingError, ValueError) as error:
+        except (DecodingError, OverflowError, ValueError) as error:
             raise L1UnavailableError("bad_answer", f"no batch header: {error}") from error
         accumulator = chain(accumulator, header.encoded)
         if header.index != count or len(log.topics) != 3 or log.topics[2] != accumulator:

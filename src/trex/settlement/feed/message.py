@@ -68,7 +68,7 @@ def decode(message: bytes) -> Told:
         fields = rlp.decode(header)
         claimed = int.from_bytes(fields[NUMBER_FIELD], "big")
         parent = Hash32(fields[PARENT_FIELD])
-    except (rlp.exceptions.DecodingError, IndexError, TypeError) as error:
+    except (rlp.exceptions.DecodingError, IndexError, RecursionError, TypeError) as error:
         raise FeedError("malformed", f"block {number} is no block: {error}") from error
     if claimed != number or keccak(header) != hash_:
         raise FeedError("hash", f"what is sent as block {number} is another")

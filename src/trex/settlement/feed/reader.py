@@ -107,6 +107,11 @@ class FeedReader(Service):
                 self.fault = str(error)
                 log.critical("the feed cannot be followed: %s", error)
                 return
+            except Exception as error:
+                # Nobody foresaw it: one message must not end the following of a feed.
+                reason = f"failed: {type(error).__name__}: {str(error)[:200]}"
+                if self.standing[url] != reason:
+                    log.exception("the feed of %s", url)
             if self.standing[url] != reason:
                 log.info("the feed of %s: %s", url, reason)
             self.standing[url] = reason

@@ -1,6 +1,6 @@
 """An L1 block's header: read from JSON, written as RLP, known by its hash."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,21 +72,11 @@ def read_block(answer: Mapping[str, Any]) -> L1Block:
         encoded = rlp.encode(fields)
         hash_ = keccak(encoded)
         claimed = bytes.fromhex(str(answer["hash"])[2:])
-    except (KeyError, ValueError, TypeError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise L1UnavailableError("bad_answer", f"not a block: {error}") from error
     if hash_ != claimed:
         raise L1UnavailableError("bad_answer", f"a block hashes to 0x{hash_.hex()}, not to 0x{claimed.hex()}")
-    return L1Block(
-        number=int(answer["number"], 16),
-        hash=Hash32(hash_),
-        parent_hash=Hash32(fields[0]),
-        timestamp=int(answer["timestamp"], 16),
-        base_fee_wei=Wei(int(answer.get("baseFeePerGas") or "0x0", 16)),
-        excess_blob_gas=int(answer.get("excessBlobGas") or "0x0", 16),
-        state_root=Hash32(fields[3]),
-        receipts_root=Hash32(fields[5]),
-        rlp=encoded,
-    )
+    return _block(fields, hash_, encoded)
 
 
 def decode_block(encoded: bytes) -> L1Block:
@@ -101,6 +91,10 @@ def decode_block(encoded: bytes) -> L1Block:
         raise ValueError(f"not a header: {error}") from error
     if not isinstance(fields, list) or len(fields) < len(WORDS):
         raise ValueError("not a header")
+    return _block(fields, keccak(encoded), encoded)
+
+
+def _block(fields: Sequence[bytes], hash_: bytes, encoded: bytes) -> L1Block:
     by_name = dict(zip((name for name, _ in WORDS + LATER), fields, strict=False))
 
     def number(name: str) -> int:
@@ -108,7 +102,7 @@ def decode_block(encoded: bytes) -> L1Block:
 
     return L1Block(
         number=number("number"),
-        hash=Hash32(keccak(encoded)),
+        hash=Hash32(hash_),
         parent_hash=Hash32(by_name["parentHash"]),
         timestamp=number("timestamp"),
         base_fee_wei=Wei(number("baseFeePerGas")),
@@ -119,9 +113,9 @@ def decode_block(encoded: bytes) -> L1Block:
     )
 
 
-def _field(text: str, size: int) -> bytes:
-    if not text.startswith("0x"):
-        raise ValueError(f"no 0x before {text[:20]!r}")
+def _field(text: Any, size: int) -> bytes:
+    if not isinstance(text, str) or not text.startswith("0x"):
+        raise ValueError(f"not 0x-prefixed hex: {str(text)[:20]!r}")
     if size == 0:
         number = int(text, 16)
         return number.to_bytes((number.bit_length() + 7) // 8, "big")

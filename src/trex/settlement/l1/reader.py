@@ -67,7 +67,7 @@ class L1Reader(Endpoints):
         """
 
         async def ask(endpoint: Endpoint) -> int:
-            return int(str(await endpoint.call("eth_chainId")), 16)
+            return quantity(await endpoint.call("eth_chainId"))
 
         answers = await asyncio.gather(*map(ask, self.endpoints), return_exceptions=True)
         for endpoint, answer in zip(self.endpoints, answers, strict=True):
@@ -269,6 +269,9 @@ def read_log(answer: Any) -> Log:
     try:
         if answer.get("removed"):
             raise ValueError("a removed log")
+        index = int(answer["logIndex"], 16)
+        if not 0 <= index < 1 << 32:
+            raise ValueError(f"log {answer['logIndex'][:20]} of a block")
         return Log(
             address=Address(_bytes(answer["address"])),
             topics=tuple(Hash32(_bytes(topic)) for topic in answer["topics"]),
@@ -276,7 +279,7 @@ def read_log(answer: Any) -> Log:
             block_number=int(answer["blockNumber"], 16),
             block_hash=Hash32(_bytes(answer["blockHash"])),
             transaction_hash=Hash32(_bytes(answer["transactionHash"])),
-            index=int(answer["logIndex"], 16),
+            index=index,
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise L1UnavailableError("bad_answer", f"not a log: {error}") from error
@@ -289,7 +292,10 @@ def quantity(text: Any) -> int:
         L1UnavailableError: `bad_answer`.
     """
     try:
-        return int(text, 16)
+        number = int(text, 16)
+        if not 0 <= number < 1 << 256:
+            raise ValueError("below zero or above 256 bits")
+        return number
     except (TypeError, ValueError) as error:
         raise L1UnavailableError("bad_answer", f"not a quantity: {str(text)[:40]!r}") from error
 
