@@ -212,6 +212,43 @@ async def test_batcher_waits_when_blobs_are_dear_but_not_for_ever(system: Sequen
     await system.all_on_l1()
 
 
+def options_of(system: Sequencing, l1_url: str) -> tuple[str, ...]:
+    """What a batcher in its own process is told of a system."""
+    network, key = system.folder / "network.json", system.folder / "key"
+    network.write_bytes(system.text)
+    key.write_text(KEYS[1].hex())
+    return "--network", str(network), "--l1", l1_url, "--node", system.url, "--key", str(key)
+
+
+async def test_highest_blob_fee_holds_at_the_greatest_age_too(system: Sequencing) -> None:
+    """PST-022: it is not passed; what was offered waits until L1 is no dearer."""
+    await system.l1.call("evm_setAutomine", False)
+    await system.block(1)
+    limits = ("--max-blob-fee", "7", "--target-age", "0", "--max-age", "0", "--replace-after", "0.5")
+    async with proxy(system.l1.url) as market:
+        market.fault = lambda method, _, result: hex(10**12) if method == "eth_blobBaseFee" else result
+        process = await asyncio.create_subprocess_exec(
+            *command("batcher", "run", *options_of(system, market.url), *limits, "--poll", "0.2"),
+            stdin=DEVNULL,
+            stdout=DEVNULL,
+            stderr=sys.stderr,
+        )
+        try:
+            waiting: list[dict[str, str]] = []
+            async with asyncio.timeout(WAIT_S):
+                while not waiting:
+                    await asyncio.sleep(2.0)  # time to offer more, if it did
+                    content = await system.l1.call("txpool_content")
+                    waiting = [one for nonces in content["pending"].values() for one in nonces.values()]
+            assert [int(one["maxFeePerBlobGas"], 16) for one in waiting] == [7 * 10**9]
+        finally:
+            process.terminate()
+            assert await asyncio.wait_for(process.wait(), WAIT_S) == 0
+    await system.l1.mine()
+    await system.followed()
+    await system.all_on_l1()
+
+
 async def test_replacement_offers_double_and_is_included_once(system: Sequencing) -> None:
     """PST-030."""
     await system.l1.call("evm_setAutomine", False)
@@ -321,9 +358,7 @@ async def test_blocks_outside_every_window_are_given_up_and_the_chain_goes_on(tm
 
 async def killed_at_random(system: Sequencing, kills: int, chance: random.Random) -> None:
     """Kill a batcher in its own process again and again while blocks are made; then let it finish."""
-    network, key = system.folder / "network.json", system.folder / "key"
-    network.write_bytes(system.text)
-    key.write_text(KEYS[1].hex())
+    where = options_of(system, system.l1.url)
     await system.l1.call("evm_setIntervalMining", 1)
     stop = asyncio.Event()
 
@@ -336,7 +371,6 @@ async def killed_at_random(system: Sequencing, kills: int, chance: random.Random
     port = free_port()
     pace = ("--target-age", "0", "--poll", "0.2", "--replace-after", "4")
     options = (*pace, "--log-level", "warning", "--metrics-port", str(port), "--log-json")
-    where = ("--network", str(network), "--l1", system.l1.url, "--node", system.url, "--key", str(key))
     for life in range(kills + 1):
         process = await asyncio.create_subprocess_exec(
             *command("batcher", "run", *where, *options), stdin=DEVNULL, stdout=DEVNULL, stderr=sys.stderr

@@ -7,7 +7,7 @@ import click
 
 from trex.node.logs import set_up
 from trex.node.options import log_level_option, option
-from trex.node.roles import GweiAmount, endpoints, live, read_key, read_role_network, role_options
+from trex.node.roles import GWEI, GweiAmount, endpoints, live, read_key, read_role_network, role_options
 from trex.settlement.batcher import Batcher, BatcherState, Target
 from trex.settlement.blocks import NodeBlocks
 from trex.settlement.carrier import EthereumBlobs
@@ -56,6 +56,13 @@ def batcher() -> None:
     help="Blob base fee, in gwei, that is not dear.",
 )
 @option(
+    "--max-blob-fee",
+    type=GweiAmount(),
+    default=str(MOST.blob_fee_wei // GWEI),
+    show_default=True,
+    help="Never offer more than this for blob gas, in gwei, also where a window of L1 is about to close.",
+)
+@option(
     "--patience",
     type=click.FloatRange(0, min_open=True),
     default=NORMAL.patience_s,
@@ -95,6 +102,7 @@ def run(
     target_age: float,
     max_age: float,
     usual_blob_fee: Wei,
+    max_blob_fee: Wei,
     patience: float,
     margin: float,
     replace_after: float,
@@ -121,7 +129,7 @@ def run(
     pricing = Pricing(
         longest_wait_s=replace_after,
         poll_s=min(poll, 1.0),
-        most=Fees(max_fee, MOST.priority_fee_wei, MOST.blob_fee_wei),
+        most=Fees(max_fee, MOST.priority_fee_wei, max_blob_fee),
     )
     state = BatcherState()
 
