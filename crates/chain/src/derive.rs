@@ -2,12 +2,14 @@
 
 use std::{collections::BTreeMap, sync::mpsc::SyncSender};
 
+use alloy_consensus::Header;
 use alloy_primitives::{B256, Bytes};
 use rayon::prelude::*;
 use serde::Serialize;
 use trex_stf::{
     attributes::L1Origin,
     batch::{Reason, decode_batch, unpack_blobs},
+    block::Block,
     deposits::{attributes_deposit, stored_origin},
     derive::{
         BatchHeader, BlobSchedule, DerivationParams, Outcome, Parent, Plan, PlannedBlock, Preimages, Queue,
@@ -15,6 +17,7 @@ use trex_stf::{
     },
     header::{output_root, slot},
     program::{decode_reason, exclusion_reason},
+    state::State,
     state_trie::StateTrie,
     transaction::{DecodeError, Transaction},
 };
@@ -150,16 +153,10 @@ impl Chain {
             announced = planned.attributes.origin.hash;
             if number <= self.head().header.number {
                 let own = self.raw_block(number)?;
-                if self.is_planned(&own, planned, announces) {
+                if let Some(excluded) = self.is_planned(&own, planned, announces)? {
                     let hash = own.header.hash_slow();
                     let output_root = output_root(&own.header, hash);
-                    out.blocks.push(DerivedBlock {
-                        number,
-                        hash,
-                        output_root,
-                        kept: true,
-                        excluded: Vec::new(),
-                    });
+                    out.blocks.push(DerivedBlock { number, hash, output_root, kept: true, excluded });
                     continue;
                 }
                 *orphaned = self.unwind_held(trie, number - 1)?.1;
@@ -200,17 +197,35 @@ impl Chain {
         Ok(origin_of(self.network(), &header, &self.store().state_at(number)?)?)
     }
 
-    /// Whether a block of ours is the one planned: then nothing else about it can differ.
-    fn is_planned(&self, own: &RawBlock, planned: &PlannedBlock, announces_origin: bool) -> bool {
+    /// Whether a block of ours is the one planned, as then nothing else about it can differ: what of the
+    /// plan it leaves out. Where it lacks transactions, executing all of them tells whether it had to.
+    fn is_planned(
+        &self,
+        own: &RawBlock,
+        planned: &PlannedBlock,
+        announces_origin: bool,
+    ) -> Result<Option<Excluded>, ChainError> {
         let PlannedBlock { attributes, transactions } = planned;
         let announcement =
             announces_origin.then(|| attributes_deposit(self.params(), &attributes.origin).encoded().clone());
-        let expected = announcement.iter().chain(&attributes.deposits).chain(transactions);
-        slot(&own.header) == Some(attributes.slot)
+        let mut expected = announcement.iter().chain(&attributes.deposits).chain(transactions);
+        let count = usize::from(announces_origin) + attributes.deposits.len() + transactions.len();
+        let may_be = slot(&own.header) == Some(attributes.slot)
             && own.header.gas_limit == attributes.gas_limit
             && own.header.mix_hash == attributes.origin.prev_randao
             && own.header.parent_beacon_block_root == Some(attributes.origin.parent_beacon_block_root)
-            && own.transactions.iter().eq(expected)
+            && own.transactions.iter().all(|tx| expected.any(|planned| planned == tx));
+        if !may_be || own.transactions.len() == count {
+            return Ok(may_be.then(Vec::new));
+        }
+        let number = own.header.number - 1;
+        let parent = self.raw_block(number)?.header;
+        let state = self.store().state_at(number)?;
+        let decoded = transactions.par_iter().map(|tx| Transaction::decode(tx.clone())).collect();
+        let mut trie = StateTrie::new(parent.state_root);
+        let on = (&parent, own.header.parent_hash);
+        let (made, excluded) = self.execute_planned(on, planned, decoded, &state, &mut trie)?;
+        Ok((made.header == own.header).then_some(excluded))
     }
 
     /// Makes blocks as planned on the head, durable when this returns. Senders are recovered ahead of
@@ -249,9 +264,26 @@ impl Chain {
         trie: &mut StateTrie,
         out: &mut Vec<DerivedBlock>,
     ) -> Result<(), ChainError> {
-        let (parent, parent_hash) = (line.tip.header.clone(), line.tip.hash);
+        let on = (&*line.tip.header, line.tip.hash);
+        let (block, excluded) = self.execute_planned(on, planned, transactions, &line.ahead, trie)?;
+        trie.prune(MAX_TRIE_NODES);
+        let (number, hash, output_root) = (block.header.number, block.hash, block.output_root);
+        line.push(block)?;
+        out.push(DerivedBlock { number, hash, output_root, kept: false, excluded });
+        Ok(())
+    }
+
+    /// Executes a planned block on `parent`; what breaks a rule is left out.
+    fn execute_planned<S: State>(
+        &self,
+        (parent, parent_hash): (&Header, B256),
+        planned: &PlannedBlock,
+        transactions: Vec<Result<Transaction, DecodeError>>,
+        state: &S,
+        trie: &mut StateTrie,
+    ) -> Result<(Block, Excluded), ChainError> {
         let number = parent.number + 1;
-        let mut executor = self.open_block((&parent, parent_hash), &planned.attributes, &[], &line.ahead)?;
+        let mut executor = self.open_block((parent, parent_hash), &planned.attributes, &[], state)?;
         executor.reserve(transactions.len());
         let mut excluded = Vec::new();
         for (index, tx) in transactions.into_iter().enumerate() {
@@ -264,14 +296,12 @@ impl Chain {
             };
             excluded.extend(reason.map(|reason| (index, reason)));
         }
-        let block = self.finish(executor, trie, parent.state_root)?;
-        trie.prune(MAX_TRIE_NODES);
-        let (hash, output_root) = (block.hash, block.output_root);
-        line.push(block)?;
-        out.push(DerivedBlock { number, hash, output_root, kept: false, excluded });
-        Ok(())
+        Ok((self.finish(executor, trie, parent.state_root)?, excluded))
     }
 }
+
+/// Transactions that were left out: position and reason (PRG-002).
+type Excluded = Vec<(usize, u8)>;
 
 /// The transactions of some blocks, decoded and their senders recovered.
 type Window = Vec<Vec<Result<Transaction, DecodeError>>>;

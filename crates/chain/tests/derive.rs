@@ -16,8 +16,13 @@ use trex_chain::{
     l1_view::{L1Deposit, L1View},
     network::Network,
     pool::PoolConfig,
+    settle::L1Heads,
 };
-use trex_stf::derive::{BatchHeader, Carrier, Deposit, Queue, accumulate};
+use trex_stf::{
+    batch::{Batch, BatchBlock, encode_batch, pack_blobs},
+    derive::{BatchHeader, Carrier, Deposit, Queue, accumulate},
+    header::output_root,
+};
 use trex_store::Options;
 
 /// The devnet, settling on an L1 whose block 7 is genesis's origin.
@@ -286,4 +291,58 @@ fn nobody_builds_between_derived_blocks() {
     });
     let hash = |chain: &Chain| chain.store().hash_by_number(40).unwrap().unwrap();
     assert_eq!(hash(&follower), hash(&builder));
+}
+
+/// A batch of one block on genesis, four slots after it, of L1 block 8.
+fn batch_of(chain: &Chain, transactions: Vec<Bytes>) -> Vec<Bytes> {
+    let genesis = chain.store().header_by_number(0).unwrap().unwrap();
+    let batch = Batch {
+        parent_output: output_root(&genesis, genesis.hash_slow()),
+        blocks: vec![BatchBlock { slot_delta: 4, origin_delta: 1, transactions }],
+        log_indices: vec![],
+    };
+    let bytes = encode_batch(&batch, chain.params().chain_id).unwrap();
+    pack_blobs(&bytes).iter().map(|blob| Bytes::copy_from_slice(&blob[..])).collect()
+}
+
+#[test]
+fn blocks_that_leave_out_what_breaks_rules_stay_when_they_are_derived_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let network = network();
+    let chain = open(&directory, &network);
+    let l1 = L1::new(&network, 2, 0);
+    let to = Address::repeat_byte(0xf0);
+    // The second has no account's next nonce.
+    let transactions = [0, 7, 1].map(|nonce| transfer(nonce, to, 5).encoded().clone()).to_vec();
+    let sources = l1.sources(8, batch_of(&chain, transactions));
+    let derived = chain.derive(0, &sources).unwrap();
+    let [made] = &derived.blocks[..] else { panic!("one block") };
+    assert_eq!((derived.outcome.name, made.kept, made.excluded.len()), ("batch", false, 1));
+    assert_eq!((made.excluded[0].0, chain.head().transactions), (1, 3), "L1 attributes and two");
+    chain.set_l1_heads(L1Heads { safe: 1, finalized: 1 }).unwrap();
+    let (above, header) = (2, chain.head().header.hash());
+    build(&chain, 1, L1View::default());
+    let again = chain.derive(0, &sources).unwrap();
+    let [kept] = &again.blocks[..] else { panic!("one block") };
+    assert_eq!((again.unwound_to, kept.kept), (None, true), "DRV-065");
+    assert_eq!((kept.hash, &kept.excluded), (header, &made.excluded));
+    assert_eq!(kept.output_root, made.output_root);
+    assert_eq!(chain.head().header.number, above, "what is above it stays too");
+    build(&chain, 1, L1View::default());
+}
+
+#[test]
+fn a_block_that_leaves_out_what_keeps_the_rules_is_replaced() {
+    let directory = tempfile::tempdir().unwrap();
+    let network = network();
+    let chain = open(&directory, &network);
+    let l1 = L1::new(&network, 2, 0);
+    let to = Address::repeat_byte(0xf0);
+    let transactions = [0, 1].map(|nonce| transfer(nonce, to, 5).encoded().clone()).to_vec();
+    chain.submit(transactions[..1].to_vec())[0].as_ref().unwrap();
+    build(&chain, 4, l1.view(8));
+    assert_eq!(chain.head().transactions, 2);
+    let derived = chain.derive(0, &l1.sources(8, batch_of(&chain, transactions))).unwrap();
+    assert_eq!((derived.outcome.name, derived.unwound_to), ("batch", Some(0)), "DRV-065");
+    assert_eq!((derived.blocks[0].kept, chain.head().transactions), (false, 3));
 }
