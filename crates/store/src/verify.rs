@@ -1,16 +1,15 @@
 //! Reading everything and checking that it fits together.
 
-use std::sync::Arc;
+use std::{fs::File, io::Read, sync::Arc};
 
 use alloy_consensus::Header;
-use alloy_primitives::{Address, B256, KECCAK256_EMPTY, keccak256};
+use alloy_primitives::{Address, B256, KECCAK256_EMPTY, Keccak256, U256, keccak256};
 use alloy_rlp::Decodable;
 use alloy_trie::{
     EMPTY_ROOT_HASH, Nibbles, TrieAccount,
     nodes::{RlpNode, TrieNode},
 };
 use trex_stf::{receipt::Receipt, state::State, state_trie::account_rlp};
-use xxhash_rust::xxh3::xxh3_128;
 
 use crate::{
     Body, StateView, Store, TxPlace, codec,
@@ -19,6 +18,9 @@ use crate::{
     store::{malformed, position},
     trees::Table,
 };
+
+/// Where the system gives random bytes.
+const RANDOM: &str = "/dev/urandom";
 
 /// What a verification went through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,16 +48,36 @@ pub type CheckBlock<'a> = &'a mut dyn FnMut(&Header, &Body, &[Receipt]) -> std::
 pub type Progress<'a> = &'a mut dyn FnMut(&'static str, u64, u64);
 
 /// An order-free digest of what a trie or the flat state holds: equal sums, equal contents.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+///
+/// Flat entries are ordered by address and leaves by its hash, so neither can be read in the other's
+/// order without a look-up for each. A sum of hashes needs no order, and as the key is drawn for each
+/// run, whoever made the files could not choose entries whose hashes give a certain sum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Contents {
+    key: [u8; 32],
     count: u64,
-    sum: u128,
+    sum: U256,
 }
 
 impl Contents {
+    /// Nothing yet, by a key that nobody has known before.
+    fn new() -> Result<Self> {
+        let mut key = [0; 32];
+        File::open(RANDOM)
+            .and_then(|mut file| file.read_exact(&mut key))
+            .map_err(|e| StoreError::io(RANDOM, &e))?;
+        Ok(Self { key, count: 0, sum: U256::ZERO })
+    }
+
+    /// Adds an entry. All parts but the last have one length each, so that no two entries read alike.
     fn add(&mut self, parts: &[&[u8]]) {
+        let mut hasher = Keccak256::new();
+        hasher.update(self.key);
+        for part in parts {
+            hasher.update(part);
+        }
         self.count += 1;
-        self.sum = self.sum.wrapping_add(xxh3_128(&parts.concat()));
+        self.sum = self.sum.wrapping_add(hasher.finalize().into());
     }
 }
 
@@ -199,13 +221,18 @@ impl Store {
 fn verify_state(view: &StateView, root: B256, progress: Progress<'_>, done: &mut Verified) -> Result<()> {
     let bad = |what: String| StoreError::corrupt("state", what);
     // Flat: accounts and slots run side by side in one table.
-    let (mut accounts, mut slots) = (Contents::default(), Contents::default());
+    let nothing = Contents::new()?;
+    let (mut accounts, mut slots) = (nothing, nothing);
     for entry in view.snapshot().range(Table::Flat, b"a", b"b")? {
         let (key, value) = entry?;
         let address = key.get(1..).filter(|k| k.len() == 20).ok_or_else(|| bad("bad account key".into()))?;
         let account = codec::parse_account(&value)
             .map_err(malformed("table flat"))?
             .ok_or_else(|| bad("empty account".into()))?;
+        let address = Address::from_slice(address);
+        if view.account(&address)? != Some(account) {
+            return Err(bad(format!("account {address} is another when it is looked up")));
+        }
         if account.code_hash != KECCAK256_EMPTY
             && keccak256(view.code(&account.code_hash)?) != account.code_hash
         {
@@ -227,10 +254,13 @@ fn verify_state(view: &StateView, root: B256, progress: Progress<'_>, done: &mut
             owner = (address, keccak256(address));
         }
         let value = codec::parse_slot_value(&value).map_err(malformed("table flat"))?;
+        if view.storage(&address, &U256::from_be_slice(&key[21..]))? != value {
+            return Err(bad(format!("a slot of {address} is another when it is looked up")));
+        }
         slots.add(&[owner.1.as_slice(), keccak256(&key[21..]).as_slice(), &alloy_rlp::encode(value)]);
     }
     // Tries: account leaves lead to storage tries.
-    let (mut in_trie, mut slots_in_tries) = (Contents::default(), Contents::default());
+    let (mut in_trie, mut slots_in_tries) = (nothing, nothing);
     let mut nodes = 0;
     let mut storages = Vec::new();
     walk(view, None, root, &mut nodes, &mut |path, value| {
@@ -326,4 +356,25 @@ fn walk(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[allow(clippy::unwrap_used)]
+    fn sums_tell_contents_apart_by_a_key_of_their_own() {
+        let nothing = Contents::new().unwrap();
+        let sum = |of: Contents, entries: [&[u8]; 2]| {
+            entries.into_iter().fold(of, |mut sum, entry| {
+                sum.add(&[entry]);
+                sum
+            })
+        };
+        assert_eq!(sum(nothing, [b"a", b"b"]), sum(nothing, [b"b", b"a"]));
+        assert_ne!(sum(nothing, [b"a", b"b"]), sum(nothing, [b"a", b"c"]));
+        let other = Contents::new().unwrap();
+        assert_ne!(sum(nothing, [b"a", b"b"]).sum, sum(other, [b"a", b"b"]).sum, "keys are drawn");
+    }
 }

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, U256};
 use common::{Block, Rng, check_block, check_state, next_block, who};
 use trex_store::{History, Options, Store, StoreError};
 
@@ -289,6 +289,42 @@ fn test_damage_anywhere_is_seen_or_harmless() {
     }
     eprintln!("damage seen {seen}, harmless {harmless}");
     assert!(seen > 0);
+}
+
+#[test]
+fn test_flat_state_that_is_not_the_tries_is_seen_in_files_whose_checksums_are_right() {
+    let forge = |forge: &dyn Fn(&mut Block)| {
+        let dir = tempfile::tempdir().unwrap();
+        let store = common::open(dir.path(), History::Archive);
+        let mut parent: Option<Block> = None;
+        for n in 0..6 {
+            let block = next_block(parent.as_ref(), SEED, SIZE);
+            let mut written = block.clone();
+            if n == 5 {
+                forge(&mut written);
+            }
+            store.commit(&written.data()).unwrap();
+            parent = Some(block);
+        }
+        store.verify(None, &mut |_, _, _| {}).map_err(|fault| fault.to_string())
+    };
+    let honest = forge(&|_| {}).unwrap();
+    assert!(honest.accounts > 0 && honest.slots > 0);
+    let more = |block: &mut Block| {
+        let account = block.diff.accounts.iter_mut().find_map(|(_, change)| change.new.as_mut()).unwrap();
+        account.balance += U256::from(1);
+    };
+    assert!(forge(&more).unwrap_err().contains("flat accounts"));
+    // As many slots, of other values: each has another's.
+    let swapped = |block: &mut Block| {
+        let slots = &mut block.diff.slots;
+        let set: Vec<usize> = (0..slots.len()).filter(|&i| !slots[i].2.new.is_zero()).collect();
+        let values: Vec<U256> = set.iter().map(|&i| slots[i].2.new).collect();
+        for (i, &at) in set.iter().enumerate() {
+            slots[at].2.new = values[(i + 1) % set.len()];
+        }
+    };
+    assert!(forge(&swapped).unwrap_err().contains("flat slots"));
 }
 
 /// A small file system of its own, taken down at the end.

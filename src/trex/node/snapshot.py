@@ -139,7 +139,7 @@ def import_(
 ) -> None:
     """Start a data directory from FILE, after checking its headers and tries against a claim on L1.
 
-    Its flat copy of the state is checked against damage, not against a forger: take FILE from whom you trust.
+    Its state is compared with the tries, but its tables are used as they come: take FILE from whom you trust.
     """
     text, known = _read(network)
     target = datadir or _default(known)
