@@ -5,7 +5,7 @@ import click
 from trex.node.lazy import LazyCommand, LazyGroup
 
 COMMANDS = {
-    "devnet": LazyCommand("trex.node.devnet:devnet", "Start a chain of your own."),
+    "devnet": LazyCommand("trex.node.devnet:devnet", "Start a rollup of your own."),
     "node": LazyCommand("trex.node.run:node", "Run a node of a network."),
     "export": LazyCommand("trex.node.db:export", "Write blocks to FILE."),
     "import": LazyCommand("trex.node.db:import_", "Execute and store the blocks of FILE."),
