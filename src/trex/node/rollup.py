@@ -32,7 +32,7 @@ TRUST = (
 
 @click.group()
 def rollup() -> None:
-    """Look at a network as a rollup."""
+    """How a network stands on L1, and what must be trusted."""
 
 
 @rollup.command()
