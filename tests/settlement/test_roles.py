@@ -89,7 +89,7 @@ async def test_roles_stop_at_once_while_l1_is_away() -> None:
         reader = L1Reader([away], 1, retries=Retries(budget_s=100_000.0))
         sender = Sender(reader, account_of(bytes.fromhex(KEY)))
         source, stop = NodeBlocks(away), asyncio.Event()
-        target = Target(nowhere, nowhere, 1, 100, 1000)
+        target = Target(nowhere, nowhere, 1, 100, 1000, 43_200, 1_800)
         roles = (
             Batcher(target, reader, source, EthereumBlobs(sender, nowhere)),
             Proposer(ClaimsTarget(nowhere, nowhere), reader, [source], sender),

@@ -11,12 +11,13 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from trex.gateway import outbox
+from trex.gateway import audit, outbox
 from trex.gateway.attestations import Binding
 from trex.gateway.nullify import nullifier_of
 from trex.gateway.outbox import JobKind, JobState
 from trex.gateway.relayer import payload_of
 from trex.gateway.service import Gateway
+from trex.gateway.sign_in import key_name
 from trex.gateway.store.schema import accounts, jobs
 from trex.passport.keys import Key, KeyKind
 from trex.types.network_file import keccak256
@@ -182,3 +183,54 @@ async def bind(
         after=after,
     )
     return nullifier, job
+
+
+async def bind_shown(
+    gateway: Gateway,
+    actor: Key,
+    passport: int,
+    account: AccountOf,
+    *,
+    act: str,
+    subject: str,
+    key: Key | None = None,
+    tokens: Mapping[str, str] | None = None,
+) -> tuple[int, bool]:
+    """Queue the binding of an account whose control was shown just now, with its line in the audit log.
+
+    Args:
+        gateway: whose keys.
+        actor: who asked, and may see the job.
+        passport: whose account it is.
+        account: which.
+        act: what the audit log calls it.
+        subject: what the audit log says it was done to.
+        key: of a private link.
+        tokens: by which the platform lets itself be asked.
+
+    Returns:
+        The job, and whether another passport holds the account as yet (PAS-043).
+    """
+    _, chain_now = await gateway.client.latest()
+    epoch = await gateway.client.key_epoch()
+    async with gateway.database.transaction() as tx:
+        nullifier = await nullifier_of(
+            tx, gateway.key_holder, gateway.sealer, account.platform, account.id, account.scope
+        )
+    moving = await gateway.client.holder_of(nullifier) not in (0, passport)
+    async with gateway.database.transaction() as tx:
+        _, job = await bind(
+            tx,
+            gateway,
+            passport,
+            account,
+            actor.id,
+            attested_s=chain_now,
+            epoch=epoch,
+            key=key,
+            tokens=tokens,
+            moving=moving,
+        )
+        await audit.record(tx, gateway.now_s, key_name(actor), act, subject, f"job {job}")
+    gateway.relayer.wake()
+    return job, moving

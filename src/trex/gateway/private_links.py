@@ -1,10 +1,8 @@
 """Private links: wallets that only validators know to be a passport's (PAS-045, GTW-045)."""
 
-from trex.gateway import audit, challenges, people
+from trex.gateway import challenges, people
 from trex.gateway.errors import Fault, GatewayError
-from trex.gateway.nullify import nullifier_of
 from trex.gateway.service import Gateway
-from trex.gateway.sign_in import key_name
 from trex.passport.acts import Act, link_privately
 from trex.passport.keys import Key
 from trex.passport.proofs import Proof
@@ -49,27 +47,13 @@ async def link(
     there, _ = await gateway.client.passport_of(key)
     if there not in (0, passport):
         raise GatewayError(Fault.CONFLICT, "this wallet is in another passport")
-    _, chain_now = await gateway.client.latest()
-    epoch = await gateway.client.key_epoch()
-    account = people.account_of_key(key)
-    async with gateway.database.transaction() as tx:
-        nullifier = await nullifier_of(
-            tx, gateway.key_holder, gateway.sealer, account.platform, account.id, account.scope
-        )
-    moving = await gateway.client.holder_of(nullifier) not in (0, passport)
-    async with gateway.database.transaction() as tx:
-        _, job = await people.bind(
-            tx,
-            gateway,
-            passport,
-            account,
-            actor.id,
-            attested_s=chain_now,
-            epoch=epoch,
-            key=key,
-            moving=moving,
-        )
-        subject = f"passport {passport}"
-        await audit.record(tx, gateway.now_s, key_name(actor), "private-link", subject, f"job {job}")
-    gateway.relayer.wake()
+    job, _ = await people.bind_shown(
+        gateway,
+        actor,
+        passport,
+        people.account_of_key(key),
+        act="private-link",
+        subject=f"passport {passport}",
+        key=key,
+    )
     return job

@@ -18,13 +18,11 @@ from sqlalchemy import update
 
 from trex.badges.observation import Observation
 from trex.badges.policy import CheckCondition
-from trex.gateway import audit, challenges, people
+from trex.gateway import challenges, people
 from trex.gateway.errors import Fault, GatewayError
-from trex.gateway.nullify import nullifier_of
 from trex.gateway.people import AccountOf, LinkedAccount
 from trex.gateway.service import Gateway
 from trex.gateway.settings import SocialClient
-from trex.gateway.sign_in import key_name
 from trex.gateway.store.schema import accounts
 from trex.passport.keys import Key
 from trex.types.primitives import Hash32
@@ -217,30 +215,16 @@ async def _id_token(gateway: Gateway, client: SocialClient, token: Any, nonce: s
 async def _link(
     gateway: Gateway, key: Key, passport: int, account: AccountOf, tokens: Mapping[str, Any]
 ) -> Linked:
-    _, chain_now = await gateway.client.latest()
-    epoch = await gateway.client.key_epoch()
-    async with gateway.database.transaction() as tx:
-        nullifier = await nullifier_of(
-            tx, gateway.key_holder, gateway.sealer, account.platform, account.id, account.scope
-        )
-    holder = await gateway.client.holder_of(nullifier)
-    moving = holder not in (0, passport)
     kept = {name: tokens[name] for name in ("access_token", "refresh_token") if name in tokens}
-    async with gateway.database.transaction() as tx:
-        _, job = await people.bind(
-            tx,
-            gateway,
-            passport,
-            account,
-            key.id,
-            attested_s=chain_now,
-            epoch=epoch,
-            tokens=kept,
-            moving=moving,
-        )
-        subject = f"passport {passport} {account.platform}"
-        await audit.record(tx, gateway.now_s, key_name(key), "link-account", subject, f"job {job}")
-    gateway.relayer.wake()
+    job, moving = await people.bind_shown(
+        gateway,
+        key,
+        passport,
+        account,
+        act="link-account",
+        subject=f"passport {passport} {account.platform}",
+        tokens=kept,
+    )
     return Linked(job, moving)
 
 

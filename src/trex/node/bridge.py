@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -280,17 +280,7 @@ def withdraw(
 @bridge_options
 def prove(transaction: Hash32, wait: bool, account: int | None, keystore: Path | None, **shared: Any) -> None:
     """Prove on L1 that TX on this chain began a withdrawal."""
-
-    async def work() -> None:
-        async with opened(account=lambda chain: read_account(account, keystore, chain), **shared) as context:
-            made, way = await _withdrawal(context, transaction), _exit(context)
-            if wait:
-                await _until(context, way, made, {Stage.UNCLAIMED})
-            receipt = await way.prove(made)
-            context.say(f"proven: {_hex(receipt.transaction)}")
-            _tell_withdrawal(context, transaction, made, await way.status(made))
-
-    run_in_words(work)
+    _step_of_withdrawal(transaction, wait, account, keystore, shared, Stage.UNCLAIMED, "proven", Exit.prove)
 
 
 @bridge.command()
@@ -302,17 +292,9 @@ def finalize(
     transaction: Hash32, wait: bool, account: int | None, keystore: Path | None, **shared: Any
 ) -> None:
     """Carry out on L1 the withdrawal that TX on this chain began."""
-
-    async def work() -> None:
-        async with opened(account=lambda chain: read_account(account, keystore, chain), **shared) as context:
-            made, way = await _withdrawal(context, transaction), _exit(context)
-            if wait:
-                await _until(context, way, made, {Stage.MATURING})
-            receipt = await way.finalize(made)
-            context.say(f"finalized: {_hex(receipt.transaction)}")
-            _tell_withdrawal(context, transaction, made, await way.status(made))
-
-    run_in_words(work)
+    _step_of_withdrawal(
+        transaction, wait, account, keystore, shared, Stage.MATURING, "finalized", Exit.finalize
+    )
 
 
 @bridge.command()
@@ -408,6 +390,30 @@ async def _found(context: Context, transaction: Hash32) -> Withdrawal | tuple[Re
     if len(found) != 1:
         raise BridgeError("bad_request", f"{_hex(transaction)} on L1 made {len(found)} deposits, not one")
     return receipt, found[0]
+
+
+def _step_of_withdrawal(
+    transaction: Hash32,
+    wait: bool,
+    account: int | None,
+    keystore: Path | None,
+    shared: Mapping[str, Any],
+    before: Stage,
+    done: str,
+    act: Callable[[Exit, Withdrawal], Awaitable[Receipt]],
+) -> None:
+    """Do one act of a withdrawal on L1, after the stage `before` if it may be waited for."""
+
+    async def work() -> None:
+        async with opened(account=lambda chain: read_account(account, keystore, chain), **shared) as context:
+            made, way = await _withdrawal(context, transaction), _exit(context)
+            if wait:
+                await _until(context, way, made, {before})
+            receipt = await act(way, made)
+            context.say(f"{done}: {_hex(receipt.transaction)}")
+            _tell_withdrawal(context, transaction, made, await way.status(made))
+
+    run_in_words(work)
 
 
 async def _until(context: Context, way: Exit, made: Withdrawal, waiting: set[Stage]) -> None:

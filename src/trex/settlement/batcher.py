@@ -37,10 +37,6 @@ from trex.types.primitives import Address, Hash32, Wei
 
 log = logging.getLogger(__name__)
 
-SEQUENCING_WINDOW_S = 43_200
-"""Where the network file does not say (DRV-023)."""
-MAX_DRIFT_S = 1_800
-"""Where the network file does not say (DRV-022)."""
 L1_SLOT_S = 12
 """Between L1 blocks."""
 LAG_MARGIN_BLOCKS = 2
@@ -65,9 +61,9 @@ class Target:
     """INB-011."""
     silence_s: int
     """INB-020."""
-    sequencing_window_s: int = SEQUENCING_WINDOW_S
+    sequencing_window_s: int
     """DRV-023."""
-    max_drift_s: int = MAX_DRIFT_S
+    max_drift_s: int
     """DRV-022."""
 
     @property
@@ -93,8 +89,8 @@ class Target:
                 network.chain_id,
                 numbers["maxOriginLagL1Blocks"],
                 numbers["silenceS"],
-                numbers.get("sequencingWindowS", SEQUENCING_WINDOW_S),
-                numbers.get("maxDriftS", MAX_DRIFT_S),
+                network.l1.sequencing_window_s,
+                network.l1.max_drift_s,
             )
         except KeyError as missing:
             raise ValueError(f"the section l1 of the network file lacks {missing}") from None

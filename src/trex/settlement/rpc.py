@@ -15,8 +15,6 @@ from trex.settlement.positions import Position
 from trex.types.errors import CoreError, RpcError
 from trex.types.primitives import Hash32
 
-MAX_DRIFT_S = 1_800
-"""`max drift` where the network file does not say (specs/derivation.md, DRV-022)."""
 NO_L1_BLOCK = {"hash": "0x" + "00" * 32, "number": 0, "parentHash": "0x" + "00" * 32, "timestamp": 0}
 """What op-node says of an L1 block that it does not know yet."""
 NO_ADDRESS = "0x" + "00" * 20
@@ -132,7 +130,7 @@ class SettlementMethods:
                 },
             },
             "block_time": -(-scalars.block_time_ms // 1000),
-            "max_sequencer_drift": settlement.parameters.get("maxDriftS", MAX_DRIFT_S),
+            "max_sequencer_drift": settlement.max_drift_s,
             "seq_window_size": settlement.parameters.get("maxOriginLagL1Blocks", 0),
             "channel_timeout": 0,
             "l1_chain_id": settlement.chain_id,

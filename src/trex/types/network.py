@@ -87,6 +87,16 @@ class L1Settlement:
     parameters: Mapping[str, int]
     """Numbers that the rules of settlement leave open; each name ends in its unit."""
 
+    @property
+    def max_drift_s(self) -> int:
+        """How much younger than its origin a block may be (DRV-022)."""
+        return self.parameters.get("maxDriftS", 1_800)
+
+    @property
+    def sequencing_window_s(self) -> int:
+        """How long after its origin a block's batch may come (DRV-023)."""
+        return self.parameters.get("sequencingWindowS", 43_200)
+
 
 @dataclass(frozen=True, slots=True)
 class Network:

@@ -136,19 +136,6 @@ evidence = Table(
 )
 """What grants rest on, by the digest that the chain has; sealed."""
 
-deeds = Table(
-    "deeds",
-    metadata,
-    Column("source", LargeBinary(32), primary_key=True),
-    Column("task", String(64), nullable=False),
-    Column("passport", BigInteger, nullable=False),
-    Column("day", Integer, nullable=False),
-    Column("job", _NUMBER, nullable=True),
-    Column("at_s", BigInteger, nullable=False),
-    Index("deeds_by_passport", "passport", "task"),
-)
-"""Tasks done, each source once (PTS-002)."""
-
 claims = Table(
     "claims",
     metadata,
