@@ -1,6 +1,7 @@
 """The derivation driver over a real L1 (specs/derivation.md, DRV-060 to DRV-066)."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -160,7 +161,8 @@ async def test_finalized_head_follows_finalized_l1_blocks_only(system: Rollup, t
 
 async def test_driver_of_another_l1_stops_and_says_so(system: Rollup, tmp_path: Path) -> None:
     chain = system.open(tmp_path / "c")
-    async with rollup() as other:
+    an_hour_ago = str(int(time.time()) - 3600)  # of the same second it would be the same L1, hash for hash
+    async with rollup("--timestamp", an_hour_ago) as other:
         driver = system.driver(chain, tmp_path / "c", [other.node.url])
         async with asyncio.timeout(PATIENCE_S):
             await driver.run()
