@@ -228,7 +228,8 @@ def report(
         lines.append(f"\nGoal, {GOAL} times the best peer: plain {words[0]}, ERC-20 {words[1]}.")
     missing = {"anvil", "geth --dev", "Hardhat"} - {system.name for system in results}
     if missing:
-        lines.append(f"\nNot measured, because not on this machine: {', '.join(sorted(missing))}.")
+        why = "not on this machine, or failed as was printed"
+        lines.append(f"\nNot measured ({why}): {', '.join(sorted(missing))}.")
     return "\n".join(lines) + "\n"
 
 

@@ -85,7 +85,7 @@ def anvil() -> System | None:
 
 
 def geth() -> System | None:
-    """Find geth's development mode, from `scripts/setup bench` or the machine; its pool opened wide."""
+    """Find geth's development mode, ours or the machine's; its pool and fee cap opened wide."""
     own = ROOT / ".cache" / "bin" / "geth"
     program = str(own) if own.exists() else shutil.which("geth")
     if program is None:
@@ -101,8 +101,9 @@ def geth() -> System | None:
         "--miner.gaslimit",
         str(GAS_LIMIT),
     )
-    serving = ("--http", "--http.port", "PORT", "--ipcdisable", "--port", "0", "--verbosity", "1")
-    command = (program, *mining, *pool, *queue, *serving, "--datadir", "DIR")
+    serving = ("--http", "--http.port", "PORT", "--rpc.txfeecap", "0", "--ipcdisable", "--port", "0")
+    quiet = ("--verbosity", "1")
+    command = (program, *mining, *pool, *queue, *serving, *quiet, "--datadir", "DIR")
     return System("geth --dev", command, output(program, "--version"), 1000, None)
 
 
