@@ -23,6 +23,7 @@ COMMANDS = {
         "trex.node.statetest:statetest", "Run Ethereum's state tests in PATH; exit code 1 if one fails."
     ),
     "badge": LazyCommand("trex.node.badge:badge", "Policies of badges: check, explain and try them."),
+    "task": LazyCommand("trex.node.task:task", "Tasks that are worth points: check and explain them."),
     "audience": LazyCommand("trex.node.audience:audience", "Find people by a sentence."),
     "engine": LazyCommand("trex.node.engine:engine", "From events to the right people."),
     "zktls": LazyCommand("trex.node.zktls:zktls", "Judge zkTLS claims of Reclaim."),

@@ -1,0 +1,1 @@
+"""Points: tasks, deeds, and the ledger on the chain."""
