@@ -25,9 +25,10 @@ from run import processor, row, say
 from systems import ROOT, geth, output, trex
 from tests.settlement.process import NodeProcess, node_process
 from tests.settlement.rollup import Rollup, output_at, rollup
-from tests.settlement.test_deploy import TIMING
+from tests.settlement.test_deploy import ACCOUNTS, DEVNET, TIMING
 from workload import senders, transfers
 
+from trex.settlement.deployment import ORDER, address_at, deployer_address, salt_of
 from trex.settlement.kzg import make_sidecar
 
 if TYPE_CHECKING:
@@ -157,6 +158,20 @@ def resident(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def on_l1(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the devnet's document with another chain id as if genesis had been made for it (PTL-082)."""
+
+    def places(network: dict[str, Any]) -> list[str]:
+        deployer = deployer_address(salt_of(network["name"], network["chainId"]), ACCOUNTS.operator)
+        return [address_at(deployer, place + 1).hex() for place in range(len(ORDER))]
+
+    text = json.dumps(document)
+    for known, own in zip(places(DEVNET), places(document), strict=True):
+        text = text.replace(known, own)
+    moved: dict[str, Any] = json.loads(text)
+    return moved
+
+
 async def measure(document: dict[str, Any], blocks: Iterable[list[str]], folder: Path) -> tuple[Rebuilt, int]:
     """Build, post, rebuild; return what rebuilding took, and how many transactions."""
     timing = replace(TIMING, max_origin_lag_l1_blocks=3_600, timelock_delay_s=30 * 86_400)
@@ -219,7 +234,7 @@ def main() -> None:
         else:
             imports = beside()
             made = imports.prepared(system, options.transactions, options.chains or Path(scratch))
-            document = json.loads(Path(made["network"]).read_bytes())
+            document = on_l1(json.loads(Path(made["network"]).read_bytes()))
             read = imports.blocks_of(Path(made["trex"]))
             ours, count = asyncio.run(measure(document, read, Path(scratch)))
             with tempfile.TemporaryDirectory(prefix="trex-verifier-", dir=scratch) as place:
