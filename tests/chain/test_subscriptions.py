@@ -13,7 +13,7 @@ from tests.chain.small_chain import LOG_ADDRESS, SmallChain, sha
 from tests.chain.test_jsonrpc import SMALL, ask
 
 from trex.chain.limits import ServerLimits
-from trex.chain.rpc import subscriptions
+from trex.chain.rpc import filters, subscriptions
 from trex.chain.rpc.access import Access
 
 
@@ -113,6 +113,22 @@ async def test_syncing_says_false_after_its_answer(client: Client) -> None:
         key = await socket.call("eth_subscribe", "syncing")
         assert socket.notices == []
         assert await socket.notice() == {"subscription": key, "result": False}
+
+
+async def test_syncing_tells_when_it_begins_and_ends(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscriptions, "SYNCING_S", 0.02)
+    status: Any = {"currentBlock": "0x1"}
+    client.node.subscriptions.sync_status = lambda: status
+    async with client.websocket() as ws:
+        socket = Socket(ws)
+        await socket.call("eth_subscribe", "syncing")
+        assert (await socket.notice())["result"] == {"syncing": True, "status": {"currentBlock": "0x1"}}
+        status = {"currentBlock": "0x2"}  # going on is no news
+        await asyncio.sleep(0.1)
+        status = False
+        assert (await socket.notice())["result"] is False
+        status = {"currentBlock": "0x3"}
+        assert (await socket.notice())["result"]["status"] == {"currentBlock": "0x3"}
 
 
 @pytest.mark.parametrize(
@@ -356,6 +372,62 @@ async def test_what_may_be_taken_back_is_bounded(manual: Client, monkeypatch: py
         assert 0 < manual.node.subscriptions._recent_bytes <= 1000
 
 
+async def test_filter_takes_back_logs_of_blocks_that_went(manual: Client) -> None:
+    """As geth: what was told, newest first and `removed`, then logs of the blocks in their place."""
+    key = await manual.call("eth_newFilter", {})
+    untold = await manual.call("eth_newFilter", {})
+    await manual.call("eth_sendRawTransaction", "0x01")
+    await manual.call("evm_mine")
+    (kept,) = await manual.call("eth_getFilterChanges", key)
+    snapshot = await manual.call("evm_snapshot")
+    told = []
+    for raw in ("0x02", "0x03"):
+        await manual.call("eth_sendRawTransaction", raw)
+        await manual.call("evm_mine")
+        told += await manual.call("eth_getFilterChanges", key)
+    assert len(told) == 2
+    await manual.call("evm_revert", snapshot)
+    await manual.call("eth_sendRawTransaction", "0x04")
+    await manual.call("evm_mine")
+    *gone, new = await manual.call("eth_getFilterChanges", key)
+    assert gone == [{**log, "removed": True} for log in reversed(told)]
+    assert (new["transactionHash"], new["removed"]) == (sha(b"\x04"), False)
+    assert await manual.call("eth_getFilterChanges", key) == []
+    assert await manual.call("eth_getFilterChanges", untold) == [kept, new], "it was told nothing"
+
+
+async def test_filter_takes_back_part_of_what_one_answer_told(manual: Client) -> None:
+    key = await manual.call("eth_newFilter", {})
+    for raw in ("0x01", "0x02", "0x03"):
+        await manual.call("eth_sendRawTransaction", raw)
+        await manual.call("evm_mine")
+    told = await manual.call("eth_getFilterChanges", key)
+    number = manual.chain.head().number
+    for height in (number - 1, number - 2):  # twice before anybody asks
+        manual.node.rewound(height)
+    *gone, second, third = await manual.call("eth_getFilterChanges", key)
+    assert gone == [{**log, "removed": True} for log in (told[2], told[1])]
+    assert [second, third] == told[1:]
+
+
+async def test_what_filters_may_take_back_is_bounded(manual: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filters, "RECENT_BYTES", 2000)
+    keys = [await manual.call("eth_newFilter", {}) for _ in range(2)]
+    for number in range(20):
+        await manual.call("eth_sendRawTransaction", f"0x{number + 1:02x}")
+        await manual.call("evm_mine")
+        for key in keys:
+            assert len(await manual.call("eth_getFilterChanges", key)) == 1
+        assert 0 < manual.node.filters._told.bytes <= 2000
+    manual.node.rewound(0)
+    assert 0 < manual.node.filters._told.bytes <= 2000
+    changes = [await manual.call("eth_getFilterChanges", key) for key in keys]
+    assert all(logs[0]["removed"] and not logs[-1]["removed"] for logs in changes)
+    for key in keys:
+        await manual.call("eth_uninstallFilter", key)
+    assert manual.node.filters._told.bytes == 0
+
+
 async def test_filter_gives_logs_of_blocks_that_came_in_the_place_of_others(manual: Client) -> None:
     key = await manual.call("eth_newFilter", {})
     blocks = await manual.call("eth_newBlockFilter")
@@ -366,6 +438,7 @@ async def test_filter_gives_logs_of_blocks_that_came_in_the_place_of_others(manu
     assert len(await manual.call("eth_getFilterChanges", blocks)) == 2
     assert await manual.call("eth_getFilterChanges", key) == []
     manual.node.rewound(manual.chain.head().number - 1)
-    (again,) = await manual.call("eth_getFilterChanges", key)
+    gone, again = await manual.call("eth_getFilterChanges", key)
+    assert gone == {**again, "removed": True}
     assert again["blockNumber"] == hex(manual.chain.head().number)
     assert await manual.call("eth_getFilterChanges", blocks) == [manual.chain.head().hash]

@@ -170,6 +170,7 @@ async def settling(
             metrics=DriverMetrics(node.metrics.registry),
         )
         methods = SettlementMethods(driver, options.role)
+        node.subscriptions.sync_status = methods.syncing
         if options.role == "verifier":
             sequencer = Endpoint(options.sequencer, session) if options.sequencer else None
             node.transactions.relay = SequencerRelay(sequencer)

@@ -1,10 +1,12 @@
 """eth_newFilter and its kin: changes kept for those who ask again."""
 
+import asyncio
 import logging
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,7 @@ from trex.chain.core import Core
 from trex.chain.limits import ServerLimits
 from trex.chain.metrics import Metrics
 from trex.chain.rpc.messages import INVALID_PARAMS, SERVER_ERROR, over_limit
-from trex.chain.rpc.subscriptions import log_criteria
+from trex.chain.rpc.subscriptions import RECENT_BYTES, log_criteria
 from trex.chain.service import Service
 from trex.chain.workers import Workers
 from trex.types.errors import RpcError
@@ -37,9 +39,9 @@ class FilterKind(StrEnum):
     PENDING = "pending"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Filter:
-    """One filter: no results are kept, only where its reader stands."""
+    """One filter: where its reader stands, and what it may have to take back."""
 
     kind: FilterKind
     cursor: int
@@ -47,6 +49,64 @@ class Filter:
     used: float
     criteria: dict[str, Any]
     """Of logs: the whole filter object."""
+    told: deque[int] = field(default_factory=deque)
+    """Of logs: keys of the answers that are remembered, oldest first."""
+    gone: list[bytes] = field(default_factory=list)
+    """Logs that were told and whose blocks went since: told next, as `removed`."""
+    busy: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while its changes are read: no log is told twice."""
+
+
+class Told:
+    """Logs that filters have told, the newest of them, to be taken back when their blocks go."""
+
+    def __init__(self) -> None:
+        """Remember nothing yet."""
+        self.bytes = 0
+        """Of what is remembered, and of what is taken back and not told yet."""
+        self._answers: dict[int, tuple[int, bytes]] = {}
+        """By a key that grows: the last block that an answer went through, and the answer."""
+        self._next = 0
+
+    def remember(self, one: Filter, last: int, answer: bytes) -> None:
+        """Keep an answer as far as there is room; older ones go for it."""
+        while one.told and one.told[0] not in self._answers:
+            one.told.popleft()
+        self._answers[self._next] = (last, answer)
+        one.told.append(self._next)
+        self._next += 1
+        self.bytes += len(answer)
+        while self.bytes > RECENT_BYTES and self._answers:
+            self.bytes -= len(self._answers.pop(next(iter(self._answers)))[1])
+
+    def take_back(self, one: Filter, number: int) -> None:
+        """Move what a filter told of blocks above this one to what it tells next, newest first."""
+        while one.told:
+            last, answer = self._answers.get(one.told[-1], (0, b""))
+            if last <= number:  # or there was no more room for it
+                return
+            del self._answers[one.told.pop()]
+            self.bytes -= len(answer)
+            logs = orjson.loads(answer)
+            kept = [log for log in logs if int(log["blockNumber"], 16) <= number]
+            gone = [orjson.dumps({**log, "removed": True}) for log in reversed(logs[len(kept) :])]
+            one.gone += gone
+            self.bytes += sum(map(len, gone))
+            if kept:
+                self.remember(one, number, orjson.dumps(kept))
+                return
+
+    def tell(self, one: Filter) -> list[bytes]:
+        """Give out what a filter takes back."""
+        gone, one.gone = one.gone, []
+        self.bytes -= sum(map(len, gone))
+        return gone
+
+    def forget(self, one: Filter) -> None:
+        """Forget all about a filter."""
+        self.tell(one)
+        for key in one.told:
+            self.bytes -= len(self._answers.pop(key, (0, b""))[1])
 
 
 class Filters(Service):
@@ -70,6 +130,9 @@ class Filters(Service):
         self.metrics = metrics
         self._monotonic = monotonic
         self._filters: dict[str, Filter] = {}
+        self._told = Told()
+        self._turn = 0
+        """Counts how often the chain went back."""
 
     async def work(self) -> None:
         """Forget idle filters now and then."""
@@ -80,14 +143,19 @@ class Filters(Service):
         """Forget those that nobody has asked for in `filter_idle_s`."""
         oldest = self._monotonic() - self.limits.filter_idle_s
         for key in [key for key, one in self._filters.items() if one.used < oldest]:
-            del self._filters[key]
+            self._told.forget(self._filters.pop(key))
         self.metrics.filters.set(len(self._filters))
 
     def rewound(self, number: int) -> None:
-        """Take note that the blocks above this number are gone: those in their place are new."""
+        """Take note that the blocks above this number are gone: those in their place are new.
+
+        Logs told of them are taken back by the next answer, before new ones.
+        """
+        self._turn += 1
         for one in self._filters.values():
             if one.kind is not FilterKind.PENDING:
                 one.cursor = min(one.cursor, number)
+                self._told.take_back(one, number)
 
     def _add(self, kind: FilterKind, cursor: int, criteria: dict[str, Any] | None = None) -> bytes:
         if len(self._filters) >= self.limits.filters:
@@ -131,14 +199,30 @@ class Filters(Service):
         """Answer eth_uninstallFilter."""
         if not params or type(params[0]) is not str:
             raise RpcError(INVALID_PARAMS, "missing value for required argument 0")
-        found = self._filters.pop(params[0], None) is not None
+        one = self._filters.pop(params[0], None)
+        if one is not None:
+            self._told.forget(one)
         self.metrics.filters.set(len(self._filters))
-        return b"true" if found else b"false"
+        return b"true" if one is not None else b"false"
 
     async def changes(self, _: "Session", params: list[Any]) -> bytes:
         """Answer eth_getFilterChanges."""
         one = self._get(params)
-        return await self.workers.heavy(self._changes, one)
+        async with one.busy:
+            while True:
+                turn = self._turn
+                answer, cursor = await self.workers.heavy(self._changes, one)
+                if turn == self._turn:  # else what was read may be of blocks that went meanwhile
+                    break
+            one.cursor = cursor
+            if one.kind is not FilterKind.LOGS:
+                return answer
+            gone = self._told.tell(one)
+            if answer != b"[]":
+                if self._filters.get(params[0]) is one:  # nobody uninstalled it meanwhile
+                    self._told.remember(one, cursor, answer)
+                gone.append(answer[1:-1])
+            return b"[%b]" % b",".join(gone)
 
     async def logs(self, _: "Session", params: list[Any]) -> bytes:
         """Answer eth_getFilterLogs."""
@@ -147,36 +231,33 @@ class Filters(Service):
             raise RpcError(SERVER_ERROR, "filter not found")
         return await self.workers.heavy(self.core.rpc, "eth_getLogs", orjson.dumps([one.criteria]))
 
-    def _changes(self, one: Filter) -> bytes:
-        """Read what is new for a filter and move its cursor (on a thread)."""
+    def _changes(self, one: Filter) -> tuple[bytes, int]:
+        """Read what is new for a filter; return that and its next cursor (on a thread)."""
         if one.kind is FilterKind.PENDING:
-            one.cursor, hashes = self.core.pending_since(one.cursor, False, CHANGES_MAX)
-            return b"[%b]" % b",".join(hashes)
+            cursor, hashes = self.core.pending_since(one.cursor, False, CHANGES_MAX)
+            return b"[%b]" % b",".join(hashes), cursor
         head = self.core.head().number
         if one.kind is FilterKind.BLOCKS:
             last = min(head, one.cursor + CHANGES_MAX)
             numbers = range(one.cursor + 1, last + 1)
-            one.cursor = max(one.cursor, last)
-            return b"[%b]" % b",".join(b'"%b"' % self._hash(number).encode() for number in numbers)
+            told = b",".join(b'"%b"' % self._hash(number).encode() for number in numbers)
+            return b"[%b]" % told, max(one.cursor, last)
         first = max(one.cursor + 1, self._number(one.criteria.get("fromBlock"), 0))
         last = min(head, self._number(one.criteria.get("toBlock"), head))
         if first > last:
-            return b"[]"
-        return self._new_logs(one, first, last)
+            return b"[]", one.cursor
+        return self._new_logs(one.criteria, first, last)
 
-    def _new_logs(self, one: Filter, first: int, last: int) -> bytes:
-        """Return logs from `first` on: as many blocks up to `last` as fit the core's limits."""
+    def _new_logs(self, criteria: dict[str, Any], first: int, last: int) -> tuple[bytes, int]:
+        """Return logs of as many blocks, from `first` on, as fit the limits, and the last of these."""
         while True:
-            criteria = {**one.criteria, "fromBlock": hex(first), "toBlock": hex(last)}
+            asked = {**criteria, "fromBlock": hex(first), "toBlock": hex(last)}
             try:
-                found = self.core.rpc("eth_getLogs", orjson.dumps([criteria]))
+                return self.core.rpc("eth_getLogs", orjson.dumps([asked])), last
             except RpcError:
                 if first == last:
                     raise
                 last = (first + last) // 2
-            else:
-                one.cursor = last
-                return found
 
     def _hash(self, number: int) -> str:
         header = orjson.loads(self.core.rpc("eth_getHeaderByNumber", orjson.dumps([hex(number)])))

@@ -1,6 +1,7 @@
 """eth_subscribe: who wants to hear of what, and telling them."""
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from collections import deque
@@ -26,6 +27,8 @@ from trex.chain.workers import Workers
 from trex.types.errors import RpcError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from trex.chain.rpc.dispatch import Session
     from trex.chain.rpc.websocket import Connection
 
@@ -36,6 +39,8 @@ RECENT_BYTES = 16 << 20
 """Logs that were told are kept up to this size, the newest, to be taken back when their blocks go."""
 GATHER_S = 0.01
 """Pending transactions are told in groups this far apart."""
+SYNCING_S = 1.0
+"""How often it is looked whether the node has caught up or fallen behind, while somebody wants to know."""
 
 
 class Kind(StrEnum):
@@ -60,6 +65,8 @@ class Subscription:
     id: str = field(default_factory=lambda: "0x" + secrets.token_hex(16))
     after: int = 0
     """The newest block when it began: nothing up to it was told."""
+    behind: bool | None = None
+    """Of syncing: what it was told last, None before anything."""
 
     def tell(self, result: bytes) -> None:
         """Send one result."""
@@ -121,6 +128,9 @@ class Subscriptions(Service):
         self._head: Sealed | None = None
         self._sealed = asyncio.Event()
         self._incoming = asyncio.Event()
+        self._asked = asyncio.Event()
+        self.sync_status: Callable[[], Any] = lambda: False
+        """What eth_syncing answers, asked on a thread: a node that makes the chain itself is never behind."""
         transactions.after.append(self._incoming.set)
 
     def sealed(self, head: Sealed) -> None:
@@ -147,9 +157,10 @@ class Subscriptions(Service):
             subscription.after = min(subscription.after, number)
 
     async def work(self) -> None:
-        """Tell of blocks and of pending transactions until asked to stop."""
+        """Tell of blocks, of pending transactions and of syncing until asked to stop."""
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._tell_blocks()), group.create_task(self._tell_pending())]
+            telling = (self._tell_blocks(), self._tell_pending(), self._tell_syncing())
+            tasks = [group.create_task(one) for one in telling]
             await self._stop.wait()
             for task in tasks:
                 task.cancel()
@@ -233,6 +244,24 @@ class Subscriptions(Service):
             if len(found) < PENDING_BATCH:
                 return
 
+    async def _tell_syncing(self) -> None:
+        """Tell who wants to know when syncing begins and when it has ended, and at first how it stands."""
+        while True:
+            await self._asked.wait()
+            while wanting := self._active[Kind.SYNCING]:
+                self._asked.clear()
+                try:
+                    status = await self.workers.quick(self.sync_status)
+                    result = orjson.dumps({"syncing": True, "status": status} if status else False)
+                    for subscription in [one for one in wanting if one.behind is not bool(status)]:
+                        subscription.behind = bool(status)
+                        subscription.tell(result)
+                except Exception:
+                    log.exception("syncing not told")
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._asked.wait(), SYNCING_S)
+            self._asked.clear()
+
     async def subscribe(self, session: "Session", params: list[Any]) -> bytes:
         """Answer eth_subscribe; the subscription begins when its connection has sent the answer."""
         connection = session.connection
@@ -273,7 +302,7 @@ class Subscriptions(Service):
             self._active[subscription.kind].add(subscription)
             self._count()
             if subscription.kind is Kind.SYNCING:
-                subscription.tell(b"false")  # this node makes the chain itself: it is never behind
+                self._asked.set()
 
     async def unsubscribe(self, session: "Session", params: list[Any]) -> bytes:
         """Answer eth_unsubscribe."""
