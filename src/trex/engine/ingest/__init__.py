@@ -1,0 +1,1 @@
+"""From chains, gateways and files to events."""

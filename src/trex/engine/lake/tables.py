@@ -1,0 +1,148 @@
+"""Tables of the lake: bronze events as they came, silver facts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+_SHARED = [
+    pa.field("id", pa.string(), nullable=False),
+    pa.field("weight", pa.int8(), nullable=False),
+    pa.field("source", pa.string(), nullable=False),
+    pa.field("chain", pa.int64(), nullable=False),
+    pa.field("block_number", pa.int64(), nullable=False),
+    pa.field("block_hash", pa.string(), nullable=False),
+    pa.field("transaction_index", pa.int32(), nullable=False),
+    pa.field("log_index", pa.int32(), nullable=False),
+    pa.field("time_s", pa.int64()),
+    pa.field("month", pa.string(), nullable=False),
+]
+"""What every row says: which, whether it holds, where and when; `month`, the partition, may be `none`."""
+
+
+@dataclass(frozen=True, slots=True)
+class LakeTable:
+    """One Delta table."""
+
+    name: str
+    """`layer.table`."""
+    own: tuple[tuple[str, pa.DataType], ...]
+    """Columns beside those that all share."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """All columns."""
+        return pa.schema([*_SHARED, *(pa.field(name, kind) for name, kind in self.own)])
+
+
+_TEXT, _NUMBER, _REAL = pa.string(), pa.int64(), pa.float64()
+
+BRONZE = LakeTable("bronze.events", (("kind", _TEXT), ("version", _NUMBER), ("payload", _TEXT)))
+"""Events as they came, their payload as JSON."""
+
+SILVER: Mapping[str, LakeTable] = {
+    table.name.partition(".")[2]: table
+    for table in (
+        LakeTable(
+            "silver.transactions",
+            (
+                ("hash", _TEXT),
+                ("type", _NUMBER),
+                ("sender", _TEXT),
+                ("recipient", _TEXT),
+                ("value", _TEXT),
+                ("fee", _TEXT),
+                ("status", _NUMBER),
+                ("selector", _TEXT),
+                ("created", _TEXT),
+            ),
+        ),
+        LakeTable(
+            "silver.transfers",
+            (
+                ("kind", _TEXT),
+                ("asset", _TEXT),
+                ("token_id", _TEXT),
+                ("sender", _TEXT),
+                ("recipient", _TEXT),
+                ("amount", _TEXT),
+                ("value", _REAL),
+                ("way", _TEXT),
+            ),
+        ),
+        LakeTable(
+            "silver.calls",
+            (
+                ("sender", _TEXT),
+                ("contract", _TEXT),
+                ("selector", _TEXT),
+                ("action", _TEXT),
+                ("category", _TEXT),
+            ),
+        ),
+        LakeTable(
+            "silver.badges",
+            (
+                ("token", _TEXT),
+                ("passport", _TEXT),
+                ("policy", _TEXT),
+                ("level", _NUMBER),
+                ("points", _NUMBER),
+                ("expires_s", _NUMBER),
+                ("state", _NUMBER),
+                ("evidence", _TEXT),
+                ("validator_version", _TEXT),
+            ),
+        ),
+        LakeTable(
+            "silver.policies",
+            (
+                ("policy", _TEXT),
+                ("document", _TEXT),
+                ("levels", _NUMBER),
+                ("is_public", pa.bool_()),
+                ("name", _TEXT),
+                ("uri", _TEXT),
+            ),
+        ),
+        LakeTable(
+            "silver.points",
+            (
+                ("entry", _TEXT),
+                ("passport", _TEXT),
+                ("season", _NUMBER),
+                ("amount", _NUMBER),
+                ("deed", _TEXT),
+                ("origin", _TEXT),
+            ),
+        ),
+        LakeTable(
+            "silver.links",
+            (
+                ("passport", _TEXT),
+                ("key", _TEXT),
+                ("way", _TEXT),
+                ("role", _NUMBER),
+                ("kind", _NUMBER),
+                ("account", _TEXT),
+            ),
+        ),
+        LakeTable(
+            "silver.rewards",
+            (
+                ("passport", _TEXT),
+                ("epoch", _TEXT),
+                ("amount", _TEXT),
+                ("value", _REAL),
+                ("payout", _TEXT),
+            ),
+        ),
+    )
+}
+"""Facts by the name that normalising gives their table."""
+
+
+def arrow(table: LakeTable, rows: list[dict[str, Any]]) -> pa.Table:
+    """Bring rows into a table's form; a column that a row does not have is null."""
+    return pa.Table.from_pylist(rows, schema=table.schema)

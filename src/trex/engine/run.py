@@ -1,0 +1,148 @@
+"""The stages together in one process, or each in its own: they meet only in the log and the lake."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event as Flag
+from threading import Thread
+
+from prometheus_client import CollectorRegistry
+
+from trex.engine.ingest.listen import EvmSource, SourceMetrics, listen
+from trex.engine.ingest.topics import CURSORS, RAW
+from trex.engine.lake.lake import Lake
+from trex.engine.lake.sink import READERS, run_sink
+from trex.engine.pipeline.log import Log, Topic
+from trex.engine.pipeline.sqlite_log import SqliteLog
+from trex.engine.pipeline.stage import DEAD, Metrics, run_stage
+from trex.engine.pipeline.stages import STAGES
+
+log = logging.getLogger(__name__)
+
+NAMES = ("ingest", *(stage.name for stage in STAGES), *READERS)
+"""Every stage that can be run alone."""
+PARTITIONS = RAW.partitions
+"""Of every topic between stages: what one source tells stays in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """Where the engine keeps its things and whom it listens to."""
+
+    folder: Path
+    """`log.sqlite` and `lake/` are in it."""
+    sources: tuple[EvmSource, ...] = ()
+    """Chains."""
+
+
+def open_log(settings: EngineSettings) -> Log:
+    """Open the log with every topic.
+
+    Raises:
+        LogError: it cannot be opened.
+    """
+    settings.folder.mkdir(parents=True, exist_ok=True)
+    events = SqliteLog(settings.folder / "log.sqlite")
+    between = {name for stage in STAGES for name in (stage.reads, stage.writes)} - {RAW.name}
+    events.declare(RAW, CURSORS, Topic(DEAD), *(Topic(name, PARTITIONS) for name in sorted(between)))
+    return events
+
+
+def open_lake(settings: EngineSettings) -> Lake:
+    """Name the lake."""
+    return Lake(settings.folder / "lake")
+
+
+def run(
+    settings: EngineSettings,
+    names: Sequence[str] = NAMES,
+    *,
+    stop: Flag | None = None,
+    until_idle: bool = False,
+    registry: CollectorRegistry | None = None,
+) -> None:
+    """Run stages until told to stop.
+
+    Args:
+        settings: where and from whom.
+        names: which of `NAMES`.
+        stop: set from elsewhere.
+        until_idle: run each stage in their order until nothing is left for it, then return.
+        registry: of metrics.
+    """
+    registry = registry or CollectorRegistry()
+    stop = stop or Flag()
+    metrics, of_sources = Metrics.on(registry), SourceMetrics.on(registry)
+    failures: list[BaseException] = []
+
+    def start(name: str) -> None:
+        events = open_log(settings)
+        try:
+            _run_one(name, settings, events, stop, metrics, of_sources, until_idle)
+        except BaseException as error:
+            log.exception("%s stopped", name)
+            failures.append(error)
+            stop.set()
+        finally:
+            events.close()
+
+    threads = [Thread(target=start, args=(name,), name=name, daemon=True) for name in NAMES if name in names]
+    for thread in threads:
+        thread.start()
+        if until_idle:
+            thread.join()
+    for thread in threads:
+        while thread.is_alive():
+            thread.join(0.2)  # In slices, so that signals are heard.
+    if failures:
+        raise failures[0]
+
+
+def _run_one(
+    name: str,
+    settings: EngineSettings,
+    events: Log,
+    stop: Flag,
+    metrics: Metrics,
+    of_sources: SourceMetrics,
+    until_idle: bool,
+) -> None:
+    if name == "ingest":
+        asyncio.run(_ingest(settings, events, stop, of_sources, until_idle))
+    elif name in READERS:
+        run_sink(name, events, open_lake(settings), stop, metrics, until_idle=until_idle)
+    else:
+        (stage,) = (stage for stage in STAGES if stage.name == name)
+        readers = () if until_idle else _readers(stage.writes)
+        run_stage(stage, events, stop, metrics, readers=readers, until_idle=until_idle)
+
+
+def _readers(topic: str) -> tuple[str, ...]:
+    return (
+        *(stage.name for stage in STAGES if stage.reads == topic),
+        *(name for name, (reads, _) in READERS.items() if reads == topic),
+    )
+
+
+async def _ingest(
+    settings: EngineSettings, events: Log, stop: Flag, metrics: SourceMetrics, until_idle: bool
+) -> None:
+    readers = () if until_idle else _readers(RAW.name)
+    tasks = [
+        asyncio.create_task(listen(source, events, metrics, readers=readers, until_idle=until_idle))
+        for source in settings.sources
+    ]
+    while tasks and not stop.is_set():
+        done, _ = await asyncio.wait(tasks, timeout=0.2, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+        if len(done) == len(tasks):
+            break
+    for task in tasks:
+        task.cancel()
+    for task in tasks:
+        with suppress(asyncio.CancelledError):
+            await task
