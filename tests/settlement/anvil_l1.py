@@ -23,7 +23,11 @@ KEYS = (
 START_S = 30.0
 
 Fault = Callable[[str, Any, Any], Any]
-"""Given method, parameters and the true result, returns what the proxy says; may raise or sleep inside."""
+"""Given method, parameters and the true result, returns what the proxy says; may raise `AnsweredError`."""
+
+
+class AnsweredError(Exception):
+    """What a fault raises to have a request refused: JSON-RPC code and message."""
 
 
 @dataclass(slots=True)
@@ -106,9 +110,12 @@ class Proxy:
         for question, result in pairs:
             self.asked.append(question["method"])
             if self.fault is not None and "result" in result:
-                result["result"] = self.fault(
-                    question["method"], question["params"], copy.deepcopy(result["result"])
-                )
+                truth = copy.deepcopy(result["result"])
+                try:
+                    result["result"] = self.fault(question["method"], question["params"], truth)
+                except AnsweredError as error:
+                    del result["result"]
+                    result["error"] = dict(zip(("code", "message"), error.args, strict=True))
         return web.Response(body=orjson.dumps(told), content_type="application/json")
 
 

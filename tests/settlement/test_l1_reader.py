@@ -7,12 +7,13 @@ from typing import Any
 
 import aiohttp
 import pytest
-from tests.settlement.anvil_l1 import CHAIN_ID, Anvil, Proxy, anvil, proxy
+from tests.settlement.anvil_l1 import CHAIN_ID, AnsweredError, Anvil, Proxy, anvil, proxy
 
 from trex.rpc.endpoint import Endpoint
 from trex.settlement.l1.errors import L1RefusedError, L1ReorgedError, L1UnavailableError
 from trex.settlement.l1.header import read_block
 from trex.settlement.l1.reader import L1Reader, Log, Retries, read_log
+from trex.settlement.l1.receipts import EMPTY_ROOT
 from trex.settlement.l1.sender import read_receipt
 from trex.types.primitives import Address, Hash32
 
@@ -210,6 +211,64 @@ async def test_logs_are_whole_in_order_and_of_these_blocks(
     assert await reader.logs(AT, [Hash32(TOPIC)], blocks, list) == logs
 
 
+async def test_receipts_prove_the_place_of_each_log(
+    node: Anvil, proxies: list[Proxy], session: aiohttp.ClientSession
+) -> None:
+    """DRV-067: whatever an endpoint alters, a block's logs are those that its header commits to, or none."""
+    await node.call("evm_setAutomine", False)
+    accounts = await node.call("eth_accounts")
+    for at in range(140):  # positions whose RLP has one byte and two
+        to = "0x" + (AT if at % 2 else b"\x77" * 20).hex()
+        wish = {"from": accounts[at % 10], "to": to, "gasPrice": hex(10**10)}
+        await node.call("eth_sendTransaction", wish if at % 3 else {**wish, "accessList": []})
+    await node.mine()
+    reader = reader_of(proxies, session)
+    block, empty = await reader.block(1), await reader.block(0)
+    logs = await reader.proven_logs(block)
+    assert [(log.address, log.topics) for log in logs] == [(AT, (TOPIC,))] * 70
+    assert (await reader.proven_logs(empty), empty.receipts_root) == ([], EMPTY_ROOT)
+
+    def no_receipts_of_blocks(method: str, params: Any, result: Any) -> Any:
+        if method == "eth_getBlockReceipts":
+            raise AnsweredError(-32601, "the method does not exist")
+        return result
+
+    alone = reader_of(proxies[:1], session)
+    proxies[0].fault = no_receipts_of_blocks
+    assert await alone.proven_logs(block) == logs
+    assert await alone.proven_logs(empty) == []
+
+    def without_one(receipts: Any) -> None:
+        del receipts[5]
+
+    def status(receipts: Any) -> None:
+        receipts[5]["status"] = "0x0"
+
+    def data(receipts: Any) -> None:
+        receipts[5]["logs"][0]["data"] = "0x01"
+
+    def one_more(receipts: Any) -> None:
+        receipts[4]["logs"] = receipts[5]["logs"]
+
+    def moved(receipts: Any) -> None:
+        receipts[4]["logs"], receipts[5]["logs"] = receipts[5]["logs"], []
+
+    def of_type(receipts: Any) -> None:
+        receipts[5]["type"] = "0x1"
+
+    for change in (without_one, status, data, one_more, moved, of_type):
+
+        def altered(method: str, params: Any, result: Any, change: Any = change) -> Any:
+            if method == "eth_getBlockReceipts":
+                change(result)
+            return result
+
+        proxies[0].fault = altered
+        with pytest.raises(L1UnavailableError, match="receipts of block 1 hash to"):
+            await alone.proven_logs(block)
+        assert await reader_of(proxies, session).proven_logs(block) == logs
+
+
 NONSENSE: list[Any] = [
     None,
     7,
@@ -288,6 +347,7 @@ async def test_minority_that_answers_in_other_types_changes_nothing(
             return found
 
         assert len(await reader.logs(AT, [Hash32(TOPIC)], blocks, three)) == 3
+        assert len(await reader.proven_logs(blocks[3])) == 1
 
 
 async def test_reverting_call_is_a_refusal_with_its_data(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tests.settlement.anvil_l1 import proxy
 from tests.settlement.rollup import QUICK, Rollup, output_at, rollup, rpc
+from tests.settlement.test_watch import elsewhere
 
 from trex.chain.clock import SlotClock
 from trex.chain.core import Sealed
@@ -115,6 +116,23 @@ async def test_blocks_take_origins_and_deposits_and_derive_again(system: Rollup,
     await task
     assert output_at(verifier, last) == truth
     verifier.close()
+
+
+async def test_deposits_named_by_another_log_index_are_named_right(system: Rollup, tmp_path: Path) -> None:
+    """DRV-067, PTL-012: not even a sole endpoint's lie gets into a block that no batch can carry."""
+    async with proxy(system.node.url) as liar:
+        liar.fault = elsewhere
+        async with sequencing(system, tmp_path / "s", liar.url) as one:
+            await system.deposit(WEI)
+            await until(lambda: balance(one.chain) == WEI)
+            [deposit] = (await system.span()).deposits
+            assert list(deposits(one)) == [(deposit.record, deposit.log_index, deposit.l1_hash)]
+            names = [
+                transaction["sourceHash"]
+                for number in range(1, one.chain.head().number + 1)
+                for transaction in rpc(one.chain, "eth_getBlockByNumber", hex(number), True)["transactions"]
+            ]
+            assert "0x" + deposit.source_hash.hex() in names
 
 
 async def test_origin_stays_a_depth_below_l1(system: Rollup, tmp_path: Path) -> None:

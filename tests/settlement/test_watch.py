@@ -76,6 +76,41 @@ async def test_endpoint_that_hides_or_invents_events_is_not_believed(system: Rol
         assert await system.span(reader=both) == truth
 
 
+def elsewhere(method: str, params: Any, result: Any) -> Any:
+    """Say of every log that it stands three places further on."""
+    if method == "eth_getLogs":
+        return [{**one, "logIndex": hex(int(one["logIndex"], 16) + 3)} for one in result]
+    return result
+
+
+def hushed(method: str, params: Any, result: Any) -> Any:
+    """Say the same, and give no receipts that would tell."""
+    return [] if method.endswith("Receipts") else elsewhere(method, params, result)
+
+
+async def test_endpoint_that_says_other_log_indices_is_corrected_or_not_believed(system: Rollup) -> None:
+    """DRV-067: the queue's accumulator does not hold log indices, the headers' receipts roots do."""
+    sender, portal = (await system.node.call("eth_accounts"))[0], "0x" + system.contracts.portal.hex()
+    await system.node.call("evm_setAutomine", False)
+    for _ in range(2):
+        wish = {"from": sender, "to": portal, "value": "0x1", "gas": hex(1_000_000)}
+        await system.node.call("eth_sendTransaction", wish)
+    await system.node.mine()
+    await system.node.call("evm_setAutomine", True)
+    await system.deposit(3)
+    truth = await system.span()
+    assert [one.log_index for one in truth.deposits] == [0, 1, 0]
+    async with aiohttp.ClientSession() as session, proxy(system.node.url) as liar:
+        alone = L1Reader([Endpoint(liar.url, session)], CHAIN_ID, retries=QUICK)
+        liar.fault = elsewhere
+        assert await system.span(reader=alone) == truth
+        liar.fault = hushed
+        with pytest.raises(L1UnavailableError, match="the receipts of block"):
+            await system.span(reader=alone)
+        endpoints = [Endpoint(url, session) for url in (liar.url, system.node.url)]
+        assert await system.span(reader=L1Reader(endpoints, CHAIN_ID, retries=QUICK)) == truth
+
+
 async def test_batch_that_a_reorg_removed_is_gone_and_can_be_sent_again(system: Rollup) -> None:
     await system.node.mine(2)
     before = (await system.span()).mark

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from trex.chain.batches import encode_batch
 from trex.settlement.blocks import L2Block, Origin
-from trex.settlement.deposits import TRANSACTION_DEPOSITED, Deposit, accumulate, read_deposits
-from trex.settlement.l1.errors import L1Error, L1ReorgedError, L1UnavailableError
+from trex.settlement.deposits import Deposit
+from trex.settlement.l1.errors import L1Error, L1ReorgedError
 from trex.settlement.l1.header import L1Block
-from trex.settlement.l1.reader import L1Reader, Log
-from trex.settlement.watch import deposits_at
+from trex.settlement.l1.reader import L1Reader
+from trex.settlement.watch import deposits_at, read_queue
 from trex.types.errors import CoreError
 from trex.types.primitives import Address
 
@@ -163,20 +163,11 @@ async def _l1_path(reader: L1Reader, span: Span) -> list[L1Block]:
 
 
 async def _due(reader: L1Reader, portal: Address, path: Sequence[L1Block]) -> list[Deposit]:
-    """Return the deposits after the first of these L1 blocks, complete by the queue's accumulator."""
+    """Return the deposits after the first of these L1 blocks, complete and in their places."""
     newest = (await reader.heads()).latest
     before = await deposits_at(reader, portal, path[0], newest)
     after = await deposits_at(reader, portal, path[-1], newest)
-    if before == after:
-        return []
-
-    def check(logs: list[Log]) -> list[Deposit]:
-        deposits = read_deposits(logs)
-        if accumulate(deposits, before[1]) != after[1]:
-            raise L1UnavailableError("bad_answer", f"{len(deposits)} deposit events are not all")
-        return deposits
-
-    return await reader.logs(portal, [TRANSACTION_DEPOSITED], path[1:], check)
+    return await read_queue(reader, portal, path[1:], before, after)
 
 
 class Packer:

@@ -1,12 +1,13 @@
 """What L1 says about this chain, block by block: batches and deposits, complete and in order.
 
 Completeness does not rest on an endpoint's list of events: the contracts keep a hash chain of each, and a
-list that does not hash to what a majority of endpoints reads from the contracts is refused.
+list that does not hash to what a majority of endpoints reads from the contracts is refused. A deposit's place
+among its L1 block's logs is proven by the receipts root of that block's header.
 """
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from trex.rpc.endpoint import Endpoint
@@ -17,6 +18,9 @@ from trex.settlement.l1.errors import L1RefusedError, L1UnavailableError
 from trex.settlement.l1.header import L1Block
 from trex.settlement.l1.reader import L1Reader, Log
 from trex.types.primitives import Address, Hash32
+
+RECEIPTS_AT_ONCE = 8
+"""L1 blocks whose receipts are asked for side by side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,6 @@ async def read_span(reader: L1Reader, contracts: Contracts, mark: Mark, blocks: 
     last = blocks[-1]
     end = await _mark_at(reader, contracts, mark, blocks)
     batch_count, accumulator = end.batch_count, end.accumulator
-    deposit_count, deposit_accumulator = end.deposit_count, end.deposit_accumulator
 
     def batches_of(logs: list[Log]) -> list[PostedBatch]:
         batches = read_batches(logs, mark.batch_count, mark.accumulator)
@@ -111,22 +114,75 @@ async def read_span(reader: L1Reader, contracts: Contracts, mark: Mark, blocks: 
             )
         return batches
 
-    def deposits_of(logs: list[Log]) -> list[Deposit]:
-        deposits = read_deposits(logs)
-        reached = accumulate(deposits, mark.deposit_accumulator)
-        if mark.deposit_count + len(deposits) != deposit_count or reached != deposit_accumulator:
-            raise L1UnavailableError(
-                "bad_answer", f"{len(deposits)} deposit events are not all up to {last.number}"
-            )
-        return deposits
-
     batches: list[PostedBatch] = []
     if batch_count != mark.batch_count:
         batches = await reader.logs(contracts.inbox, [BATCH_APPENDED], blocks, batches_of)
-    deposits: list[Deposit] = []
-    if deposit_count != mark.deposit_count:
-        deposits = await reader.logs(contracts.portal, [TRANSACTION_DEPOSITED], blocks, deposits_of)
+    deposits = await read_queue(
+        reader,
+        contracts.portal,
+        blocks,
+        (mark.deposit_count, mark.deposit_accumulator),
+        (end.deposit_count, end.deposit_accumulator),
+    )
     return Span(tuple(blocks), tuple(batches), tuple(deposits), end)
+
+
+async def read_queue(
+    reader: L1Reader,
+    portal: Address,
+    blocks: Sequence[L1Block],
+    before: tuple[int, Hash32],
+    after: tuple[int, Hash32],
+) -> list[Deposit]:
+    """Return the deposits of consecutive L1 blocks, complete by the queue's accumulator, in proven places.
+
+    Args:
+        reader: L1.
+        portal: whose events.
+        blocks: at least those that have the deposits.
+        before: count and accumulator of the queue before the blocks.
+        after: the same at the end of the last one.
+
+    Raises:
+        L1UnavailableError: no endpoint gives events that hash to this, or the receipts of a block with some.
+    """
+    if before == after:
+        return []
+
+    def all_of(logs: list[Log]) -> list[Deposit]:
+        deposits = read_deposits(logs)
+        if (before[0] + len(deposits), accumulate(deposits, before[1])) != after:
+            raise L1UnavailableError(
+                "bad_answer", f"{len(deposits)} deposit events are not all up to {blocks[-1].number}"
+            )
+        return deposits
+
+    deposits = await reader.logs(portal, [TRANSACTION_DEPOSITED], blocks, all_of)
+    return await _in_place(reader, portal, {block.number: block for block in blocks}, deposits)
+
+
+async def _in_place(
+    reader: L1Reader, portal: Address, blocks: Mapping[int, L1Block], deposits: Sequence[Deposit]
+) -> list[Deposit]:
+    """Return deposits with the log indices that receipts prove: they name them on L2 (PTL-012, DRV-067).
+
+    The queue does not hash log indices, so an endpoint could say others.
+    """
+    at_once = asyncio.Semaphore(RECEIPTS_AT_ONCE)
+
+    async def places(number: int) -> list[int]:
+        async with at_once:
+            logs = await reader.proven_logs(blocks[number])
+        topic = (TRANSACTION_DEPOSITED,)
+        return [at for at, log in enumerate(logs) if log.address == portal and log.topics[:1] == topic]
+
+    numbers = list(dict.fromkeys(deposit.l1_number for deposit in deposits))
+    found = [place for some in await asyncio.gather(*map(places, numbers)) for place in some]
+    if len(found) != len(deposits):
+        raise L1UnavailableError(
+            "bad_answer", f"{len(deposits)} deposits up to {numbers[-1]}, and {len(found)} proven by receipts"
+        )
+    return [replace(one, log_index=at) for one, at in zip(deposits, found, strict=True)]
 
 
 async def _mark_at(reader: L1Reader, contracts: Contracts, mark: Mark, blocks: Sequence[L1Block]) -> Mark:

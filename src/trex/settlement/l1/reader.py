@@ -14,6 +14,7 @@ from trex.rpc.endpoints import Endpoints
 from trex.rpc.endpoints import Retries as Retries
 from trex.settlement.l1.errors import L1RefusedError, L1ReorgedError, L1UnavailableError
 from trex.settlement.l1.header import L1Block, read_block
+from trex.settlement.l1.receipts import ProvenLog, proven_logs
 from trex.types.primitives import Address, Hash32, Wei
 
 T = TypeVar("T")
@@ -39,7 +40,7 @@ class Log:
     block_hash: Hash32
     transaction_hash: Hash32
     index: int
-    """Position among the block's logs: part of a deposit's source hash."""
+    """Position among the block's logs, as the endpoint says (`L1Reader.proven_logs` proves it)."""
 
 
 class L1Reader(Endpoints):
@@ -204,6 +205,29 @@ class L1Reader(Endpoints):
 
         async def ask(endpoint: Endpoint) -> T:
             return check(await fetch(endpoint, blocks[0].number, blocks[-1].number) if blocks else [])
+
+        return await self.retries.run(lambda: self.first(ask))
+
+    async def proven_logs(self, block: L1Block) -> list[ProvenLog]:
+        """Return all logs of a block, each in its place, which the header's receipts root proves.
+
+        Raises:
+            L1UnavailableError: no endpoint has the receipts.
+            L1RefusedError: no endpoint gives receipts.
+        """
+        hash_ = "0x" + block.hash.hex()
+
+        async def receipts(endpoint: Endpoint) -> Any:
+            try:
+                return await endpoint.call("eth_getBlockReceipts", hash_)
+            except L1RefusedError:
+                # Not every provider gives them at once: they are asked for one by one.
+                told = await endpoint.call("eth_getBlockByHash", hash_, False)
+                hashes = [(one,) for one in (told or {}).get("transactions", ())]
+                return await endpoint.batch("eth_getTransactionReceipt", hashes)
+
+        async def ask(endpoint: Endpoint) -> list[ProvenLog]:
+            return await asyncio.to_thread(proven_logs, await receipts(endpoint), block)
 
         return await self.retries.run(lambda: self.first(ask))
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from trex.rpc.endpoint import Endpoint
 from trex.settlement.contracts import contract
-from trex.settlement.deposits import TRANSACTION_DEPOSITED, Deposit, accumulate, read_deposits
+from trex.settlement.deposits import Deposit
 from trex.settlement.driver import settlement_of
 from trex.settlement.inbox import BATCH_APPENDED, BatchHeader, chain, read_batches
 from trex.settlement.l1.errors import L1UnavailableError
@@ -12,7 +12,7 @@ from trex.settlement.l1.header import L1Block
 from trex.settlement.l1.reader import Heads, L1Reader, Log, read_log
 from trex.settlement.positions import Place, Position
 from trex.settlement.snapshot.archive import SnapshotError
-from trex.settlement.watch import Mark, deposits_at, inbox_at
+from trex.settlement.watch import Mark, deposits_at, inbox_at, read_queue
 from trex.types.network import Network
 from trex.types.primitives import Address, Hash32
 
@@ -110,20 +110,11 @@ class Claims:
             raise SnapshotError(f"claim {claim.id} ends between the batches of L1 block {at.number}")
         origin = await self.reader.block(header.origin_hash)
         blocks = await self.reader.chain_between(origin, at)
-        count, accumulator = await deposits_at(self.reader, self.contracts.portal, at)
-
-        def check(logs: list[Log]) -> list[Deposit]:
-            deposits = read_deposits(logs)
-            reached = accumulate(deposits, header.deposit_accumulator)
-            if header.deposit_count + len(deposits) != count or reached != accumulator:
-                raise L1UnavailableError("bad_answer", f"{len(deposits)} deposit events are not all")
-            return deposits
-
-        deposits: list[Deposit] = []
-        if count != header.deposit_count:
-            deposits = await self.reader.logs(self.contracts.portal, [TRANSACTION_DEPOSITED], blocks, check)
+        queue = await deposits_at(self.reader, self.contracts.portal, at)
+        due = header.deposit_count, header.deposit_accumulator
+        deposits = await read_queue(self.reader, self.contracts.portal, blocks, due, queue)
         position = Position(
-            mark=Mark(at, claim.batch_count, claim.accumulator, count, accumulator),
+            mark=Mark(at, claim.batch_count, claim.accumulator, *queue),
             safe=Place(claim.block_number, block_hash),
             origin=origin.number,
             queue_count=header.deposit_count,
