@@ -26,6 +26,10 @@ Fault = Callable[[str, Any, Any], Any]
 """Given method, parameters and the true result, returns what the proxy says; may raise `AnsweredError`."""
 
 
+Question = Callable[[str, Any], Any]
+"""Given method and parameters, returns those that the node is asked in their place."""
+
+
 class AnsweredError(Exception):
     """What a fault raises to have a request refused: JSON-RPC code and message."""
 
@@ -77,11 +81,12 @@ async def anvil(*options: str) -> AsyncIterator[Anvil]:
 
 @dataclass(slots=True)
 class Proxy:
-    """Hands requests on to a node; `fault` may change each answer."""
+    """Hands requests on to a node; `fault` may change each answer, `question` what is asked."""
 
     target: str
     url: str = ""
     fault: Fault | None = None
+    question: Question | None = None
     stall_s: float = 0.0
     status: int = 200
     asked: list[str] = field(default_factory=list)
@@ -94,7 +99,7 @@ class Proxy:
         if self.status != 200:
             return web.Response(status=self.status)
         assert self.session is not None
-        body = await request.read()
+        body = self._asked_for(await request.read())
         url = self.target + request.path_qs
         json = {"content-type": "application/json"}
         async with self.session.request(request.method, url, data=body, headers=json) as answer:
@@ -117,6 +122,14 @@ class Proxy:
                     del result["result"]
                     result["error"] = dict(zip(("code", "message"), error.args, strict=True))
         return web.Response(body=orjson.dumps(told), content_type="application/json")
+
+    def _asked_for(self, body: bytes) -> bytes:
+        if self.question is None or not body:
+            return body
+        asked = orjson.loads(body)
+        for one in asked if isinstance(asked, list) else [asked]:
+            one["params"] = self.question(one["method"], one["params"])
+        return orjson.dumps(asked)
 
 
 @asynccontextmanager

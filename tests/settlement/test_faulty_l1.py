@@ -11,15 +11,21 @@ import pytest
 from tests.settlement.anvil_l1 import Proxy, proxy
 from tests.settlement.following import PATIENCE_S, running, synced
 from tests.settlement.rollup import QUICK, Rollup, build, output_at, output_root_at, rollup, rpc
+from tests.settlement.test_watch import elsewhere, hushed
 
 from trex.chain.batches import encode_batch
 from trex.settlement.driver import Driver
+from trex.settlement.l1.reader import Retries
 
 if TYPE_CHECKING:
     from trex.settlement.kzg import Sidecar
 
-QUICK_TIMEOUT_S = 3.0
+QUICK_TIMEOUT_S = 1.5
 """Of endpoints in tests that have them stall."""
+BRIEF = Retries(budget_s=0.2, first_wait_s=0.02)
+"""Of a driver that has nobody else to ask: what it does then is to be seen, not how long it tries."""
+LATE_S = 0.2
+"""How long an answer takes that is late, and still an answer."""
 
 
 @pytest.fixture
@@ -101,16 +107,31 @@ def swap_blobs(method: str, params: Any, result: Any) -> Any:
 
 
 class WanderingHead:
-    """Says of every second question that L1 is five blocks shorter."""
+    """Takes, at every second question for L1's heads, blocks for them that are five below."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.newest, self.asked, self.went_back = 0, 0, 0
 
-    def __call__(self, method: str, params: Any, result: Any) -> Any:
-        if method != "eth_blockNumber" and (method != "eth_getBlockByNumber" or params[0] != "latest"):
-            return result
-        self.asked += 1
-        return None if self.asked % 2 else result
+    def question(self, method: str, params: Any) -> Any:
+        if method != "eth_getBlockByNumber" or params[0] not in {"latest", "safe", "finalized"}:
+            return params
+        self.asked += params[0] == "latest"
+        if self.asked % 2 or self.newest < 6:
+            return params
+        self.went_back += 1
+        return [hex(self.newest - 5), *params[1:]]
+
+    def answer(self, method: str, params: Any, result: Any) -> Any:
+        if method == "eth_getBlockByNumber" and params[0] == "latest":
+            self.newest = int(result["number"], 16)
+        return result
+
+    def __call__(self, liar: Proxy) -> None:
+        liar.fault, liar.question = self.answer, self.question
+
+
+def answer_late(liar: Proxy) -> None:
+    liar.stall_s = LATE_S
 
 
 def stall(liar: Proxy) -> None:
@@ -129,7 +150,7 @@ def saying(fault: Callable[[str, Any, Any], Any]) -> Callable[[Proxy], None]:
 
 
 def mend(liar: Proxy) -> None:
-    liar.fault, liar.stall_s, liar.status = None, 0.0, 200
+    liar.fault, liar.question, liar.stall_s, liar.status = None, None, 0.0, 200
 
 
 FAULTS: dict[str, Callable[[Proxy], None]] = {
@@ -144,7 +165,9 @@ FAULTS: dict[str, Callable[[Proxy], None]] = {
     "loses blobs": saying(lose_blobs),
     "swaps blobs": saying(swap_blobs),
     "mistakes blobs": saying(MistakenBlobs()),
-    "head wanders": saying(WanderingHead()),
+    "says other log indices": saying(elsewhere),
+    "hides receipts": saying(hushed),
+    "answers late": answer_late,
     "stalls": stall,
     "refuses": refuse,
 }
@@ -152,45 +175,77 @@ FAULTS: dict[str, Callable[[Proxy], None]] = {
 
 async def turns(driver: Driver, count: int) -> None:
     """Let a driver try some times, whatever comes of it."""
-    counter = driver.metrics.troubles
-    start, settled = counter._value.get(), driver.settled
+    troubles = driver.metrics.troubles._value.get
+    start, settled, done = troubles(), driver.settled, 0
     async with asyncio.timeout(PATIENCE_S):
-        while True:
-            await asyncio.sleep(0.05)
-            if counter._value.get() >= start + count or driver.settled is not settled:
-                return
+        while done + troubles() - start < count:
+            await asyncio.sleep(0.02)
+            if driver.settled is not settled:
+                settled, done = driver.settled, done + 1
+
+
+class Posting:
+    """What L1 gets while an endpoint is at fault: a batch where blobs are at stake, else a deposit."""
+
+    def __init__(self, system: Rollup, sequencer: Any, verifier: Any) -> None:
+        self.system, self.sequencer, self.verifier = system, sequencer, verifier
+        self.batches, self.deposits = 0, 0
+
+    async def one(self, fault: str) -> None:
+        """Bring one of them to L1."""
+        if "blobs" not in fault:
+            await self.system.deposit(1)
+            self.deposits += 1
+            return
+        first = self.sequencer.head().number + 1
+        build(self.sequencer, 2)
+        blobs = self.sequencer.batch(first, first + 1, [])
+        await self.system.append(self.batches, blobs, origin=2)
+        self.batches += 1
+
+    def is_right(self) -> bool:
+        """Tell whether the safe head is what the batches up to there say."""
+        safe = self.verifier.l1_heads()[0]
+        return safe <= self.sequencer.head().number and output_at(self.verifier, safe) == output_at(
+            self.sequencer, safe
+        )
+
+    async def end(self, driver: Driver) -> None:
+        """Let all deposits in, and see them arrive."""
+        assert self.batches > 2
+        assert self.verifier.l1_heads()[0] == self.sequencer.head().number
+        await self.system.silence()
+        await self.system.force()
+        await synced(driver, await self.system.head())
+        assert rpc(self.verifier, "eth_getBalance", "0x" + "42" * 20, "safe") == hex(self.deposits)
+        assert driver.mismatch is None
 
 
 async def test_sole_endpoint_at_fault_stops_the_safe_head_and_no_more(system: Rollup, tmp_path: Path) -> None:
     """DRV-066: with each fault the safe head stays or is right, and afterwards all goes on without hands."""
+    wandering = WanderingHead()
     sequencer, verifier = system.open(tmp_path / "s"), system.open(tmp_path / "v")
-    batches = 0
+    posting = Posting(system, sequencer, verifier)
     async with proxy(system.node.url) as liar:
-        driver = system.driver(verifier, tmp_path / "v", [liar.url], retries=QUICK, timeout_s=QUICK_TIMEOUT_S)
+        driver = system.driver(verifier, tmp_path / "v", [liar.url], retries=BRIEF, timeout_s=QUICK_TIMEOUT_S)
+        reached: list[int] = []
+        driver.listeners.append(lambda position: reached.append(position.mark.block.number))
         async with running(driver):
-            for name, begin in FAULTS.items():
+            for name, begin in [*FAULTS.items(), ("head wanders", wandering)]:
+                reached.clear()
                 begin(liar)
-                if "blobs" in name:
-                    first = sequencer.head().number + 1
-                    build(sequencer, 2)
-                    await system.append(batches, sequencer.batch(first, first + 1, []), origin=2)
-                    batches += 1
-                else:
-                    await system.deposit(1)
-                await turns(driver, 2)
+                await posting.one(name)
+                await turns(driver, 6 if begin is wandering else 2)
                 assert driver.fault is None, name
+                assert posting.is_right(), name
                 mend(liar)
                 await synced(driver, await system.head())
-                safe = verifier.l1_heads()[0]
-                assert safe == sequencer.head().number, name
-                assert output_at(verifier, safe) == output_at(sequencer, safe), name
-            await system.silence()
-            await system.force()
-            await synced(driver, await system.head())
-            assert rpc(verifier, "eth_getBalance", "0x" + "42" * 20, "safe") == hex(
-                sum("blobs" not in name for name in FAULTS)
-            )
-            assert driver.mismatch is None
+                assert verifier.l1_heads()[0] == sequencer.head().number, name
+                assert posting.is_right(), name
+                # An L1 that seems shorter for a moment takes nothing back.
+                assert begin is not wandering or reached == sorted(reached)
+            await posting.end(driver)
+    assert wandering.went_back > 1
     for chain in (sequencer, verifier):
         chain.close()
 
@@ -228,21 +283,23 @@ async def test_driver_that_hears_nothing_but_nonsense_from_the_start_goes_on_by_
 
 async def test_one_endpoint_of_three_at_fault_is_outvoted(system: Rollup, tmp_path: Path) -> None:
     """DRV-066: while a majority is honest, a fault does not even cost the safe head its time."""
-    verifier = system.open(tmp_path / "v")
+    sequencer, verifier = system.open(tmp_path / "s"), system.open(tmp_path / "v")
+    posting = Posting(system, sequencer, verifier)
     async with proxy(system.node.url) as liar:
         urls = [liar.url, system.node.url, system.node.url]
         driver = system.driver(verifier, tmp_path / "v", urls, timeout_s=QUICK_TIMEOUT_S)
         async with running(driver):
-            await system.silence()
-            for begin in FAULTS.values():
+            for name, begin in [*FAULTS.items(), ("head wanders", WanderingHead())]:
                 begin(liar)
-                await system.deposit(1)
-                await system.force()
+                liar.asked.clear()
+                await posting.one(name)
                 await synced(driver, await system.head())
+                assert posting.is_right(), name
+                assert any("/blobs/" in one for one in liar.asked) == ("blobs" in name), name
                 mend(liar)
-            assert rpc(verifier, "eth_getBalance", "0x" + "42" * 20, "safe") == hex(len(FAULTS))
-            assert driver.mismatch is None
-    verifier.close()
+            await posting.end(driver)
+    for chain in (sequencer, verifier):
+        chain.close()
 
 
 def field_elements(seed: int) -> bytes:
