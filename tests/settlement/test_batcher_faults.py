@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import random
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -28,10 +28,11 @@ from tests.settlement.sequencing import (
 )
 
 from trex.rpc.endpoint import Endpoint
+from trex.settlement.carrier import BatchCarrier
 from trex.settlement.contracts import contract
 from trex.settlement.l1.errors import L1Error
 from trex.settlement.l1.reader import L1Reader
-from trex.settlement.l1.sender import Sender
+from trex.settlement.l1.sender import Included, Sender, always
 from trex.settlement.l1.transaction import Fees, Intent, account_of, sign
 from trex.settlement.posting import Policy
 from trex.types.primitives import Address, Gas, Wei
@@ -100,6 +101,46 @@ async def test_reorgs_of_1_to_64_blocks(system: Sequencing, seed: int) -> None:
     depths = list(range(1, 65))
     chance.shuffle(depths)
     await reorged(system, depths, chance)
+
+
+class UnderWay:
+    """A carrier under whose append L1 goes back, unnoticed by who asks whether it is still wanted."""
+
+    def __init__(self, carrier: BatchCarrier, go_back: Callable[[], Awaitable[None]]) -> None:
+        self.carrier, self.go_back = carrier, go_back
+
+    async def price_wei(self) -> Wei:
+        return await self.carrier.price_wei()
+
+    async def append(self, *arguments: Any, **options: Any) -> Included | None:
+        await self.go_back()
+        return await self.carrier.append(*arguments, **{**options, "wanted": always})
+
+
+async def test_batch_whose_origin_goes_while_it_is_under_way_is_not_taken_for_its_blocks(
+    system: Sequencing,
+) -> None:
+    """PST-001: the inbox then leads to blocks of another origin, which only the node can tell."""
+    await system.l1.mine(5)
+    await system.followed()
+    await system.block(2)
+    batcher = system.batcher()
+    truth = batcher.carrier
+
+    async def go_back() -> None:
+        await system.l1.call("anvil_setCoinbase", "0x" + "77" * 20)  # or the new blocks might be the old ones
+        await system.l1.reorg(4)
+        await system.l1.mine(1)
+
+    batcher.carrier = UnderWay(truth, go_back)
+    assert await batcher.step() is not None
+    assert not batcher._led_to
+    batcher.carrier = truth
+    await system.followed()
+    await system.block(1)
+    await system.post_all(batcher)
+    # What was posted names another parent's origin: it reads as empty, and nothing of it is lost.
+    await system.all_on_l1("parent", "origin", "deposit_count", "no_data", "drift")
 
 
 # L1 lies.

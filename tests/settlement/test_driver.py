@@ -1,8 +1,10 @@
 """The derivation driver over a real L1 (specs/derivation.md, DRV-060 to DRV-066)."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -138,6 +140,54 @@ async def test_positions_that_the_chain_or_l1_contradicts_are_not_believed(
     assert fresh.l1_heads()[0] == 4
     for chain in (sequencer, verifier, fresh):
         chain.close()
+
+
+async def test_file_that_cannot_be_written_is_waited_for(system: Rollup, tmp_path: Path) -> None:
+    """DRV-061: a full disk stops derivation until there is room, and ends nothing."""
+    verifier = system.open(tmp_path / "v")
+    async with running(system.driver(verifier, tmp_path / "v")) as driver:
+        await synced(driver, await system.head())
+        positions = driver._positions
+        assert positions is not None
+        (pages,) = positions._db.execute("PRAGMA page_count").fetchone()
+        positions._db.execute(f"PRAGMA max_page_count = {pages}")
+        await system.node.mine(100)
+        async with asyncio.timeout(PATIENCE_S):
+            while driver.trouble is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        assert driver.trouble == f"{tmp_path / 'v' / FILE}: database or disk is full"
+        assert driver.fault is None
+        positions._db.execute(f"PRAGMA max_page_count = {pages + 1000}")
+        await synced(driver, await system.head())
+        assert driver.trouble is None
+    verifier.close()
+
+
+async def test_file_that_is_damaged_while_it_is_used_stops_derivation_and_is_put_aside_at_the_next_start(
+    system: Rollup, tmp_path: Path
+) -> None:
+    """DRV-061: with a word, not with a traceback."""
+    verifier = system.open(tmp_path / "v")
+    file = tmp_path / "v" / FILE
+    driver = system.driver(verifier, tmp_path / "v")
+    task = asyncio.create_task(driver.run())
+    await synced(driver, await system.head())
+    with closing(sqlite3.connect(file)) as other:
+        other.execute("PRAGMA writable_schema = ON")
+        other.execute("UPDATE sqlite_master SET rootpage = 9999 WHERE name = 'positions'")
+        other.execute("PRAGMA schema_version = 4711")
+        other.commit()
+    await system.deposit(5)
+    async with asyncio.timeout(PATIENCE_S):
+        await task
+    assert driver.fault is not None
+    assert driver.fault.startswith(f"{file}: ")
+    async with running(system.driver(verifier, tmp_path / "v")) as driver:
+        await synced(driver, await system.head())
+        assert driver.position is not None
+        assert driver.position.mark.deposit_count == 1
+    assert file.with_suffix(".unreadable").exists()
+    verifier.close()
 
 
 async def test_finalized_head_follows_finalized_l1_blocks_only(system: Rollup, tmp_path: Path) -> None:

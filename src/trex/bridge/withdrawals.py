@@ -28,6 +28,8 @@ TOKEN_GAS = 200_000
 """On L1, for a bridge to hand out or mint a token."""
 CLAIMS_AT_ONCE = 50
 """Claims looked through in one request, newest first."""
+MOST_SKIPPED = 1_000
+"""Claims that one search passes over at most, lost or of another type (PTL-050)."""
 LOST = 1
 """Status of a claim that was rejected, as dispute games number it."""
 
@@ -201,15 +203,18 @@ class Exit:
         (game_type,) = await self.l1.call(self.portal, "respectedGameType()", (), ["uint32"])
         (count,) = await self.l1.call(factory, "gameCount()", (), ["uint256"])
         claims: list[Claim] = []  # newest first: each about a newer block than the next
-        while count > 0 and (not claims or claims[-1].l2_block >= withdrawal.l2_block):
-            data = kind.call("findLatestGames", game_type, count - 1, CLAIMS_AT_ONCE)
+        start = count - 1
+        while start >= 0 and (not claims or claims[-1].l2_block >= withdrawal.l2_block):
+            data = kind.call("findLatestGames", game_type, start, CLAIMS_AT_ONCE)
             answer = await self.l1.ask("eth_call", {"to": _hex(factory), "data": _hex(data)}, "latest")
             (found,) = kind.result("findLatestGames", bytes.fromhex(answer[2:]))
             claims += [
                 Claim(index, Address(metadata[12:]), Hash32(root), int.from_bytes(extra[:32], "big"), created)
                 for index, metadata, created, root, extra in found
             ]
-            count = found[-1][0] if len(found) == CLAIMS_AT_ONCE else 0
+            # One that finds fewer has passed over as many as it may: older ones are found from there on.
+            whole = len(found) == CLAIMS_AT_ONCE
+            start = (found[-1][0] if whole else start - CLAIMS_AT_ONCE - MOST_SKIPPED) - 1
         outlook = Outlook.of(claims, await self.l1.now())
         for claim in reversed(claims):
             if claim.l2_block >= withdrawal.l2_block:

@@ -43,7 +43,7 @@ def level(folder: Path, network: bytes, anvil: Anvil) -> int | None:
         return None
     chain = open_chain(folder, network, cache_bytes=CACHE_BYTES)
     try:
-        if _knows_final(folder / FILE, anvil, chain.l1_heads()[1]):
+        if _knows_final(folder / FILE, anvil, chain):
             return None
         newest = _newest_known(chain, anvil)
         log.warning("L1 is older than what is final here: going back to block %d", newest)
@@ -70,12 +70,16 @@ def level(folder: Path, network: bytes, anvil: Anvil) -> int | None:
     return newest
 
 
-def _knows_final(positions: Path, anvil: Anvil, finalized: int) -> bool:
+def _knows_final(positions: Path, anvil: Anvil, chain: SettledCore) -> bool:
     """Tell whether L1 has the block from which the finalized head followed."""
-    with closing(sqlite3.connect(positions)) as db:
-        row = db.execute(
-            "SELECT number, header FROM positions WHERE l2_number >= ? ORDER BY number LIMIT 1", (finalized,)
-        ).fetchone()
+    finalized = chain.l1_heads()[1]
+    query = "SELECT number, header FROM positions WHERE l2_number >= ? ORDER BY number LIMIT 1"
+    try:
+        with closing(sqlite3.connect(positions)) as db:
+            row = db.execute(query, (finalized,)).fetchone()
+    except sqlite3.DatabaseError:
+        # Whoever derives will put it aside; the block itself tells less.
+        return _has(anvil, *chain.origin(finalized))
     return row is None or _has(anvil, row[0], keccak(row[1]))
 
 

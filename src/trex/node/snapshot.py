@@ -21,7 +21,7 @@ from trex.settlement.deployment import output_root
 from trex.settlement.driver import FILE as POSITIONS_FILE
 from trex.settlement.l1.errors import L1Error
 from trex.settlement.l1.reader import L1Reader
-from trex.settlement.positions import Positions
+from trex.settlement.positions import Positions, PositionsError
 from trex.settlement.snapshot.archive import (
     Manifest,
     SnapshotError,
@@ -159,6 +159,8 @@ def import_(
         raise click.ClickException(f"{file}: {error}") from error
     except CoreError as error:
         raise click.ClickException(f"{file}: the store is damaged: {error}") from error
+    except PositionsError as error:
+        raise click.ClickException(str(error)) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     answer(as_json, {**report, "datadir": str(target)})

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field, replace
 from trex.settlement.blocks import BlockId, BlockSource, L2Block, Origin
 from trex.settlement.carrier import BatchCarrier
 from trex.settlement.costs import BatchCost, cost_of
-from trex.settlement.inbox import ZERO
+from trex.settlement.inbox import BATCH_APPENDED, ZERO, BatchHeader, read_batches
 from trex.settlement.l1.errors import L1Error, L1UnavailableError
-from trex.settlement.l1.reader import L1Reader
+from trex.settlement.l1.reader import L1Reader, Log
 from trex.settlement.posting import Decision, Policy, Situation, decide
 from trex.settlement.roles import BatcherMetrics, Trouble, Waits, pause, unless
 from trex.settlement.spans import (
@@ -434,12 +434,28 @@ class Batcher:
         return posted
 
     async def _confirm(self, inbox: InboxState, span: Span, l1_hash: Hash32) -> None:
-        """Remember what the inbox leads to with this batch, if it is the newest and was appended to this."""
-        after = await inbox_state(self.reader, self.target.inbox, await self.reader.block(l1_hash))
-        if (after.batch_count, after.sequenced_count) == (inbox.batch_count + 1, inbox.sequenced_count + 1):
+        """Remember what the inbox leads to with this batch, if it is the newest and was appended to this.
+
+        And if it says what its blocks say: L1 may have gone back under its origin while it was under way.
+        """
+        block = await self.reader.block(l1_hash)
+        after = await inbox_state(self.reader, self.target.inbox, block)
+
+        if (after.batch_count, after.sequenced_count) != (inbox.batch_count + 1, inbox.sequenced_count + 1):
+            log.warning("a forced header came between: asking the node what L1 leads to")
+            return
+
+        def ours(logs: list[Log]) -> BatchHeader:
+            batches = read_batches(logs, inbox.batch_count, inbox.accumulator)
+            if [batch.accumulator for batch in batches] != [after.accumulator]:
+                raise L1UnavailableError("bad_answer", "other batch events than the inbox's")
+            return batches[0].header
+
+        header = await self.reader.logs(self.target.inbox, [BATCH_APPENDED], [block], ours)
+        if header.origin_hash == span.origin.hash:
             self._remember(after.accumulator, BlockId(span.last.number, span.last.hash))
         else:
-            log.warning("a forced header came between: asking the node what L1 leads to")
+            log.warning("L1 has another origin than the batch's blocks: asking the node what L1 leads to")
 
     async def _wanted(self, inbox: InboxState, origin: Origin) -> bool:
         """Tell whether an append under way still says what should be said (PST-003)."""

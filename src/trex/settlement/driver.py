@@ -204,7 +204,7 @@ class Driver(Service):
             PositionsError: L1 has not been read yet.
         """
         if self.position is None:
-            raise PositionsError("derivation has not begun")
+            raise PositionsError("not_open", "derivation has not begun")
         return await self._job(self._view, self.position, depth)
 
     def _view(self, position: Position, depth: int) -> L1View:
@@ -256,12 +256,12 @@ class Driver(Service):
 
     def _report(self, error: Exception) -> None:
         """Say once what is wrong; stop at what asking again does not mend."""
-        code = error.code if isinstance(error, (L1Error, CoreError)) else ""
+        code = error.code if isinstance(error, (L1Error, CoreError, PositionsError)) else ""
         what = str(error)
         foreseen = isinstance(error, (L1Error, CoreError, RpcError, PositionsError))
         if not foreseen:
             what = f"a fault that nobody foresaw: {type(error).__name__}: {what[:200]}"
-        if isinstance(error, PositionsError) or code == "wrong_chain" or code in FAULTS:
+        if code in {"wrong_chain", "other_network", "damaged"} or code in FAULTS:
             self.fault = what
         if self.fault is not None:
             log.critical("derivation has stopped: %s", self.fault)
@@ -313,7 +313,7 @@ class Driver(Service):
     @property
     def _opened(self) -> Positions:
         if self._positions is None:
-            raise PositionsError("derivation has not begun")
+            raise PositionsError("not_open", "derivation has not begun")
         return self._positions
 
     async def _open(self) -> Position:

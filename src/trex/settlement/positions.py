@@ -5,11 +5,13 @@ block by number and hash, and while L1 has its L1 block: so a kill between writi
 here, or a chain restored from a copy, costs deriving again and never a wrong head.
 """
 
+import functools
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 from trex.settlement.deposits import Deposit
 from trex.settlement.l1.header import L1Block, decode_block
@@ -17,6 +19,9 @@ from trex.settlement.watch import Mark
 from trex.types.primitives import Address, Hash32
 
 log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 SCHEMA_VERSION = 2
 TABLES = """
@@ -96,7 +101,39 @@ class ReadBatch:
 
 
 class PositionsError(Exception):
-    """The file belongs to another network."""
+    """The file cannot be used; `code` says what to do about it.
+
+    `unavailable`: try again, when the disk has room, or nobody else holds the file. `not_open`: later.
+    `damaged`: start anew, which puts the file aside. `other_network`: stop.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        """Say it."""
+        super().__init__(message)
+        self.code = code
+
+
+class _UnreadableError(Exception):
+    """The file holds no positions that this program understands."""
+
+
+def _told(
+    act: Callable[Concatenate["Positions", P], T],
+) -> Callable[Concatenate["Positions", P], T]:
+    """Have SQLite's errors said in our words."""
+
+    @functools.wraps(act)
+    def said(self: "Positions", *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return act(self, *args, **kwargs)
+        except sqlite3.OperationalError as error:
+            raise PositionsError("unavailable", f"{self.path}: {error}") from error
+        except sqlite3.DatabaseError as error:
+            if type(error) is not sqlite3.DatabaseError:
+                raise  # what a program does wrong
+            raise PositionsError("damaged", f"{self.path}: {error}") from error
+
+    return said
 
 
 class Positions:
@@ -114,30 +151,40 @@ class Positions:
             genesis: where derivation starts.
 
         Raises:
-            PositionsError: it is of another network.
+            PositionsError: `other_network`; `unavailable`.
         """
+        self.path = path
         self._genesis = genesis
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._open(path)
-        except sqlite3.DatabaseError as error:
+            self._open()
+        except _UnreadableError as error:
             aside = path.with_suffix(".unreadable")
             log.warning("%s cannot be read (%s): kept as %s, derivation starts again", path, error, aside)
             path.replace(aside)
             for suffix in ("-wal", "-shm"):
                 path.with_name(path.name + suffix).unlink(missing_ok=True)
-            self._open(path)
+            self._open()
+        self._own(network)
+
+    @_told
+    def _own(self, network: Hash32) -> None:
+        """Write whose a new file is, and see whose another one is."""
         (stored,) = self._db.execute("SELECT network FROM identity").fetchone() or (None,)
         if stored is None:
             with self._db:
                 self._db.execute("INSERT INTO identity VALUES (?)", (network,))
-                self._insert([genesis])
+                self._insert([self._genesis])
         elif stored != network:
             self.close()
-            raise PositionsError(f"{path} belongs to the network with hash 0x{stored.hex()}")
+            raise PositionsError(
+                "other_network", f"{self.path} belongs to the network with hash 0x{stored.hex()}"
+            )
 
-    def _open(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, check_same_thread=False)
+    @_told
+    def _open(self) -> None:
+        """Open the file. Raises _UnreadableError where it is another's or damaged."""
+        self._db = sqlite3.connect(self.path, check_same_thread=False)
         try:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
@@ -145,28 +192,38 @@ class Positions:
             if version == 0:
                 self._db.executescript(f"BEGIN; {TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
             elif version != SCHEMA_VERSION:
-                raise sqlite3.DatabaseError(f"version {version}, expected {SCHEMA_VERSION}")
-        except sqlite3.DatabaseError:
+                raise _UnreadableError(f"version {version}, expected {SCHEMA_VERSION}")
+            (found,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+            if found != "ok":
+                raise _UnreadableError(found)
+        except sqlite3.OperationalError:
             self._db.close()
             raise
+        except (sqlite3.DatabaseError, _UnreadableError) as error:
+            self._db.close()
+            raise _UnreadableError(str(error)) from error
 
     def close(self) -> None:
         """Let go of the file."""
         self._db.close()
 
+    @_told
     def last(self) -> Position:
         """Return the newest position."""
         return self._one("ORDER BY number DESC LIMIT 1")
 
+    @_told
     def first(self) -> Position:
         """Return the oldest position kept: there is no way back beyond it."""
         return self._one("ORDER BY number LIMIT 1")
 
+    @_told
     def at(self, number: int) -> Position | None:
         """Return the position after an L1 block; None where it is not known."""
         row = self._db.execute("SELECT * FROM positions WHERE number = ?", (number,)).fetchone()
         return None if row is None else _position(row)
 
+    @_told
     def believed(self, holds: Callable[[Place], bool]) -> Position:
         """Drop the newest positions whose L2 block the chain does not have; return the newest left.
 
@@ -189,6 +246,7 @@ class Positions:
         self.cut(numbers[low])
         return self.last()
 
+    @_told
     def append(
         self,
         positions: Sequence[Position],
@@ -216,6 +274,7 @@ class Positions:
                 [(one.index, one.l1_number, one.outcome, one.first_block, one.last_block) for one in batches],
             )
 
+    @_told
     def add_older(self, headers: Sequence[L1Block]) -> None:
         """Add L1 blocks before the first position, for batches that refer to them (SNP-021)."""
         with self._db:
@@ -223,6 +282,7 @@ class Positions:
                 "INSERT INTO older VALUES (?, ?)", [(block.number, block.rlp) for block in headers]
             )
 
+    @_told
     def cut(self, number: int) -> None:
         """Forget everything after an L1 block."""
         with self._db:
@@ -230,6 +290,7 @@ class Positions:
             self._db.execute("DELETE FROM deposits WHERE l1_number > ?", (number,))
             self._db.execute("DELETE FROM batches WHERE l1_number > ?", (number,))
 
+    @_told
     def prune(self, final: Position) -> None:
         """Forget what no batch after this final position refers to, and no way back leads to."""
         with self._db:
@@ -240,6 +301,7 @@ class Positions:
             self._db.execute("DELETE FROM deposits WHERE place < ?", (final.queue_count,))
             self._db.execute("DELETE FROM batches WHERE l1_number < ?", (final.mark.block.number - 8192,))
 
+    @_told
     def headers(self, first: int, last: int) -> list[bytes]:
         """Return the RLP of L1 headers by number, both ends included."""
         rows = self._db.execute(
@@ -249,6 +311,7 @@ class Positions:
         )
         return [header for _, header in rows]
 
+    @_told
     def deposits(self, first: int, end: int) -> list[Deposit]:
         """Return deposits by their places in the queue, `end` not included."""
         rows = self._db.execute(
@@ -266,6 +329,7 @@ class Positions:
             for _, number, hash_, index, sender, recipient, opaque in rows
         ]
 
+    @_told
     def batches(self, most: int) -> list[ReadBatch]:
         """Return the newest batches, newest first."""
         rows = self._db.execute("SELECT * FROM batches ORDER BY place DESC LIMIT ?", (most,))

@@ -11,7 +11,7 @@ from trex.chain.rpc.messages import INVALID_PARAMS, SERVER_ERROR
 from trex.settlement.deployment import output_root
 from trex.settlement.driver import Driver
 from trex.settlement.l1.header import L1Block
-from trex.settlement.positions import Position
+from trex.settlement.positions import Position, PositionsError
 from trex.types.errors import CoreError, RpcError
 from trex.types.primitives import Hash32
 
@@ -58,7 +58,10 @@ class SettlementMethods:
                 raise RpcError(INVALID_PARAMS, f"too many arguments, want at most {arguments}")
             if len(params) < arguments:
                 raise RpcError(INVALID_PARAMS, f"missing value for required argument {len(params)}")
-            return orjson.dumps(await asyncio.to_thread(answer, *params))
+            try:
+                return orjson.dumps(await asyncio.to_thread(answer, *params))
+            except PositionsError as error:
+                raise RpcError(SERVER_ERROR, str(error)) from error
 
         return method
 
