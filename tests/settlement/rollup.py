@@ -17,7 +17,8 @@ from trex.rpc.endpoint import Endpoint
 from trex.settlement.contracts import contract
 from trex.settlement.deploy import deploy, plan, section, with_origin
 from trex.settlement.deployment import Accounts, Timing, output_root
-from trex.settlement.driver import Driver, Following, Host
+from trex.settlement.driver import Driver, Following
+from trex.settlement.host import Host
 from trex.settlement.kzg import Sidecar, make_sidecar
 from trex.settlement.l1.blobs import BeaconBlobs, Blobs
 from trex.settlement.l1.reader import L1Reader, Retries

@@ -22,7 +22,7 @@ from trex.chain.opening import open_chain
 from trex.chain.producer import Mining
 from trex.node.settling import L1Options, settling
 from trex.rpc.endpoint import Endpoint
-from trex.settlement.batcher import Batcher, Target
+from trex.settlement.batcher import Batcher
 from trex.settlement.blocks import NodeBlocks
 from trex.settlement.carrier import EthereumBlobs
 from trex.settlement.contracts import contract
@@ -36,6 +36,7 @@ from trex.settlement.l1.reader import L1Reader, Retries
 from trex.settlement.l1.sender import Pricing, Sender
 from trex.settlement.l1.transaction import Intent, account_of
 from trex.settlement.posting import Policy
+from trex.settlement.target import Target
 from trex.settlement.watch import Contracts, Mark, read_span
 from trex.types.network import Network
 from trex.types.network_file import read_network

@@ -134,7 +134,7 @@ async def test_batch_whose_origin_goes_while_it_is_under_way_is_not_taken_for_it
 
     batcher.carrier = UnderWay(truth, go_back)
     assert await batcher.step() is not None
-    assert not batcher._led_to
+    assert not batcher.backlog._led_to
     batcher.carrier = truth
     await system.followed()
     await system.block(1)

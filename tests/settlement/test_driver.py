@@ -11,7 +11,7 @@ import pytest
 from tests.settlement.following import PATIENCE_S, running, synced
 from tests.settlement.rollup import Rollup, build, output_at, rollup, rpc
 
-from trex.settlement.driver import FILE
+from trex.settlement.derivation import FILE
 from trex.settlement.kzg import make_sidecar
 
 
@@ -147,8 +147,7 @@ async def test_file_that_cannot_be_written_is_waited_for(system: Rollup, tmp_pat
     verifier = system.open(tmp_path / "v")
     async with running(system.driver(verifier, tmp_path / "v")) as driver:
         await synced(driver, await system.head())
-        positions = driver._positions
-        assert positions is not None
+        positions = driver.derivation.positions
         (pages,) = positions._db.execute("PRAGMA page_count").fetchone()
         positions._db.execute(f"PRAGMA max_page_count = {pages}")
         await system.node.mine(100)

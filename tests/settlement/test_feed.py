@@ -21,10 +21,10 @@ from tests.settlement.test_deploy import ACCOUNTS, address_of
 
 from trex.chain.opening import open_chain
 from trex.settlement.contracts import contract
-from trex.settlement.driver import Alone
 from trex.settlement.feed.message import HALF_ORDER, FeedError, Signatures, decode, digest, encode, signer_of
 from trex.settlement.feed.reader import FeedReader
 from trex.settlement.feed.server import AHEAD, FORKED, MALFORMED, REORGED, TOO_MANY, TOO_OLD, Feed, FeedLimits
+from trex.settlement.host import Alone
 from trex.settlement.l1.transaction import Intent
 from trex.settlement.watch import sequencer_at
 from trex.types.network_file import read_network

@@ -11,13 +11,14 @@ from click.testing import CliRunner
 from trex.node.cli import main
 from trex.rpc.endpoint import Endpoint
 from trex.rpc.endpoints import Retries
-from trex.settlement.batcher import Batcher, Target
+from trex.settlement.batcher import Batcher
 from trex.settlement.blocks import NodeBlocks
 from trex.settlement.carrier import EthereumBlobs
 from trex.settlement.l1.reader import L1Reader
 from trex.settlement.l1.sender import Sender
 from trex.settlement.l1.transaction import account_of
 from trex.settlement.proposer import ClaimsTarget, Proposer
+from trex.settlement.target import Target
 from trex.types.primitives import Address
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,13 +8,14 @@ import click
 from trex.node.logs import set_up
 from trex.node.options import log_level_option, option
 from trex.node.roles import GWEI, GweiAmount, endpoints, live, read_key, read_role_network, role_options
-from trex.settlement.batcher import Batcher, BatcherState, Target
+from trex.settlement.batcher import Batcher, BatcherState
 from trex.settlement.blocks import NodeBlocks
 from trex.settlement.carrier import EthereumBlobs
 from trex.settlement.l1.sender import MOST, Pricing, Sender
 from trex.settlement.l1.transaction import Fees
 from trex.settlement.posting import Policy
 from trex.settlement.roles import BatcherMetrics, watch_sender
+from trex.settlement.target import Target
 from trex.types.primitives import Wei
 
 NORMAL = Policy()

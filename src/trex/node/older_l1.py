@@ -15,7 +15,7 @@ from eth_hash.auto import keccak
 from trex.chain.core import SettledCore
 from trex.chain.opening import open_chain
 from trex.node.anvil import Anvil
-from trex.settlement.driver import FILE
+from trex.settlement.derivation import FILE
 
 log = logging.getLogger(__name__)
 

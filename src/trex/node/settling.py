@@ -14,7 +14,7 @@ from trex.chain.assembly import Node
 from trex.chain.core import SettledCore
 from trex.node.options import FILE, PATH, option
 from trex.rpc.endpoint import Endpoint
-from trex.settlement.driver import Driver, Following, settlement_of
+from trex.settlement.driver import Driver, Following
 from trex.settlement.feed.message import Signatures
 from trex.settlement.feed.reader import FeedReader
 from trex.settlement.feed.server import Feed
@@ -25,7 +25,7 @@ from trex.settlement.progress import DriverMetrics
 from trex.settlement.relay import SequencerRelay
 from trex.settlement.rpc import SettlementMethods
 from trex.settlement.selection import OriginSelection
-from trex.settlement.watch import sequencer_at
+from trex.settlement.watch import sequencer_at, settlement_of
 from trex.types.network import Network
 from trex.types.primitives import Address
 

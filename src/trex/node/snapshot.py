@@ -18,7 +18,7 @@ from trex.node.options import FILE, PATH, option
 from trex.node.serving import explain
 from trex.rpc.endpoint import Endpoint
 from trex.settlement.deployment import output_root
-from trex.settlement.driver import FILE as POSITIONS_FILE
+from trex.settlement.derivation import FILE as POSITIONS_FILE
 from trex.settlement.l1.errors import L1Error
 from trex.settlement.l1.reader import L1Reader
 from trex.settlement.positions import Positions, PositionsError

@@ -9,91 +9,36 @@ process appended; of others (after a restart) the node is asked, whose derivatio
 import asyncio
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from trex.settlement.blocks import BlockId, BlockSource, L2Block, Origin
+from trex.settlement.backlog import Backlog, Waiting
+from trex.settlement.blocks import BlockId, BlockSource, Origin
 from trex.settlement.carrier import BatchCarrier
 from trex.settlement.costs import BatchCost, cost_of
-from trex.settlement.inbox import BATCH_APPENDED, ZERO, BatchHeader, read_batches
+from trex.settlement.inbox import BATCH_APPENDED, BatchHeader, read_batches
 from trex.settlement.l1.errors import L1Error, L1UnavailableError
 from trex.settlement.l1.reader import L1Reader, Log
 from trex.settlement.posting import Decision, Policy, Situation, decide
 from trex.settlement.roles import BatcherMetrics, Trouble, Waits, pause, unless
 from trex.settlement.spans import (
-    MAX_BLOCKS,
     Encoded,
     Packer,
     Span,
     ends_of,
-    span_of,
     within_drift,
     within_window,
 )
+from trex.settlement.target import Target
 from trex.settlement.watch import InboxState, inbox_state
-from trex.types.network import Network
-from trex.types.primitives import Address, Hash32, Wei
+from trex.types.primitives import Hash32, Wei
 
 log = logging.getLogger(__name__)
 
-L1_SLOT_S = 12
-"""Between L1 blocks."""
 LAG_MARGIN_BLOCKS = 2
 """L1 blocks that an append may take to be included."""
-REMEMBERED = 1024
-"""Appends whose outcome is remembered: more than fall out of L1 at once."""
-ENOUGH = 3
-"""Times the blobs of a batch that blocks are read for, no more: a backlog does not fill memory."""
 NOTHING = bytes(131_072)
 """A blob that no batch is in: reads as empty."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where batches go, and the windows that L1 leaves them."""
-
-    inbox: Address
-    portal: Address
-    chain_id: int
-    """Of this chain."""
-    max_origin_lag_l1_blocks: int
-    """INB-011."""
-    silence_s: int
-    """INB-020."""
-    sequencing_window_s: int
-    """DRV-023."""
-    max_drift_s: int
-    """DRV-022."""
-
-    @property
-    def narrowest_s(self) -> float:
-        """How long the shortest of the windows is."""
-        lag_s = self.max_origin_lag_l1_blocks * L1_SLOT_S
-        return float(min(lag_s, self.silence_s, self.sequencing_window_s))
-
-    @classmethod
-    def of(cls, network: Network) -> "Target":
-        """Read a network's.
-
-        Raises:
-            ValueError: its file says nothing of an L1, or not enough.
-        """
-        if network.l1 is None:
-            raise ValueError("the network file has no section l1: `trex l1 deploy` writes one")
-        try:
-            contracts, numbers = network.l1.contracts, network.l1.parameters
-            return cls(
-                contracts["inbox"],
-                contracts["portal"],
-                network.chain_id,
-                numbers["maxOriginLagL1Blocks"],
-                numbers["silenceS"],
-                network.l1.sequencing_window_s,
-                network.l1.max_drift_s,
-            )
-        except KeyError as missing:
-            raise ValueError(f"the section l1 of the network file lacks {missing}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,15 +77,6 @@ class BatcherState:
     """Of all batches of this process."""
 
 
-@dataclass(slots=True)
-class _Waiting:
-    """Blocks read from the node and not posted, on top of the block that the inbox leads to."""
-
-    base: L2Block
-    origin: Origin
-    blocks: list[L2Block] = field(default_factory=list)
-
-
 class Batcher:
     """Posts blocks to L1 until it is told to stop."""
 
@@ -175,7 +111,6 @@ class Batcher:
         """
         self.target = target
         self.reader = reader
-        self.source = source
         self.carrier = carrier
         policy = policy or Policy()
         policy.check()
@@ -185,9 +120,7 @@ class Batcher:
         self.now = now
         self.state = state or BatcherState()
         self.packer = Packer(target.chain_id, self.policy.max_blobs)
-        self._led_to: OrderedDict[Hash32, BlockId] = OrderedDict()
-        """By accumulator, the block that the inbox led to with it."""
-        self._waiting: _Waiting | None = None
+        self.backlog = Backlog(source, self.packer)
         self._inbox: InboxState | None = None
         self._stop = asyncio.Event()
         self._trouble = Trouble(log)
@@ -221,15 +154,17 @@ class Batcher:
             L1Error: what keeps it from that.
         """
         inbox = await self._look()
-        waiting = await self._read(inbox)
+        waiting = await self.backlog.read(inbox)
+        self.state.base = waiting.base.number
+        self.state.waiting_blocks = max(0, waiting.newest - waiting.base.number)
         if not waiting.blocks:
             self._observe(waiting, 0.0)
             self.state.why = "nothing"
             return None
-        span = span_of(waiting.base, waiting.origin, waiting.blocks)
+        span = waiting.span
         price = await self.carrier.price_wei()
         self.metrics.blob_fee_wei.set(price)
-        decision = decide(self.policy, self._situation(inbox, waiting, price))
+        decision = decide(self.policy, self._situation(inbox, waiting, span, price))
         self.state.why = decision.why.value
         self.metrics.decided(decision)
         if not decision.post:
@@ -252,78 +187,9 @@ class Batcher:
             self.metrics.l1_head.set(head.number)
         return self._inbox
 
-    async def _read(self, inbox: InboxState) -> _Waiting:
-        """Return the blocks that follow what the inbox leads to."""
-        base = await self._base(inbox)
-        waiting = self._waiting
-        if waiting is None or waiting.base.hash != base.hash:
-            waiting = self._waiting = await self._after(base)
-        newest = await self.source.id()
-        if waiting.blocks and not await self._has(waiting.blocks[-1], newest):
-            # It rebuilds, after an L1 reorg for one.
-            log.warning("the sequencer has other blocks now: reading them anew", extra={"from": base.number})
-            waiting = self._waiting = await self._after(base)
-        while self.packer.fill(waiting.blocks) < ENOUGH and len(waiting.blocks) < MAX_BLOCKS:
-            first = waiting.base.number + len(waiting.blocks) + 1
-            if first > newest.number:
-                break
-            blocks = await self.source.blocks(first, min(newest.number, first + 255))
-            parent = waiting.blocks[-1] if waiting.blocks else waiting.base
-            if blocks[0].parent_hash != parent.hash:
-                self._waiting = None
-                raise L1UnavailableError("bad_answer", "the node's chain changed while it was read")
-            waiting.blocks += blocks
-        self.state.base = base.number
-        self.state.waiting_blocks = max(0, newest.number - base.number)
-        return waiting
-
-    async def _base(self, inbox: InboxState) -> BlockId:
-        """Return the block that the inbox leads to (PST-001, PST-004).
-
-        Raises:
-            Waits: the node has not yet derived that far.
-        """
-        if inbox.accumulator == ZERO:
-            return await self.source.id(0)
-        known = self._led_to.get(inbox.accumulator)
-        if known is not None:
-            if await self._has(known, await self.source.id()):
-                return known
-            del self._led_to[inbox.accumulator]
-            log.warning(
-                "the node has another block than was posted: asking what L1 leads to",
-                extra={"block": known.number},
-            )
-        derived = (await self.source.status()).safe
-        if derived.accumulator != inbox.accumulator:
-            raise Waits(
-                "behind",
-                f"the node has derived {derived.batch_count} of the inbox's {inbox.batch_count} batches, "
-                f"up to L1 block {derived.l1.number}",
-            )
-        self._remember(inbox.accumulator, derived.block)
-        return derived.block
-
-    async def _after(self, base: BlockId) -> _Waiting:
-        (block,) = await self.source.blocks(base.number, base.number)
-        if block.hash != base.hash:
-            raise Waits("behind", f"the node's block {base.number} is not what L1 leads to: it rebuilds")
-        return _Waiting(block, await self.source.origin(block))
-
-    async def _has(self, block: BlockId | L2Block, newest: BlockId) -> bool:
-        """Tell whether a block is on the node's chain, whose newest block this is."""
-        if newest.number <= block.number:
-            return newest.hash == block.hash
-        return (await self.source.id(block.number)).hash == block.hash
-
-    def _remember(self, accumulator: Hash32, block: BlockId) -> None:
-        self._led_to[accumulator] = block
-        while len(self._led_to) > REMEMBERED:
-            self._led_to.popitem(last=False)
-
     # Deciding.
 
-    def _situation(self, inbox: InboxState, waiting: _Waiting, price: Wei) -> Situation:
+    def _situation(self, inbox: InboxState, waiting: Waiting, span: Span, price: Wei) -> Situation:
         # Of a chain whose time was moved on, as tests do, L1 knows more than the clock.
         now = max(self.now(), inbox.block.timestamp)
         blocks = waiting.blocks
@@ -332,28 +198,14 @@ class Batcher:
             fill=self.packer.fill(blocks),
             age_s=None if working is None else now - working.timestamp,
             idle_s=now - blocks[0].timestamp,
-            left_s=self._left_s(inbox, waiting),
+            left_s=self.target.left_s(inbox, span),
             blob_fee_wei=price,
         )
         self._observe(waiting, situation.idle_s)
         self.metrics.left_s.set(situation.left_s)
         return situation
 
-    def _left_s(self, inbox: InboxState, waiting: _Waiting) -> float:
-        """Return how long it is until a window closes on what waits."""
-        head = inbox.block
-        span = span_of(waiting.base, waiting.origin, waiting.blocks)
-        left = [inbox.last_sequenced_at + self.target.silence_s - head.timestamp]
-        # The header's origin may not lag too far; a later block's may still be taken, while it exists.
-        lag = head.number - span.origin.number
-        left.append((self.target.max_origin_lag_l1_blocks - lag) * L1_SLOT_S)
-        for block, origin in zip(span.blocks, span.origins, strict=True):
-            if block.transactions:
-                left.append(origin.timestamp + self.target.sequencing_window_s - head.timestamp)
-                break
-        return float(min(left))
-
-    def _observe(self, waiting: _Waiting, oldest_s: float) -> None:
+    def _observe(self, waiting: Waiting, oldest_s: float) -> None:
         self.state.oldest_s = oldest_s
         self.metrics.waiting(self.state.waiting_blocks, oldest_s, waiting.base.number)
 
@@ -453,7 +305,7 @@ class Batcher:
 
         header = await self.reader.logs(self.target.inbox, [BATCH_APPENDED], [block], ours)
         if header.origin_hash == span.origin.hash:
-            self._remember(after.accumulator, BlockId(span.last.number, span.last.hash))
+            self.backlog.remember(after.accumulator, BlockId(span.last.number, span.last.hash))
         else:
             log.warning("L1 has another origin than the batch's blocks: asking the node what L1 leads to")
 
@@ -488,7 +340,8 @@ class Batcher:
             wanted=lambda: self._wanted(inbox, origin),
             most_wei=lambda: None,
         )
-        self._inbox = self._waiting = None
+        self._inbox = None
+        self.backlog.forget()
         if included is not None and included.succeeded:
             self.metrics.lost.inc()
         return None

@@ -7,37 +7,32 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ParamSpec, Protocol, TypeVar
-
-import orjson
+from typing import Any, ParamSpec, TypeVar
 
 from trex.chain.core import FAULTS, L1View, Sealed, SettledCore
 from trex.chain.service import Service
 from trex.chain.workers import guarded
 from trex.settlement.ahead import Ahead, Reading, Step
 from trex.settlement.deposits import Deposit
-from trex.settlement.inbox import ZERO, PostedBatch
+from trex.settlement.derivation import Derivation, Mismatch
+from trex.settlement.host import Alone, Host
 from trex.settlement.l1.blobs import Blobs
 from trex.settlement.l1.errors import L1Error, L1RefusedError, L1ReorgedError, L1UnavailableError
 from trex.settlement.l1.header import L1Block
 from trex.settlement.l1.reader import Heads, L1Reader
-from trex.settlement.positions import Place, Position, Positions, PositionsError, ReadBatch
+from trex.settlement.positions import Position, PositionsError, ReadBatch
 from trex.settlement.progress import DriverMetrics, Progress
-from trex.settlement.watch import Contracts, Mark, still_holds
+from trex.settlement.watch import settlement_of, still_holds
 from trex.types.errors import CoreError, RpcError
-from trex.types.network import L1Settlement, Network
-from trex.types.primitives import Hash32
+from trex.types.network import Network
 
 log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-FILE = "derivation.sqlite"
-"""Name of the positions' file in a data directory."""
 WRITE_TOGETHER = 256
 """Positions without batches that are written at once."""
 
@@ -54,70 +49,6 @@ class Following:
     """L1 blocks above one before it is read: fewer rollbacks, a safe head that is later."""
     reading: Reading = field(default_factory=Reading)
     """How far to read ahead."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mismatch:
-    """Blocks that this node had and L1 did not confirm."""
-
-    l1_number: int
-    """L1 block of the batch that said otherwise."""
-    first_block: int
-    """First L2 block that was replaced."""
-    last_block: int
-    """The newest block then: all up to it were given up."""
-    derived: Hash32
-    """Hash of the block that L1 says is in the first one's place."""
-
-
-class Host(Protocol):
-    """Who serves the chain that derivation changes."""
-
-    def paused(self) -> AbstractAsyncContextManager[None]:
-        """Keep everyone else from changing the chain."""
-        ...
-
-    def advanced(self, head: Sealed) -> None:
-        """Take note of new blocks."""
-        ...
-
-    def rewound(self, number: int) -> None:
-        """Take note that the blocks above this number are gone, others in their place or none."""
-        ...
-
-
-class Alone:
-    """A host for a chain that nobody serves."""
-
-    def __init__(self) -> None:
-        """Nothing is paused."""
-        self._one = asyncio.Lock()
-
-    @asynccontextmanager
-    async def paused(self) -> Any:
-        """Keep everyone else from changing the chain."""
-        async with self._one:
-            yield
-
-    def advanced(self, head: Sealed) -> None:
-        """Nobody wants to know."""
-
-    def rewound(self, number: int) -> None:
-        """Nobody wants to know."""
-
-
-def settlement_of(network: Network) -> tuple[L1Settlement, Contracts]:
-    """Return where a network settles.
-
-    Raises:
-        ValueError: its file names no L1, or not the contracts that derivation reads.
-    """
-    if network.l1 is None:
-        raise ValueError("the network file has no section l1: `trex l1 deploy` writes one")
-    try:
-        return network.l1, Contracts(network.l1.contracts["inbox"], network.l1.contracts["portal"])
-    except KeyError as missing:
-        raise ValueError(f"the network file names no contract {missing} in l1.contracts") from None
 
 
 class Driver(Service):
@@ -157,7 +88,7 @@ class Driver(Service):
         self.network = network
         self.settlement, self.contracts = settlement_of(network)
         self.reader = reader
-        self.path = datadir / FILE
+        self.derivation = Derivation(core, network, datadir)
         self.following = following or Following()
         self.host: Host = host or Alone()
         self.metrics = metrics or DriverMetrics()
@@ -180,7 +111,6 @@ class Driver(Service):
         self.listeners: list[Callable[[Position], None]] = []
         """Called on the loop when the position has moved, either way."""
         self._turning = asyncio.Lock()
-        self._positions: Positions | None = None
         self._thread = ThreadPoolExecutor(1, "derivation")
 
     @property
@@ -192,8 +122,9 @@ class Driver(Service):
 
     def batches(self, most: int = 100) -> list[ReadBatch]:
         """Return the newest batches that were read, newest first."""
-        positions = self._positions
-        return [] if positions is None else self._thread.submit(positions.batches, most).result()
+        if not self.derivation.is_open:
+            return []
+        return self._thread.submit(self.derivation.positions.batches, most).result()
 
     async def view(self, depth: int) -> L1View:
         """Return what a block on this chain may take from L1 up to `depth` blocks below what was read.
@@ -205,19 +136,7 @@ class Driver(Service):
         """
         if self.position is None:
             raise PositionsError("not_open", "derivation has not begun")
-        return await self._job(self._view, self.position, depth)
-
-    def _view(self, position: Position, depth: int) -> L1View:
-        """Read it (on the thread)."""
-        positions = self._opened
-        last = positions.at(position.mark.block.number - depth)
-        if last is None or last.mark.block.number < position.origin:
-            return L1View()
-        deposits = positions.deposits(position.queue_count, last.mark.deposit_count)
-        return L1View(
-            headers=positions.headers(position.origin + 1, last.mark.block.number),
-            deposits=[(one.record, one.log_index, one.l1_hash) for one in deposits],
-        )
+        return await self._job(self.derivation.view, self.position, depth)
 
     async def work(self) -> None:
         """Follow L1 until asked to stop."""
@@ -230,8 +149,7 @@ class Driver(Service):
                 task.cancel()
             outcomes = await asyncio.gather(following, stopping, return_exceptions=True)
             await asyncio.to_thread(self._thread.shutdown, wait=True)
-            if self._positions is not None:
-                self._positions.close()
+            self.derivation.close()
         if isinstance(outcomes[0], Exception):
             raise outcomes[0]
 
@@ -301,7 +219,7 @@ class Driver(Service):
         if target.number > position.mark.block.number:
             await self._advance(position, target)
         else:
-            known = await self._job(self._opened.at, target.number)
+            known = await self._job(self.derivation.positions.at, target.number)
             if known is not None and known.mark.block.hash != target.hash:
                 raise L1ReorgedError("reorged", f"block {target.number} is 0x{target.hash.hex()} now")
         await self._drop_orphans()
@@ -309,12 +227,6 @@ class Driver(Service):
         self.settled = target
 
     # Starting.
-
-    @property
-    def _opened(self) -> Positions:
-        if self._positions is None:
-            raise PositionsError("not_open", "derivation has not begun")
-        return self._positions
 
     async def _open(self) -> Position:
         """Find out where derivation stands."""
@@ -327,27 +239,9 @@ class Driver(Service):
                 f"this L1 is not the network's: its block {origin.number} is 0x{block.hash.hex()}, "
                 f"the network file says 0x{origin.hash.hex()}",
             )
-        position = self.position = await self._job(self._load, block)
+        position = self.position = await self._job(self.derivation.open, block)
         self._moved(position)
         return position
-
-    def _load(self, block: L1Block) -> Position:
-        """Read the newest position that the chain agrees with (on the thread)."""
-        genesis = Place(0, _hash(self.core.rpc("eth_getHeaderByNumber", b'["0x0"]')))
-        start = Position(
-            mark=Mark(block), safe=genesis, origin=block.number, queue_count=0, queue_accumulator=ZERO
-        )
-        if self._positions is None:
-            self._positions = Positions(self.path, self.network.hash, start)
-        position = self._positions.believed(self._holds)
-        safe, finalized = self.core.l1_heads()
-        if position.safe.number < safe:
-            self.core.set_l1_heads(max(position.safe.number, finalized), finalized)
-        return position
-
-    def _holds(self, place: Place) -> bool:
-        header = orjson.loads(self.core.rpc("eth_getHeaderByNumber", orjson.dumps([hex(place.number)])))
-        return header is not None and _bytes32(header["hash"]) == place.hash
 
     # Going forward.
 
@@ -360,7 +254,7 @@ class Driver(Service):
 
         async def write() -> None:
             if quiet:
-                await self._job(self._opened.append, list(quiet), list(deposits))
+                await self._job(self.derivation.positions.append, list(quiet), list(deposits))
                 self._moved(quiet[-1])
                 quiet.clear()
                 deposits.clear()
@@ -390,7 +284,7 @@ class Driver(Service):
             async with self.host.paused():
                 head = self.core.head()
                 result, position, mismatch = await self._job(
-                    self._derive_one, position, batch, blobs, head.number
+                    self.derivation.derive, position, batch, blobs, head.number
                 )
                 self._tell(head, result, mismatch)
             outcome, blocks = result["outcome"]["name"], result["blocks"]
@@ -407,47 +301,8 @@ class Driver(Service):
                 extra={"l1": step.block.number, "blocks": len(blocks), "safe": position.safe.number},
             )
         position = replace(position, mark=step.mark)
-        await self._job(self._opened.append, [position], _placed(step, before), read)
+        await self._job(self.derivation.positions.append, [position], _placed(step, before), read)
         return position
-
-    def _derive_one(
-        self, position: Position, batch: PostedBatch, blobs: list[bytes], newest: int
-    ) -> tuple[dict[str, Any], Position, Mismatch | None]:
-        """Derive one batch (on the thread); the chain is durable when this returns."""
-        header, positions = batch.header, self._opened
-        result = orjson.loads(
-            guarded(
-                self.core.derive,
-                position.safe.number,
-                header=header.encoded,
-                queue=(position.queue_count, position.queue_accumulator),
-                blobs=blobs,
-                l1_headers=positions.headers(position.origin, header.origin_number),
-                deposits=[
-                    deposit.record
-                    for deposit in positions.deposits(position.queue_count, header.deposit_count)
-                ],
-            )
-        )
-        safe, mismatch = position.safe, None
-        if blocks := result["blocks"]:
-            safe = Place(blocks[-1]["number"], _bytes32(blocks[-1]["hash"]))
-        if (unwound := result["unwound_to"]) is not None:
-            derived = next(block["hash"] for block in blocks if block["number"] == unwound + 1)
-            mismatch = Mismatch(batch.l1_number, unwound + 1, newest, _bytes32(derived))
-        finalized = self.core.l1_heads()[1]
-        self.core.set_l1_heads(max(safe.number, finalized), finalized)
-        return (
-            result,
-            replace(
-                position,
-                safe=safe,
-                origin=header.origin_number,
-                queue_count=header.deposit_count,
-                queue_accumulator=header.deposit_accumulator,
-            ),
-            mismatch,
-        )
 
     def _tell(self, before: Sealed, result: dict[str, Any], mismatch: Mismatch | None) -> None:
         """Tell whoever serves the chain what became of it (DRV-065)."""
@@ -470,7 +325,7 @@ class Driver(Service):
 
     async def _roll_back(self) -> None:
         """Return to the last L1 block that L1 still has (DRV-063)."""
-        positions = self._opened
+        positions = self.derivation.positions
         heads = self.l1_heads = await self.reader.heads()
         low = (await self._job(positions.first)).mark.block.number
         newest = (await self._job(positions.last)).mark.block.number
@@ -488,22 +343,17 @@ class Driver(Service):
             )
         depth = newest - low
         async with self.host.paused():
-            await self._job(self._cut, ancestor)
+            await self._job(self.derivation.go_back, ancestor)
         self.metrics.reorgs.inc()
         log.warning("went back %d L1 blocks to %d: block %d is safe", depth, low, ancestor.safe.number)
         self._moved(ancestor)
 
     async def _still(self, number: int) -> bool:
         """Tell whether L1 has the block that was read under a number, with what was read of it."""
-        known = await self._job(self._opened.at, number)
+        known = await self._job(self.derivation.positions.at, number)
         if known is None or (await self.reader.block(number)).hash != known.mark.block.hash:
             return False
         return await still_holds(self.reader, self.contracts, known.mark)
-
-    def _cut(self, ancestor: Position) -> None:
-        """Forget what came after a position (on the thread); the head first: a kill may come between."""
-        self.core.set_l1_heads(ancestor.safe.number, self.core.l1_heads()[1])
-        self._opened.cut(ancestor.mark.block.number)
 
     async def _drop_orphans(self) -> None:
         """Give up blocks above the safe head that refer to L1 blocks which are gone (DRV-064)."""
@@ -512,29 +362,13 @@ class Driver(Service):
             return
         async with self.host.paused():
             newest = self.core.head()
-            sound = await self._job(self._newest_sound, position)
+            sound = await self._job(self.derivation.newest_sound, position)
             if sound == newest.number:
                 return
             head = await self._job(self.core.unwind, sound)
             self.metrics.replaced.inc(newest.number - sound)
             log.warning("blocks %d to %d refer to L1 blocks that are gone", sound + 1, newest.number)
             self.host.rewound(head.number)
-
-    def _newest_sound(self, position: Position) -> int:
-        """Return the newest block whose origin L1 has, as far as that is known (on the thread)."""
-
-        def is_sound(block: int) -> bool:
-            number, hash_ = self.core.origin(block)
-            known = self._opened.at(number)
-            return known is None or known.mark.block.hash == hash_
-
-        low, high = position.safe.number, self.core.head().number
-        if is_sound(high):
-            return high
-        while low < high:  # origins never decrease: what is above an orphan is one
-            middle = (low + high + 1) // 2
-            low, high = (middle, high) if is_sound(middle) else (low, middle - 1)
-        return low
 
     # Heads.
 
@@ -544,25 +378,10 @@ class Driver(Service):
         if position is None:
             return
         number = min(heads.finalized.number, position.mark.block.number)
-        final = await self._job(self._settle, position, number, heads.finalized)
+        final = await self._job(self.derivation.settle, position, number, heads.finalized)
         if final is not None:
             self.final = final
         self.metrics.finalized.set(self.core.l1_heads()[1])
-
-    def _settle(self, position: Position, number: int, finalized: L1Block) -> Position | None:
-        """Record the heads (on the thread); return the position after the newest final L1 block."""
-        final = self._opened.at(number)
-        old_safe, old_final = self.core.l1_heads()
-        if final is not None and number == finalized.number and final.mark.block.hash != finalized.hash:
-            log.warning("L1 calls block 0x%s final, which is not on its chain", finalized.hash.hex())
-            final = None
-        new_final = old_final if final is None else max(old_final, final.safe.number)
-        new_safe = max(position.safe.number, new_final)
-        if (new_safe, new_final) != (old_safe, old_final):
-            self.core.set_l1_heads(new_safe, new_final)
-        if final is not None:
-            self._opened.prune(final)
-        return final
 
     def _moved(self, position: Position) -> None:
         self.position = position
@@ -584,11 +403,3 @@ class Driver(Service):
 def _placed(step: Step, before: Position) -> list[tuple[int, Deposit]]:
     """Return a step's deposits with their places in the queue."""
     return list(enumerate(step.deposits, before.mark.deposit_count))
-
-
-def _hash(header: bytes) -> Hash32:
-    return _bytes32(orjson.loads(header)["hash"])
-
-
-def _bytes32(text: str) -> Hash32:
-    return Hash32(bytes.fromhex(text[2:]))

@@ -17,6 +17,7 @@ from trex.settlement.inbox import BATCH_APPENDED, ZERO, PostedBatch, read_batche
 from trex.settlement.l1.errors import L1RefusedError, L1UnavailableError
 from trex.settlement.l1.header import L1Block
 from trex.settlement.l1.reader import L1Reader, Log
+from trex.types.network import L1Settlement, Network
 from trex.types.primitives import Address, Hash32
 
 RECEIPTS_AT_ONCE = 8
@@ -29,6 +30,20 @@ class Contracts:
 
     inbox: Address
     portal: Address
+
+
+def settlement_of(network: Network) -> tuple[L1Settlement, Contracts]:
+    """Return where a network settles.
+
+    Raises:
+        ValueError: its file names no L1, or not the contracts that derivation reads.
+    """
+    if network.l1 is None:
+        raise ValueError("the network file has no section l1: `trex l1 deploy` writes one")
+    try:
+        return network.l1, Contracts(network.l1.contracts["inbox"], network.l1.contracts["portal"])
+    except KeyError as missing:
+        raise ValueError(f"the network file names no contract {missing} in l1.contracts") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from trex.chain.core import FAULTS, SettledCore
 from trex.chain.service import Service
 from trex.chain.workers import guarded
 from trex.rpc.errors import EndpointError
-from trex.settlement.driver import Host
 from trex.settlement.feed.message import MAX_MESSAGE_BYTES, FeedError, Signatures, Told, decode, signer_of
 from trex.settlement.feed.server import FORKED
+from trex.settlement.host import Host
 from trex.types.errors import CoreError
 from trex.types.primitives import Address
 

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from trex.rpc.endpoint import Endpoint
 from trex.settlement.contracts import contract
 from trex.settlement.deposits import Deposit
-from trex.settlement.driver import settlement_of
 from trex.settlement.inbox import BATCH_APPENDED, BatchHeader, chain, read_batches
 from trex.settlement.l1.errors import L1UnavailableError
 from trex.settlement.l1.header import L1Block
 from trex.settlement.l1.reader import Heads, L1Reader, Log, read_log
 from trex.settlement.positions import Place, Position
 from trex.settlement.snapshot.archive import SnapshotError
-from trex.settlement.watch import Mark, deposits_at, inbox_at, read_queue
+from trex.settlement.watch import Mark, deposits_at, inbox_at, read_queue, settlement_of
 from trex.types.network import Network
 from trex.types.primitives import Address, Hash32
 

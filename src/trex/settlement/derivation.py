@@ -1,0 +1,203 @@
+"""What derivation does to the chain and to its positions: reads and writes, nothing of which asks L1.
+
+All of it runs on one thread of the driver's, which brings what L1 says.
+"""
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from trex.chain.core import L1View, SettledCore
+from trex.chain.workers import guarded
+from trex.settlement.inbox import ZERO, PostedBatch
+from trex.settlement.l1.header import L1Block
+from trex.settlement.positions import Place, Position, Positions, PositionsError
+from trex.settlement.watch import Mark
+from trex.types.network import Network
+from trex.types.primitives import Hash32
+
+log = logging.getLogger(__name__)
+
+FILE = "derivation.sqlite"
+"""Name of the positions' file in a data directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """Blocks that this node had and L1 did not confirm."""
+
+    l1_number: int
+    """L1 block of the batch that said otherwise."""
+    first_block: int
+    """First L2 block that was replaced."""
+    last_block: int
+    """The newest block then: all up to it were given up."""
+    derived: Hash32
+    """Hash of the block that L1 says is in the first one's place."""
+
+
+class Derivation:
+    """A chain, and where its derivation stands."""
+
+    def __init__(self, core: SettledCore, network: Network, datadir: Path) -> None:
+        """Name them; nothing is read or written yet.
+
+        Args:
+            core: the chain.
+            network: whose it is.
+            datadir: where positions are kept, beside the chain.
+        """
+        self.core = core
+        self.network = network
+        self.path = datadir / FILE
+        self._positions: Positions | None = None
+
+    @property
+    def positions(self) -> Positions:
+        """Positions on disk. Raises PositionsError: `not_open`."""
+        if self._positions is None:
+            raise PositionsError("not_open", "derivation has not begun")
+        return self._positions
+
+    @property
+    def is_open(self) -> bool:
+        """Whether positions can be read."""
+        return self._positions is not None
+
+    def open(self, block: L1Block) -> Position:
+        """Return the newest position that the chain agrees with.
+
+        Args:
+            block: of L1, that genesis refers to.
+
+        Raises:
+            PositionsError: the file cannot be used.
+        """
+        genesis = Place(0, _hash(self.core.rpc("eth_getHeaderByNumber", b'["0x0"]')))
+        start = Position(
+            mark=Mark(block), safe=genesis, origin=block.number, queue_count=0, queue_accumulator=ZERO
+        )
+        if self._positions is None:
+            self._positions = Positions(self.path, self.network.hash, start)
+        position = self._positions.believed(self._holds)
+        safe, finalized = self.core.l1_heads()
+        if position.safe.number < safe:
+            self.core.set_l1_heads(max(position.safe.number, finalized), finalized)
+        return position
+
+    def _holds(self, place: Place) -> bool:
+        header = orjson.loads(self.core.rpc("eth_getHeaderByNumber", orjson.dumps([hex(place.number)])))
+        return header is not None and _bytes32(header["hash"]) == place.hash
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._positions is not None:
+            self._positions.close()
+
+    def view(self, position: Position, depth: int) -> L1View:
+        """Return what a block on this chain may take from L1 up to `depth` blocks below a position."""
+        positions = self.positions
+        last = positions.at(position.mark.block.number - depth)
+        if last is None or last.mark.block.number < position.origin:
+            return L1View()
+        deposits = positions.deposits(position.queue_count, last.mark.deposit_count)
+        return L1View(
+            headers=positions.headers(position.origin + 1, last.mark.block.number),
+            deposits=[(one.record, one.log_index, one.l1_hash) for one in deposits],
+        )
+
+    def derive(
+        self, position: Position, batch: PostedBatch, blobs: list[bytes], newest: int
+    ) -> tuple[dict[str, Any], Position, Mismatch | None]:
+        """Derive one batch; the chain is durable when this returns.
+
+        Args:
+            position: before it.
+            batch: its header, and where L1 has it.
+            blobs: its data.
+            newest: number of the chain's newest block.
+
+        Returns:
+            What the core says of it, the position after it, and the blocks that L1 did not confirm, if any.
+        """
+        header, positions = batch.header, self.positions
+        result = orjson.loads(
+            guarded(
+                self.core.derive,
+                position.safe.number,
+                header=header.encoded,
+                queue=(position.queue_count, position.queue_accumulator),
+                blobs=blobs,
+                l1_headers=positions.headers(position.origin, header.origin_number),
+                deposits=[
+                    deposit.record
+                    for deposit in positions.deposits(position.queue_count, header.deposit_count)
+                ],
+            )
+        )
+        safe, mismatch = position.safe, None
+        if blocks := result["blocks"]:
+            safe = Place(blocks[-1]["number"], _bytes32(blocks[-1]["hash"]))
+        if (unwound := result["unwound_to"]) is not None:
+            derived = next(block["hash"] for block in blocks if block["number"] == unwound + 1)
+            mismatch = Mismatch(batch.l1_number, unwound + 1, newest, _bytes32(derived))
+        finalized = self.core.l1_heads()[1]
+        self.core.set_l1_heads(max(safe.number, finalized), finalized)
+        return (
+            result,
+            replace(
+                position,
+                safe=safe,
+                origin=header.origin_number,
+                queue_count=header.deposit_count,
+                queue_accumulator=header.deposit_accumulator,
+            ),
+            mismatch,
+        )
+
+    def go_back(self, ancestor: Position) -> None:
+        """Forget what came after a position; the head first: a kill may come between."""
+        self.core.set_l1_heads(ancestor.safe.number, self.core.l1_heads()[1])
+        self.positions.cut(ancestor.mark.block.number)
+
+    def newest_sound(self, position: Position) -> int:
+        """Return the newest block whose origin L1 has, as far as that is known."""
+
+        def is_sound(block: int) -> bool:
+            number, hash_ = self.core.origin(block)
+            known = self.positions.at(number)
+            return known is None or known.mark.block.hash == hash_
+
+        low, high = position.safe.number, self.core.head().number
+        if is_sound(high):
+            return high
+        while low < high:  # origins never decrease: what is above an orphan is one
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if is_sound(middle) else (low, middle - 1)
+        return low
+
+    def settle(self, position: Position, number: int, finalized: L1Block) -> Position | None:
+        """Record the heads (DRV-062); return the position after the newest final L1 block."""
+        final = self.positions.at(number)
+        old_safe, old_final = self.core.l1_heads()
+        if final is not None and number == finalized.number and final.mark.block.hash != finalized.hash:
+            log.warning("L1 calls block 0x%s final, which is not on its chain", finalized.hash.hex())
+            final = None
+        new_final = old_final if final is None else max(old_final, final.safe.number)
+        new_safe = max(position.safe.number, new_final)
+        if (new_safe, new_final) != (old_safe, old_final):
+            self.core.set_l1_heads(new_safe, new_final)
+        if final is not None:
+            self.positions.prune(final)
+        return final
+
+
+def _hash(header: bytes) -> Hash32:
+    return _bytes32(orjson.loads(header)["hash"])
+
+
+def _bytes32(text: str) -> Hash32:
+    return Hash32(bytes.fromhex(text[2:]))
