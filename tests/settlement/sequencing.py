@@ -213,7 +213,7 @@ class Sequencing:
                 origin = header.origin_number
                 queue = (header.deposit_count, bytes(header.deposit_accumulator))
             hashes = [block_hash(chain, each) for each in range(number + 1)]
-            return ReadBack(outcomes, hashes, span.batches)
+            return ReadBack(outcomes, hashes, span.batches, queue[0])
         finally:
             chain.close()
 
@@ -227,6 +227,8 @@ class ReadBack:
     hashes: list[str]
     """Of all blocks, from genesis."""
     batches: Sequence[PostedBatch]
+    deposits: int
+    """How many of them are in those blocks."""
 
 
 def block_hash(chain: Chain, number: int) -> str:

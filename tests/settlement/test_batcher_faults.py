@@ -78,7 +78,8 @@ async def reorged(system: Sequencing, depths: list[int], chance: random.Random) 
         await system.followed()
     await system.block(0)
     await system.post_all(batcher)
-    await system.all_on_l1()
+    back = await system.all_on_l1()
+    assert await system.balance(b"\x42" * 20) == 5 * back.deposits, "those that L1 still has, each once"
 
 
 async def attempt(act: Callable[[], Any]) -> None:
