@@ -153,7 +153,8 @@ def mend(liar: Proxy) -> None:
     liar.fault, liar.question, liar.stall_s, liar.status = None, None, 0.0, 200
 
 
-FAULTS: dict[str, Callable[[Proxy], None]] = {
+Begin = Callable[[Proxy], None]
+FAULTS: dict[str, Begin] = {
     "hides events": saying(hide_events),
     "invents events": saying(invent_events),
     "alters headers": saying(alter_headers),
@@ -224,6 +225,7 @@ class Posting:
 async def test_sole_endpoint_at_fault_stops_the_safe_head_and_no_more(system: Rollup, tmp_path: Path) -> None:
     """DRV-066: with each fault the safe head stays or is right, and afterwards all goes on without hands."""
     wandering = WanderingHead()
+    faults: dict[str, Begin] = {**FAULTS, "head wanders": wandering}
     sequencer, verifier = system.open(tmp_path / "s"), system.open(tmp_path / "v")
     posting = Posting(system, sequencer, verifier)
     async with proxy(system.node.url) as liar:
@@ -231,7 +233,7 @@ async def test_sole_endpoint_at_fault_stops_the_safe_head_and_no_more(system: Ro
         reached: list[int] = []
         driver.listeners.append(lambda position: reached.append(position.mark.block.number))
         async with running(driver):
-            for name, begin in [*FAULTS.items(), ("head wanders", wandering)]:
+            for name, begin in faults.items():
                 reached.clear()
                 begin(liar)
                 await posting.one(name)
@@ -283,13 +285,14 @@ async def test_driver_that_hears_nothing_but_nonsense_from_the_start_goes_on_by_
 
 async def test_one_endpoint_of_three_at_fault_is_outvoted(system: Rollup, tmp_path: Path) -> None:
     """DRV-066: while a majority is honest, a fault does not even cost the safe head its time."""
+    faults: dict[str, Begin] = {**FAULTS, "head wanders": WanderingHead()}
     sequencer, verifier = system.open(tmp_path / "s"), system.open(tmp_path / "v")
     posting = Posting(system, sequencer, verifier)
     async with proxy(system.node.url) as liar:
         urls = [liar.url, system.node.url, system.node.url]
         driver = system.driver(verifier, tmp_path / "v", urls, timeout_s=QUICK_TIMEOUT_S)
         async with running(driver):
-            for name, begin in [*FAULTS.items(), ("head wanders", WanderingHead())]:
+            for name, begin in faults.items():
                 begin(liar)
                 liar.asked.clear()
                 await posting.one(name)

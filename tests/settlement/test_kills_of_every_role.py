@@ -166,7 +166,7 @@ async def killed(folder: Path, kills: list[str], chance: random.Random) -> None:
             await one.start(name)
 
         async def arrived() -> bool:
-            return await sequencer.call("eth_getBalance", FRIEND, "latest") == hex(users.deposited)
+            return bool(await sequencer.call("eth_getBalance", FRIEND, "latest") == hex(users.deposited))
 
         await eventually(arrived)
         await eventually(users.served)

@@ -123,7 +123,7 @@ def _told(
     """Have SQLite's errors said in our words."""
 
     @functools.wraps(act)
-    def said(self: "Positions", *args: P.args, **kwargs: P.kwargs) -> T:
+    def said(self: "Positions", /, *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return act(self, *args, **kwargs)
         except sqlite3.OperationalError as error:
