@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import logging
+import threading
 import time
 from typing import Any
 
@@ -346,6 +347,38 @@ async def test_time_limit_names_itself(small: Client) -> None:
     answers = await small.send([ask(i, "eth_call") for i in range(3)])
     assert [a["id"] for a in answers] == [0, 1, 2]
     assert all(a["error"]["code"] == -32002 for a in answers)
+
+
+async def test_time_limit_is_one_for_a_whole_batch(small: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def estimate(*_: Any) -> str:
+        asked.append(time.sleep(0.2))
+        return "0x5208"
+
+    monkeypatch.setattr(small.chain, "do_eth_estimateGas", estimate, raising=False)
+    answers = await small.send([ask(i, "eth_estimateGas", params=[{}]) for i in range(9)])
+    assert [a["id"] for a in answers] == list(range(9))
+    assert answers[-1]["error"]["code"] == -32002
+    assert "call_timeout_s=0.5" in answers[-1]["error"]["message"]
+    assert len(asked) < 9
+
+
+@pytest.mark.parametrize("block", ["pending", {"blockNumber": "pending"}])
+async def test_pending_block_is_not_executed_on_the_loop(
+    client: Client, block: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = []
+
+    def balance(_address: str, _block: Any = "latest") -> str:
+        threads.append(threading.current_thread())
+        return "0x1"
+
+    monkeypatch.setattr(client.chain, "do_eth_getBalance", balance)
+    assert await client.call("eth_getBalance", "0x" + "11" * 20) == "0x1"
+    assert await client.call("eth_getBalance", "0x" + "11" * 20, block) == "0x1"
+    assert threads[0] is threading.current_thread()
+    assert threads[1] is not threading.current_thread()
 
 
 async def test_filter_limit_names_itself(small: Client) -> None:

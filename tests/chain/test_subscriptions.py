@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import dataclasses
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import aiohttp
@@ -171,6 +173,91 @@ async def test_subscription_limit_names_itself(start: Start) -> None:
         assert await Socket(ws).call("eth_chainId") == "0x7aa"
 
 
+def of_addresses(count: int) -> dict[str, Any]:
+    return {"address": [f"0x{i:040x}" for i in range(count)]}
+
+
+@pytest.mark.parametrize(
+    "criteria", [of_addresses(4), {"topics": [["0x" + "11" * 32] * 4]}, {"topics": [None] * 4}]
+)
+async def test_criteria_of_too_many_items_are_refused(start: Start, criteria: Any) -> None:
+    client = await start(limits=ServerLimits(criteria_items=3))
+    async with client.websocket() as ws:
+        errors = [
+            (await Socket(ws).answer("eth_subscribe", "logs", criteria))["error"],
+            await client.error("eth_newFilter", criteria),
+        ]
+    for error in errors:
+        assert error["code"] == -32005
+        assert "criteria_items=3" in error["message"]
+
+
+async def test_criteria_of_all_take_bounded_room(start: Start) -> None:
+    """What nobody asks for is not kept; what ends makes room."""
+    client = await start(limits=ServerLimits(criteria_bytes=100))
+    address = {"address": LOG_ADDRESS, "unknown": "x" * 1000}
+    keys = [await client.call("eth_newFilter", address)]
+    error = await client.error("eth_newFilter", address)
+    assert error["code"] == -32005
+    assert "criteria_bytes=100" in error["message"]
+    assert await client.call("eth_uninstallFilter", keys.pop())
+    assert await client.call("eth_newFilter", address)
+
+    async with client.websocket() as ws:
+        socket = Socket(ws)
+        key = await socket.call("eth_subscribe", "logs", address)
+        assert (
+            "criteria_bytes=100"
+            in (await socket.answer("eth_subscribe", "logs", address))["error"]["message"]
+        )
+        assert await socket.call("eth_unsubscribe", key)
+        assert await socket.call("eth_subscribe", "logs", address)
+    async with client.websocket() as ws:
+        assert await Socket(ws).call("eth_subscribe", "logs", address)
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Keeps every eth_call from its end until it is set."""
+    gate = threading.Event()
+
+    def call(*_: Any) -> str:
+        assert gate.wait(30)
+        return "0x"
+
+    monkeypatch.setattr(SmallChain, "do_eth_call", call)
+    yield gate
+    gate.set()
+
+
+async def test_messages_of_one_connection_take_bounded_room(start: Start, gate: threading.Event) -> None:
+    client = await start(limits=ServerLimits(body_bytes=10_000))
+    async with client.websocket() as ws:
+        for i in range(5):
+            await ws.send_bytes(orjson.dumps(ask(i, "eth_call", params=["x" * 6_000])))
+        await until(lambda: client.node.server.body_bytes > 0)
+        await asyncio.sleep(0.1)  # others come, and wait
+        assert 6_000 < client.node.server.body_bytes <= 10_000
+        gate.set()
+        assert [(await Socket(ws).receive())["id"] for _ in range(5)] == list(range(5))
+    await until(lambda: client.node.server.body_bytes == 0)
+
+
+async def test_messages_of_all_connections_take_bounded_room(start: Start, gate: threading.Event) -> None:
+    client = await start(limits=ServerLimits(inflight_bytes=10_000))
+    async with client.websocket() as first, client.websocket() as second:
+        await first.send_bytes(orjson.dumps(ask(1, "eth_call", params=["x" * 8_000])))
+        await until(lambda: client.node.server.body_bytes > 8_000)
+        await second.send_bytes(orjson.dumps(ask(2, "eth_call", params=["x" * 8_000])))
+        error = (await Socket(second).receive())["error"]
+        assert error["code"] == -32005
+        assert "inflight_bytes=10000" in error["message"]
+        assert await Socket(second).call("eth_chainId") == "0x7aa"
+        gate.set()
+        assert (await Socket(first).receive())["id"] == 1
+    await until(lambda: client.node.server.body_bytes == 0)
+
+
 async def test_message_over_limit_closes_with_reason(start: Start) -> None:
     client = await start(limits=SMALL)
     async with client.websocket() as ws:
@@ -286,6 +373,25 @@ async def test_filter_logs_are_all_that_match(manual: Client) -> None:
 )
 async def test_malformed_filter_is_refused(client: Client, criteria: Any) -> None:
     assert (await client.error("eth_newFilter", criteria))["code"] == -32602
+
+
+async def test_log_filter_of_one_block_by_hash(manual: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As geth: eth_getFilterLogs is of that block, eth_getFilterChanges of whatever comes."""
+    asked = []
+
+    def logs(criteria: dict[str, Any]) -> list[Any]:
+        assert not ("blockHash" in criteria and "fromBlock" in criteria)
+        asked.append(criteria)
+        return []
+
+    monkeypatch.setattr(manual.chain, "do_eth_getLogs", logs)
+    block = {"blockHash": manual.chain.head().hash}
+    key = await manual.call("eth_newFilter", {**block, "address": LOG_ADDRESS})
+    await manual.call("evm_mine")
+    assert await manual.call("eth_getFilterChanges", key) == []
+    assert await manual.call("eth_getFilterLogs", key) == []
+    assert "fromBlock" in asked[0]
+    assert asked[1] == {**block, "address": LOG_ADDRESS}
 
 
 async def test_null_criteria_are_none(client: Client) -> None:

@@ -62,5 +62,18 @@ def test_statetest_wrong_option_is_named(arguments: tuple[str, ...], message: st
     assert message in result.stderr
 
 
+def test_statetest_path_without_tests_is_no_success(tmp_path: Path) -> None:
+    """A wrong path must not look like a suite that passed; a choice that fits nothing is said, no more."""
+    (tmp_path / "readme.txt").write_text("no JSON")
+    (tmp_path / "empty.json").write_text("{}")
+    for path in (tmp_path, tmp_path / "empty.json"):
+        result = statetest(path)
+        assert result.exit_code == 1
+        assert "there is no state test in it" in result.stderr
+    result = statetest(LOAD, "--fork", "Frontier")
+    assert result.exit_code == 0
+    assert "no case is of that fork and name" in result.stderr
+
+
 def test_statetest_missing_path_is_refused(tmp_path: Path) -> None:
     assert statetest(tmp_path / "nothing.json").exit_code == 2

@@ -13,7 +13,7 @@ class ServerLimits:
     body_bytes: int = 16 << 20
     """One request body or WebSocket message, decompressed."""
     inflight_bytes: int = 256 << 20
-    """All request bodies being read or answered, and likewise all long answers being sent."""
+    """All requests being read or answered, of HTTP and WebSocket; likewise all long answers being sent."""
     connections: int = 4096
     """Open connections of any kind."""
     http_requests: int = 1024
@@ -31,7 +31,7 @@ class ServerLimits:
     ws_connections: int = 1024
     """WebSocket connections."""
     ws_calls: int = 64
-    """Messages of one connection being answered; further ones are not read until one is done."""
+    """Messages of one connection being answered, of `body_bytes` together; others wait until one is done."""
     subscriptions: int = 128
     """Subscriptions of one connection."""
     send_queue: int = 8192
@@ -44,6 +44,10 @@ class ServerLimits:
     """Filters of eth_newFilter and its kin, all clients together."""
     filter_idle_s: float = 300.0
     """A filter that nobody asks for this long is forgotten."""
+    criteria_items: int = 1000
+    """Addresses, or topics at one place, of one log filter or log subscription."""
+    criteria_bytes: int = 64 << 20
+    """What all filters ask for, as JSON; likewise what all log subscriptions ask for."""
     sync_waiters: int = 10_000
     """eth_sendRawTransactionSync calls waiting at once."""
     sync_timeout_ms: int = 2_000

@@ -50,7 +50,7 @@ def read_config(context: click.Context, _: click.Parameter, path: Path | None) -
         return
     try:
         given = tomllib.loads(path.read_text())
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise click.BadParameter(f"{path}: {error}") from None
     known = {parameter.name: parameter for parameter in context.command.params}
     defaults: dict[str, Any] = {}

@@ -54,6 +54,15 @@ def statetest(
         )
     if sum_["failed"]:
         raise SystemExit(1)
+    if not sum_:
+        _nothing(path, chosen=fork is not None or name is not None)
+
+
+def _nothing(path: Path, *, chosen: bool) -> None:
+    """Say that no case was found; where none was asked for in particular, that is a failure."""
+    if not chosen:
+        raise click.ClickException(f"{path}: there is no state test in it")
+    click.echo(f"{path}: no case is of that fork and name", err=True)
 
 
 def _text(cases: Iterable[Case], quiet: bool) -> Counter[str]:

@@ -127,9 +127,9 @@ class Dispatcher:
         self.methods = methods
         self._brief_again = 0.0
 
-    async def answer(self, body: bytes | str, session: Session) -> bytes | None:
+    async def answer(self, body: bytes, session: Session) -> bytes | None:
         """Answer a message; None when there is nothing to answer (notifications)."""
-        if body[:1] in (b"[", "[") and (answer := await self._send_batch(body)) is not None:
+        if body[:1] == b"[" and (answer := await self._send_batch(body)) is not None:
             return answer
         try:
             message = parse(body)
@@ -171,11 +171,10 @@ class Dispatcher:
         """Answer calls in their order, neighbours of one kind together."""
         answers: list[bytes] = []
         size, at, limit = 0, 0, self.limits.batch_response_bytes
+        deadline = time.monotonic() + self.limits.call_timeout_s
         while at < len(calls):
             call = calls[at]
-            if size > limit and len(calls) > 1:
-                error = over_limit("response too large", "batch_response_bytes", limit)
-                error.code = RESPONSE_TOO_LARGE
+            if at > 0 and (error := self._over(size, deadline)) is not None:
                 answers += [
                     encode_error((rest.id or NULL), error) for rest in calls[at:] if rest.id is not None
                 ]
@@ -198,6 +197,16 @@ class Dispatcher:
             size += sum(map(len, some))
             answers += some
         return answers
+
+    def _over(self, size: int, deadline: float) -> RpcError | None:
+        """Tell which limit of a whole batch keeps its further calls from being answered."""
+        if size > self.limits.batch_response_bytes:
+            what = over_limit("response too large", "batch_response_bytes", self.limits.batch_response_bytes)
+            return RpcError(RESPONSE_TOO_LARGE, what.message)
+        return self._timed_out() if time.monotonic() > deadline else None
+
+    def _timed_out(self) -> RpcError:
+        return RpcError(TIMED_OUT, f"request timed out: limit call_timeout_s={self.limits.call_timeout_s:g}")
 
     def _is_core(self, call: Call | MalformedError) -> bool:
         return type(call) is Call and call.method != SEND and call.method not in self.methods
@@ -234,10 +243,8 @@ class Dispatcher:
             self.metrics.called(SEND, seconds, False, len(calls) - failed)
         return answers
 
-    async def _send_batch(self, body: bytes | str) -> bytes | None:
+    async def _send_batch(self, body: bytes) -> bytes | None:
         """Answer a batch that holds nothing but transactions, unparsed; None where it holds anything else."""
-        if isinstance(body, str):
-            body = body.encode()
         if SEND_MARK not in body[:SEND_MARK_WITHIN]:
             return None
         started = time.perf_counter()
@@ -294,8 +301,7 @@ class Dispatcher:
         if len(calls) == 1 and (quick := self._quick(calls[0])) is not None:
             return self._encode(calls[0], quick)
         finished: list[bytes | RpcError] = []
-        limit = self.limits.call_timeout_s
-        failure = RpcError(TIMED_OUT, f"request timed out: limit call_timeout_s={limit:g}")
+        failure = self._timed_out()
         try:
             await self.workers.heavy(self._ask_all, calls, room, finished)
         except Exception as error:
@@ -313,7 +319,7 @@ class Dispatcher:
         if not light and call.method not in BRIEF:
             return None
         # The pending block is executed for whoever asks for its state; its nonces are the mempool's.
-        if "pending" in call.params and call.method != "eth_getTransactionCount":
+        if call.method != "eth_getTransactionCount" and _names_pending(call.params):
             return None
         if light:
             return self._ask(call)
@@ -367,3 +373,8 @@ class Dispatcher:
         if isinstance(outcome, RpcError):
             return [encode_error(call.id, outcome)]
         return [encode_result(call.id, outcome)]
+
+
+def _names_pending(params: Any) -> bool:
+    """Tell whether parameters name the pending block, by its tag or by an object (EIP-1898)."""
+    return any(one == "pending" or (type(one) is dict and "pending" in one.values()) for one in params)

@@ -16,7 +16,7 @@ from trex.chain.core import Core
 from trex.chain.limits import ServerLimits
 from trex.chain.metrics import Metrics
 from trex.chain.rpc.messages import INVALID_PARAMS, SERVER_ERROR, over_limit
-from trex.chain.rpc.subscriptions import RECENT_BYTES, log_criteria
+from trex.chain.rpc.subscriptions import RECENT_BYTES, check_room, log_criteria
 from trex.chain.service import Service
 from trex.chain.workers import Workers
 from trex.types.errors import RpcError
@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 SWEEP_S = 5.0
 CHANGES_MAX = 10_000
 """Hashes in one answer; the next one goes on behind them."""
+BLOCK_KEYS = ("fromBlock", "toBlock", "blockHash")
+"""What of a filter object says which blocks."""
 
 
 class FilterKind(StrEnum):
@@ -47,8 +49,10 @@ class Filter:
     cursor: int
     """Last block told, or the mempool's cursor."""
     used: float
-    criteria: dict[str, Any]
-    """Of logs: the whole filter object."""
+    criteria: bytes = b""
+    """Of logs: which, as `log_criteria` writes them."""
+    blocks: dict[str, Any] = field(default_factory=dict)
+    """Of logs: which blocks eth_getFilterLogs looks through."""
     told: deque[int] = field(default_factory=deque)
     """Of logs: keys of the answers that are remembered, oldest first."""
     gone: list[bytes] = field(default_factory=list)
@@ -130,6 +134,7 @@ class Filters(Service):
         self.metrics = metrics
         self._monotonic = monotonic
         self._filters: dict[str, Filter] = {}
+        self._criteria_bytes = 0
         self._told = Told()
         self._turn = 0
         """Counts how often the chain went back."""
@@ -143,8 +148,16 @@ class Filters(Service):
         """Forget those that nobody has asked for in `filter_idle_s`."""
         oldest = self._monotonic() - self.limits.filter_idle_s
         for key in [key for key, one in self._filters.items() if one.used < oldest]:
-            self._told.forget(self._filters.pop(key))
+            self._forget(key)
         self.metrics.filters.set(len(self._filters))
+
+    def _forget(self, key: str) -> bool:
+        """Drop a filter; tell whether there was one."""
+        one = self._filters.pop(key, None)
+        if one is not None:
+            self._told.forget(one)
+            self._criteria_bytes -= len(one.criteria)
+        return one is not None
 
     def rewound(self, number: int) -> None:
         """Take note that the blocks above this number are gone: those in their place are new.
@@ -157,13 +170,21 @@ class Filters(Service):
                 one.cursor = min(one.cursor, number)
                 self._told.take_back(one, number)
 
-    def _add(self, kind: FilterKind, cursor: int, criteria: dict[str, Any] | None = None) -> bytes:
-        if len(self._filters) >= self.limits.filters:
+    def _add(
+        self, kind: FilterKind, cursor: int, criteria: bytes = b"", blocks: dict[str, Any] | None = None
+    ) -> bytes:
+        limits = self.limits
+        if (
+            len(self._filters) >= limits.filters
+            or self._criteria_bytes + len(criteria) > limits.criteria_bytes
+        ):
             self.sweep()
-            if len(self._filters) >= self.limits.filters:
-                raise over_limit("too many filters", "filters", self.limits.filters)
+        if len(self._filters) >= limits.filters:
+            raise over_limit("too many filters", "filters", limits.filters)
+        check_room(self._criteria_bytes, criteria, limits)
         key = "0x" + secrets.token_hex(16)
-        self._filters[key] = Filter(kind, cursor, self._monotonic(), criteria or {})
+        self._filters[key] = Filter(kind, cursor, self._monotonic(), criteria, blocks or {})
+        self._criteria_bytes += len(criteria)
         self.metrics.filters.set(len(self._filters))
         return b'"%b"' % key.encode()
 
@@ -179,13 +200,15 @@ class Filters(Service):
 
     async def new_logs(self, _: "Session", params: list[Any]) -> bytes:
         """Answer eth_newFilter."""
-        criteria = params[0] if params and params[0] is not None else {}
-        wanted = log_criteria(criteria)
+        asked = params[0] if params and params[0] is not None else {}
+        criteria = log_criteria(asked, self.limits.criteria_items)
         head = self.core.head().number
+        blocks = {key: asked[key] for key in BLOCK_KEYS if asked.get(key) is not None}
+        wanted = orjson.dumps(orjson.loads(criteria) | blocks)
         await self.workers.quick(self.core.match_logs, head, [wanted])  # refuses what is malformed
         for key in ("fromBlock", "toBlock"):
-            self._number(criteria.get(key), head)
-        return self._add(FilterKind.LOGS, head, criteria)
+            self._number(blocks.get(key), head)
+        return self._add(FilterKind.LOGS, head, criteria, blocks)
 
     async def new_blocks(self, _: "Session", params: list[Any]) -> bytes:
         """Answer eth_newBlockFilter."""
@@ -199,11 +222,9 @@ class Filters(Service):
         """Answer eth_uninstallFilter."""
         if not params or type(params[0]) is not str:
             raise RpcError(INVALID_PARAMS, "missing value for required argument 0")
-        one = self._filters.pop(params[0], None)
-        if one is not None:
-            self._told.forget(one)
+        found = self._forget(params[0])
         self.metrics.filters.set(len(self._filters))
-        return b"true" if one is not None else b"false"
+        return b"true" if found else b"false"
 
     async def changes(self, _: "Session", params: list[Any]) -> bytes:
         """Answer eth_getFilterChanges."""
@@ -229,7 +250,8 @@ class Filters(Service):
         one = self._get(params)
         if one.kind is not FilterKind.LOGS:
             raise RpcError(SERVER_ERROR, "filter not found")
-        return await self.workers.heavy(self.core.rpc, "eth_getLogs", orjson.dumps([one.criteria]))
+        asked = orjson.dumps([orjson.loads(one.criteria) | one.blocks])
+        return await self.workers.heavy(self.core.rpc, "eth_getLogs", asked)
 
     def _changes(self, one: Filter) -> tuple[bytes, int]:
         """Read what is new for a filter; return that and its next cursor (on a thread)."""
@@ -242,11 +264,11 @@ class Filters(Service):
             numbers = range(one.cursor + 1, last + 1)
             told = b",".join(b'"%b"' % self._hash(number).encode() for number in numbers)
             return b"[%b]" % told, max(one.cursor, last)
-        first = max(one.cursor + 1, self._number(one.criteria.get("fromBlock"), 0))
-        last = min(head, self._number(one.criteria.get("toBlock"), head))
+        first = max(one.cursor + 1, self._number(one.blocks.get("fromBlock"), 0))
+        last = min(head, self._number(one.blocks.get("toBlock"), head))
         if first > last:
             return b"[]", one.cursor
-        return self._new_logs(one.criteria, first, last)
+        return self._new_logs(orjson.loads(one.criteria), first, last)
 
     def _new_logs(self, criteria: dict[str, Any], first: int, last: int) -> tuple[bytes, int]:
         """Return logs of as many blocks, from `first` on, as fit the limits, and the last of these."""

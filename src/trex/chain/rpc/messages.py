@@ -42,7 +42,7 @@ class MalformedError(RpcError):
         self.id = request_id
 
 
-def parse(body: bytes | str) -> Any:
+def parse(body: bytes) -> Any:
     """Return the JSON value of a message.
 
     Raises:

@@ -78,7 +78,7 @@ class Server(Service):
         self.requests = 0
         """HTTP requests being answered."""
         self.body_bytes = 0
-        """Bytes of their bodies, and of those being read."""
+        """Bytes of their bodies and of those being read, and of WebSocket messages being answered."""
         self.answer_bytes = 0
         """Bytes of long answers being sent."""
         self.fronts: set[Front] = set()
@@ -325,6 +325,7 @@ class Server(Service):
             self.limits,
             self.metrics,
             self._backlog,
+            self,
             admin,
         )
         self._connections.add(connection)

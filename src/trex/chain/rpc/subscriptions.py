@@ -82,18 +82,32 @@ class _Notice:
     receipts: dict[str, bytes]
 
 
-def log_criteria(value: Any) -> bytes:
+def log_criteria(value: Any, items_max: int) -> bytes:
     """Return the part of a log filter that says which logs, in one form for equal filters.
 
     Raises:
-        RpcError: it is no object.
+        RpcError: it is no object, or has more than `items_max` addresses or topics at one place.
     """
     if value is None:
         value = {}
     if type(value) is not dict:
         raise RpcError(INVALID_PARAMS, "invalid argument 1: expected an object with address and topics")
     kept = {key: value[key] for key in ("address", "topics") if value.get(key) is not None}
+    topics = kept.get("topics")
+    lists = [kept.get("address"), topics, *(topics if type(topics) is list else ())]
+    if any(type(one) is list and len(one) > items_max for one in lists):
+        raise over_limit("too many addresses or topics", "criteria_items", items_max)
     return orjson.dumps(kept, option=orjson.OPT_SORT_KEYS)
+
+
+def check_room(held_bytes: int, criteria: bytes, limits: ServerLimits) -> None:
+    """Refuse criteria that there is no room for beside those held.
+
+    Raises:
+        RpcError: there is not.
+    """
+    if held_bytes + len(criteria) > limits.criteria_bytes:
+        raise over_limit("too many criteria at once", "criteria_bytes", limits.criteria_bytes)
 
 
 class Subscriptions(Service):
@@ -123,6 +137,8 @@ class Subscriptions(Service):
         self._recent: deque[tuple[int, dict[bytes, list[bytes]]]] = deque()
         """Logs told of the newest blocks, by criteria: taken back when their blocks go."""
         self._recent_bytes = 0
+        self._criteria_bytes = 0
+        """What the log subscriptions of all connections ask for."""
         self._turn = 0
         """Counts how often the chain went back."""
         self._head: Sealed | None = None
@@ -280,9 +296,10 @@ class Subscriptions(Service):
         argument = params[1] if len(params) > 1 else None
         criteria, full = b"", False
         if kind is Kind.LOGS:
-            criteria = log_criteria(argument)
+            criteria = log_criteria(argument, self.limits.criteria_items)
             # Malformed addresses and topics are refused now, not at the first block.
             await self.workers.quick(self.core.match_logs, self.core.head().number, [criteria])
+            check_room(self._criteria_bytes, criteria, self.limits)
         elif kind is Kind.PENDING and argument is not None:
             if type(argument) is not bool:
                 raise RpcError(INVALID_PARAMS, "invalid argument 1: expected a boolean")
@@ -293,6 +310,7 @@ class Subscriptions(Service):
         if kind is Kind.PENDING and self._cursors[full] is None:
             self._cursors[full] = self.core.pending_since(None, full, 0)[0]
         connection.subscriptions[subscription.id] = subscription
+        self._criteria_bytes += len(criteria)
         session.after_answer.append(lambda: self._begin(subscription))
         return b'"%b"' % subscription.id.encode()
 
@@ -316,16 +334,16 @@ class Subscriptions(Service):
         self._end(subscription)
         return b"true"
 
-    def _end(self, subscription: Subscription) -> None:
-        self._active[subscription.kind].discard(subscription)
+    def _end(self, *ended: Subscription) -> None:
+        for subscription in ended:
+            self._active[subscription.kind].discard(subscription)
+            self._criteria_bytes -= len(subscription.criteria)
         self._count()
 
     def leave(self, connection: "Connection") -> None:
         """Forget a connection that has closed."""
-        for subscription in connection.subscriptions.values():
-            self._active[subscription.kind].discard(subscription)
+        self._end(*connection.subscriptions.values())
         connection.subscriptions.clear()
-        self._count()
 
     def _count(self) -> None:
         for kind, active in self._active.items():

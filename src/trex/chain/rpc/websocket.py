@@ -5,6 +5,7 @@ import logging
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Protocol
 
 from aiohttp import ClientConnectionError, WSCloseCode, WSMsgType, web
 
@@ -29,6 +30,12 @@ class Backlog:
     bytes: int = 0
 
 
+class Bodies(Protocol):
+    """Who counts what clients have sent and is not answered yet."""
+
+    body_bytes: int
+
+
 class Connection:
     """One client over WebSocket."""
 
@@ -40,11 +47,17 @@ class Connection:
         limits: ServerLimits,
         metrics: Metrics,
         backlog: Backlog,
+        bodies: Bodies,
         admin: bool,
     ) -> None:
         """Make a connection for a request that asks for one."""
+        # As bytes: text with one character beyond the first plane would take four times the room.
         self.socket = web.WebSocketResponse(
-            heartbeat=HEARTBEAT_S, max_msg_size=limits.body_bytes, compress=False, timeout=CLOSE_S
+            heartbeat=HEARTBEAT_S,
+            max_msg_size=limits.body_bytes,
+            compress=False,
+            timeout=CLOSE_S,
+            decode_text=False,
         )
         self.subscriptions: dict[str, Subscription] = {}
         self._request = request
@@ -53,7 +66,11 @@ class Connection:
         self._limits = limits
         self._metrics = metrics
         self._backlog = backlog
+        self._bodies = bodies
         self._admin = admin
+        self._held_bytes = 0
+        """Of messages being answered."""
+        self._answered = asyncio.Event()
         self._queue: deque[bytes] = deque()
         self._queued_bytes = 0
         self._ready = asyncio.Event()
@@ -72,10 +89,15 @@ class Connection:
                 if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                     continue
                 await turns.acquire()
+                size = len(message.data)
+                if not await self._hold(size):
+                    turns.release()
+                    continue
                 call = asyncio.create_task(self._call(message.data), name="ws-call")
                 calls.add(call)
                 call.add_done_callback(calls.discard)
                 call.add_done_callback(lambda _: turns.release())
+                call.add_done_callback(lambda _, size=size: self._count_body(-size))
         finally:
             self._left = True
             self._service.leave(self)
@@ -87,7 +109,25 @@ class Connection:
                 await asyncio.wait({self._closing}, timeout=2 * CLOSE_S)
         return self.socket
 
-    async def _call(self, body: str | bytes) -> None:
+    async def _hold(self, size: int) -> bool:
+        """Count a message; one client's wait for each other, and are refused where all take too much."""
+        limits = self._limits
+        while self._held_bytes and self._held_bytes + size > limits.body_bytes:
+            self._answered.clear()
+            await self._answered.wait()
+        if self._bodies.body_bytes + size > limits.inflight_bytes:
+            busy = over_limit("too many request bytes at once", "inflight_bytes", limits.inflight_bytes)
+            self.push(encode_error(NULL, busy))
+            return False
+        self._count_body(size)
+        return True
+
+    def _count_body(self, more_bytes: int) -> None:
+        self._held_bytes += more_bytes
+        self._bodies.body_bytes += more_bytes
+        self._answered.set()
+
+    async def _call(self, body: bytes) -> None:
         session = Session(self, self._admin)
         try:
             answer = await self._dispatcher.answer(body, session)
