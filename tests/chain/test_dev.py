@@ -1,6 +1,7 @@
 """Development methods, under the names that test suites call them by."""
 
 import asyncio
+import logging
 import time
 from typing import Any
 
@@ -10,8 +11,10 @@ from eth_account import Account
 from tests.chain.conftest import Client, Start
 
 from trex.chain.dev.accounts import ACCOUNTS, MNEMONIC
+from trex.chain.dev.methods import CANNOT
 from trex.chain.limits import ServerLimits
 from trex.chain.rpc.messages import TIMED_OUT
+from trex.node.files import openrpc_file
 
 ALICE = ACCOUNTS[0].address.lower()
 STRANGER = "0x" + "55" * 20
@@ -250,3 +253,67 @@ async def test_drop_transaction(dev: Client) -> None:
     tx_hash = await dev.call("eth_sendRawTransaction", "0x01")
     assert await dev.call("anvil_dropTransaction", tx_hash) is True
     assert await dev.call("hardhat_dropTransaction", tx_hash) is False
+
+
+async def test_add_balance_and_ganaches_names(dev: Client) -> None:
+    assert await dev.call("evm_setAccountBalance", STRANGER, 7) is True
+    assert await dev.call("anvil_addBalance", STRANGER, "0x3") is None
+    assert await dev.call("eth_getBalance", STRANGER) == "0xa"
+    assert "256 bits" in (await dev.error("anvil_addBalance", STRANGER, hex((1 << 256) - 1)))["message"]
+
+
+async def test_unsigned_transaction_needs_no_impersonation(dev: Client) -> None:
+    request = {"from": STRANGER, "to": ALICE, "gas": "0x5208"}
+    assert (await dev.error("eth_sendTransaction", request))["code"] == -32000
+    tx_hash = await dev.call("eth_sendUnsignedTransaction", request)
+    assert (await dev.call("eth_getTransactionReceipt", tx_hash))["status"] == "0x1"
+    assert (await dev.error("eth_sendTransaction", request))["code"] == -32000
+
+
+async def test_timestamp_interval_sets_blocks_apart(dev: Client) -> None:
+    await dev.call("evm_setAutomine", False)
+    at = await latest(dev)
+    await dev.call("anvil_setBlockTimestampInterval", 3600)
+    for i in (1, 2, 3):
+        await dev.call("evm_mine")
+        assert await latest(dev) == at + i * 3600
+    assert await dev.call("anvil_removeBlockTimestampInterval") is True
+    assert await dev.call("anvil_removeBlockTimestampInterval") is False
+    await dev.call("evm_mine")
+    assert await latest(dev) < at + 4 * 3600
+
+
+async def test_transactions_of_one_account_are_dropped_last_first(
+    dev: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = {"pending": {"9": {"hash": "0x09"}, "10": {"hash": "0x0a"}}, "queued": {"12": {"hash": "0x0c"}}}
+    dropped: list[str] = []
+    monkeypatch.setattr(dev.chain, "do_txpool_contentFrom", lambda _: queue, raising=False)
+    monkeypatch.setattr(dev.chain, "drop", dropped.append)
+    await dev.call("anvil_removePoolTransactions", STRANGER)
+    assert dropped == ["0x0c", "0x0a", "0x09"]
+
+
+async def test_logging_of_blocks_is_turned_off_and_on(dev: Client) -> None:
+    blocks = logging.getLogger("trex.chain.producer")
+    try:
+        await dev.call("hardhat_setLoggingEnabled", False)
+        assert not blocks.isEnabledFor(logging.INFO)
+        assert blocks.isEnabledFor(logging.WARNING)
+    finally:
+        await dev.call("anvil_setLoggingEnabled", True)
+    assert blocks.getEffectiveLevel() == logging.getLogger().getEffectiveLevel()
+
+
+async def test_what_a_block_cannot_have_is_refused_with_the_reason(dev: Client) -> None:
+    error = await dev.error("hardhat_setNextBlockBaseFeePerGas", "0x1")
+    assert error["code"] == -32601
+    assert "base fee follows from its slot" in error["message"]
+
+
+def test_openrpc_names_every_development_method(dev: Client) -> None:
+    document = orjson.loads(openrpc_file().read_bytes())
+    named = {method["name"] for method in document["methods"] if method["x-answered-by"] == "devnet"}
+    assert dev.node.dev is not None
+    table = set(dev.node.dev.table()) - set(CANNOT)
+    assert named == table - {"eth_accounts", "web3_clientVersion"}

@@ -66,6 +66,8 @@ class Producer(Service):
         """Of the blocks to come; None is the network's."""
         self.next_timestamp: int | None = None
         """The next block that is not empty, or is asked for, takes exactly this timestamp."""
+        self.interval_s: int | None = None
+        """Each block is so many seconds after the one before it (devnet); None: as the clock says."""
         self.listeners: list[Callable[[Sealed], None]] = []
         """Called on the loop with each block made."""
         self.wanted = False
@@ -169,8 +171,8 @@ class Producer(Service):
             self._go_on_with_l1()
             if sealed is None:
                 return None
-            if self.next_timestamp is not None:
-                self.clock.set_now(self.next_timestamp)
+            if self.next_timestamp is not None or self.interval_s is not None:
+                self.clock.set_now(sealed.timestamp)
                 self.next_timestamp = None
             seconds = time.perf_counter() - started
         self.metrics.sealed(sealed, seconds)
@@ -220,6 +222,8 @@ class Producer(Service):
         """Return the slot that a block on this head takes now."""
         if self.next_timestamp is not None:
             return max(head.slot + 1, self.clock.first_slot_at(self.next_timestamp))
+        if self.interval_s is not None:
+            return max(head.slot + 1, self.clock.first_slot_at(head.timestamp + self.interval_s))
         return max(head.slot + 1, self.clock.slot())
 
     def outlook(self) -> tuple[int, int | None]:
@@ -240,7 +244,8 @@ class Producer(Service):
     def _watch_lag(self, slot: int) -> None:
         """Say once when the wall clock has fallen behind the chain: slots then follow the chain."""
         ahead_ms = (slot - self.clock.slot()) * self.clock.block_time_ms
-        lagging = ahead_ms > 10_000 and self.mining.slots and self.next_timestamp is None
+        timed = self.next_timestamp is not None or self.interval_s is not None
+        lagging = ahead_ms > 10_000 and self.mining.slots and not timed
         if lagging and not self._lagging:
             log.warning("the clock is %.0f s behind the newest block", ahead_ms / 1000)
         self._lagging = lagging

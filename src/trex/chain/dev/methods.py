@@ -1,6 +1,7 @@
 """What dApp test suites call: the methods of anvil, Hardhat and Ganache, under each name they go by."""
 
 import asyncio
+import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -11,40 +12,41 @@ import orjson
 
 from trex.chain.build import core_build
 from trex.chain.core import DevCore, Sealed
-from trex.chain.dev.accounts import ACCOUNTS
-from trex.chain.dev.params import (
-    address_at,
-    argument,
-    bool_at,
-    data_at,
-    number_at,
-    object_at,
-    quantity,
-    word_at,
-)
+from trex.chain.dev.params import argument, bool_at, number_at, object_at, quantity
 from trex.chain.dev.signing import Signing
+from trex.chain.dev.state import JSON_NULL, JSON_TRUE, StateMethods
 from trex.chain.producer import Mining, Producer
 from trex.chain.rpc.dispatch import Handler, Session
-from trex.chain.rpc.messages import INVALID_PARAMS, SERVER_ERROR, TIMED_OUT
+from trex.chain.rpc.messages import INVALID_PARAMS, METHOD_NOT_FOUND, SERVER_ERROR, TIMED_OUT
 from trex.chain.workers import Workers
 from trex.types.errors import RpcError
 
 MINE_MAX = 100_000
 """Blocks that one request may ask for; how many it gets, time decides as well."""
-FAUCET_WEI = 100 * 10**18
-"""What the faucet gives when nobody says how much."""
 LEAST_GAS_LIMIT = 1_000_000
 """Below this no block can be made: the deposit that brings the L1 block's attributes needs so much."""
-JSON_NULL = b"null"
-JSON_TRUE = b"true"
 OUTSIDE_L1 = (
-    *("setBalance", "setCode", "setNonce", "setStorageAt"),
-    *("impersonateAccount", "autoImpersonateAccount"),
-    *("snapshot", "revert", "setBlockGasLimit"),
+    *("setBalance", "setCode", "setNonce", "setStorageAt", "addBalance"),
+    *("setAccountBalance", "setAccountCode", "setAccountNonce", "setAccountStorageAt"),
+    *("impersonateAccount", "autoImpersonateAccount", "sendUnsignedTransaction"),
+    *("snapshot", "revert", "setBlockGasLimit", "setBlockTimestampInterval"),
 )
 """Methods, without what stands before `_`, that change a chain in ways of which L1 knows nothing."""
-FAUCET = ACCOUNTS[9]
-"""Who pays for the faucet above an L1, where ether comes from genesis and deposits only."""
+CANNOT = {
+    **dict.fromkeys(
+        ("anvil_setNextBlockBaseFeePerGas", "hardhat_setNextBlockBaseFeePerGas"),
+        "a block's base fee follows from its slot",
+    ),
+    **dict.fromkeys(
+        ("anvil_setCoinbase", "hardhat_setCoinbase"),
+        "fees go to the vaults of the network, whoever makes blocks",
+    ),
+    "hardhat_setPrevRandao": "prevrandao is that of the block's L1 origin",
+    **dict.fromkeys(
+        ("anvil_setMinGasPrice", "hardhat_setMinGasPrice"), "the least price is the network's least base fee"
+    ),
+}
+"""What test suites ask for and a block of this chain cannot have, and why."""
 
 
 class DevnetL1(Protocol):
@@ -117,35 +119,27 @@ class DevMethods:
             "evm_snapshot": self.snapshot,
             "hardhat_getAutomine": self.get_automine,
             "hardhat_metadata": self.metadata,
-            "anvil_autoImpersonateAccount": self.impersonate_all,
-            "anvil_dropAllTransactions": self.drop_all,
             "anvil_getAutomine": self.get_automine,
             "anvil_getIntervalMining": self.get_interval,
             "anvil_increaseTime": self.increase_time,
+            "anvil_metadata": self.metadata,
             "anvil_nodeInfo": self.node_info,
+            "anvil_removeBlockTimestampInterval": self.remove_timestamp_interval,
             "anvil_revert": self.revert,
             "anvil_setAutomine": self.set_automine,
             "anvil_setBlockGasLimit": self.set_gas_limit,
+            "anvil_setBlockTimestampInterval": self.set_timestamp_interval,
             "anvil_setIntervalMining": self.set_interval_s,
             "anvil_setNextBlockTimestamp": self.set_next_timestamp,
             "anvil_setTime": self.set_time,
             "anvil_snapshot": self.snapshot,
-            "trex_faucet": self.faucet,
             "trex_setMining": self.set_mining,
             "web3_clientVersion": self.client_version,
         }
-        both: dict[str, Handler] = {
-            "dropTransaction": self.drop,
-            "impersonateAccount": self.impersonate,
-            "mine": self.mine,
-            "setBalance": self.set_balance,
-            "setCode": self.set_code,
-            "setNonce": self.set_nonce,
-            "setStorageAt": self.set_storage,
-            "stopImpersonatingAccount": self.stop_impersonating,
-        }
-        for name, handler in both.items():
+        for name, handler in (("mine", self.mine), ("setLoggingEnabled", self.set_logging)):
             table[f"anvil_{name}"] = table[f"hardhat_{name}"] = handler
+        table |= {name: _refusing(name, why) for name, why in CANNOT.items()}
+        table |= StateMethods(self.core, self.workers, signing, lambda: self.l1 is not None).table()
         return {
             name: self._leaving(name, handler) if name.partition("_")[2] in OUTSIDE_L1 else handler
             for name, handler in table.items()
@@ -160,73 +154,6 @@ class DevMethods:
             return await handler(session, params)
 
         return method
-
-    # State
-
-    async def _patch(self, address: str, change: dict[str, Any]) -> None:
-        await self.workers.quick(self.core.patch, orjson.dumps({address: change}))
-
-    async def set_balance(self, _: Session, params: list[Any]) -> bytes:
-        """Set an account's balance: address, wei."""
-        await self._patch(address_at(params, 0), {"balance": hex(number_at(params, 1))})
-        return JSON_TRUE
-
-    async def set_code(self, _: Session, params: list[Any]) -> bytes:
-        """Set an account's code: address, bytes."""
-        await self._patch(address_at(params, 0), {"code": data_at(params, 1)})
-        return JSON_TRUE
-
-    async def set_nonce(self, _: Session, params: list[Any]) -> bytes:
-        """Set an account's nonce: address, number."""
-        await self._patch(address_at(params, 0), {"nonce": hex(number_at(params, 1, bits=64))})
-        return JSON_TRUE
-
-    async def set_storage(self, _: Session, params: list[Any]) -> bytes:
-        """Set a storage slot: address, slot, word."""
-        change = {"storage": {word_at(params, 1): word_at(params, 2)}}
-        await self._patch(address_at(params, 0), change)
-        return JSON_TRUE
-
-    async def faucet(self, _: Session, params: list[Any]) -> bytes:
-        """Give ether: address, wei (100 ether when not said); answer the new balance."""
-        address = address_at(params, 0)
-        amount = number_at(params, 1, FAUCET_WEI)
-        if self.l1 is not None:
-            await self.signing.send(_, [{"from": FAUCET.address, "to": address, "value": hex(amount)}])
-            return await self.workers.quick(
-                self.core.rpc, "eth_getBalance", orjson.dumps([address, "pending"])
-            )
-        answer = await self.workers.quick(self.core.rpc, "eth_getBalance", orjson.dumps([address, "latest"]))
-        balance = int(orjson.loads(answer), 16) + amount
-        if balance >= 1 << 256:
-            raise RpcError(INVALID_PARAMS, "invalid argument 1: the balance would not fit 256 bits")
-        await self._patch(address, {"balance": hex(balance)})
-        return orjson.dumps(hex(balance))
-
-    async def impersonate(self, _: Session, params: list[Any]) -> bytes:
-        """Let an account send without a signature: address."""
-        self.signing.impersonated.add(address_at(params, 0))
-        return JSON_TRUE
-
-    async def stop_impersonating(self, _: Session, params: list[Any]) -> bytes:
-        """Take that back: address."""
-        self.signing.impersonated.discard(address_at(params, 0))
-        return JSON_TRUE
-
-    async def impersonate_all(self, _: Session, params: list[Any]) -> bytes:
-        """Let every account send without a signature, or no longer: bool."""
-        self.signing.impersonate_all = bool_at(params, 0)
-        return JSON_NULL
-
-    async def drop(self, _: Session, params: list[Any]) -> bytes:
-        """Remove a transaction from the mempool: hash."""
-        gone = await self.workers.quick(self.core.drop, data_at(params, 0, 32))
-        return JSON_TRUE if gone else b"false"
-
-    async def drop_all(self, _: Session, __: list[Any]) -> bytes:
-        """Empty the mempool."""
-        await self.workers.quick(self.core.drop, None)
-        return JSON_NULL
 
     # Time and blocks
 
@@ -277,6 +204,17 @@ class DevMethods:
             raise self._too_early(seconds, head)
         await self._l1_reaches(seconds)
         self.producer.next_timestamp = seconds
+
+    async def set_timestamp_interval(self, _: Session, params: list[Any]) -> bytes:
+        """Let each block be so many seconds after the one before it, whatever the clock says."""
+        self.producer.interval_s = number_at(params, 0, bits=30)
+        return JSON_NULL
+
+    async def remove_timestamp_interval(self, _: Session, __: list[Any]) -> bytes:
+        """Let blocks follow the clock again; tell whether they did not."""
+        was_set = self.producer.interval_s is not None
+        self.producer.interval_s = None
+        return JSON_TRUE if was_set else b"false"
 
     async def evm_mine(self, _: Session, params: list[Any]) -> bytes:
         """Make a block now: nothing, a timestamp, or `{timestamp?, blocks?}`."""
@@ -404,6 +342,11 @@ class DevMethods:
         self.producer.gas_limit = gas_limit
         return JSON_TRUE
 
+    async def set_logging(self, _: Session, params: list[Any]) -> bytes:
+        """Let the log tell of each block, or of trouble only: bool."""
+        logging.getLogger("trex.chain").setLevel(logging.NOTSET if bool_at(params, 0) else logging.WARNING)
+        return JSON_TRUE
+
     # Who this is
 
     @staticmethod
@@ -447,3 +390,12 @@ class DevMethods:
                 "forkConfig": {"forkUrl": None, "forkBlockNumber": None, "forkRetryBackoff": None},
             }
         )
+
+
+def _refusing(name: str, why: str) -> Handler:
+    """Return a method that says why there is none."""
+
+    async def method(_: Session, __: list[Any]) -> bytes:
+        raise RpcError(METHOD_NOT_FOUND, f"the method {name} is not available: {why}")
+
+    return method
