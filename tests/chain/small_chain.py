@@ -282,6 +282,13 @@ class SmallChain:
             self.pool.clear()
         return True
 
+    def unwind(self, number: int) -> SmallHead:
+        with self.lock:
+            self.pool += [tx for body in self.state.bodies[number + 1 :] for tx in body]
+            del self.state.heads[number + 1 :], self.state.bodies[number + 1 :]
+            self.saved.clear()
+            return self.head()
+
     def drop(self, transaction: str | None) -> int:
         before = len(self.pool)
         self.pool = [] if transaction is None else [t for t in self.pool if t != transaction]

@@ -283,6 +283,26 @@ async def test_timestamp_interval_sets_blocks_apart(dev: Client) -> None:
     assert await latest(dev) < at + 4 * 3600
 
 
+async def test_reset_goes_back_to_genesis_and_its_time(dev: Client) -> None:
+    snapshot = await dev.call("evm_snapshot")
+    await dev.call("evm_setAutomine", False)
+    await dev.call("evm_increaseTime", 5000)
+    await dev.call("eth_sendRawTransaction", "0x01")
+    await dev.call("evm_mine")
+    await dev.call("eth_sendRawTransaction", "0x02")
+    await dev.call("hardhat_impersonateAccount", STRANGER)
+    assert await dev.call("hardhat_reset") is True
+    assert await dev.call("eth_blockNumber") == "0x0"
+    assert dev.chain.pool == []
+    assert await dev.call("evm_revert", snapshot) is False
+    assert (await dev.error("eth_sendTransaction", {"from": STRANGER}))["code"] == -32000
+    await dev.call("evm_mine")
+    assert await latest(dev) <= time.time()
+    assert await dev.call("anvil_reset", None) is True
+    forked = {"forking": {"jsonRpcUrl": "http://127.0.0.1:1"}}
+    assert (await dev.error("hardhat_reset", forked))["code"] == -32602
+
+
 async def test_transactions_of_one_account_are_dropped_last_first(
     dev: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -109,6 +109,7 @@ class DevCore(Core, Protocol):
     def snapshot(self) -> int: ...  # noqa: D102
     def revert(self, snapshot: int) -> bool: ...  # noqa: D102
     def drop(self, transaction: str | None) -> int: ...  # noqa: D102
+    def unwind(self, number: int) -> Sealed: ...  # noqa: D102
 
 
 class Signer(Protocol):

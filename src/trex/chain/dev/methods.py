@@ -29,7 +29,7 @@ OUTSIDE_L1 = (
     *("setBalance", "setCode", "setNonce", "setStorageAt", "addBalance"),
     *("setAccountBalance", "setAccountCode", "setAccountNonce", "setAccountStorageAt"),
     *("impersonateAccount", "autoImpersonateAccount", "sendUnsignedTransaction"),
-    *("snapshot", "revert", "setBlockGasLimit", "setBlockTimestampInterval"),
+    *("snapshot", "revert", "reset", "setBlockGasLimit", "setBlockTimestampInterval"),
 )
 """Methods, without what stands before `_`, that change a chain in ways of which L1 knows nothing."""
 CANNOT = {
@@ -136,7 +136,11 @@ class DevMethods:
             "trex_setMining": self.set_mining,
             "web3_clientVersion": self.client_version,
         }
-        for name, handler in (("mine", self.mine), ("setLoggingEnabled", self.set_logging)):
+        for name, handler in (
+            ("mine", self.mine),
+            ("reset", self.reset),
+            ("setLoggingEnabled", self.set_logging),
+        ):
             table[f"anvil_{name}"] = table[f"hardhat_{name}"] = handler
         table |= {name: _refusing(name, why) for name, why in CANNOT.items()}
         table |= StateMethods(self.core, self.workers, signing, lambda: self.l1 is not None).table()
@@ -291,6 +295,24 @@ class DevMethods:
             for later in [key for key in self._moments if key >= number]:
                 del self._moments[later]
             self.rewound(self.core.head().number)
+        return JSON_TRUE
+
+    async def reset(self, _: Session, params: list[Any]) -> bytes:
+        """Return to block 0 and the wall clock, and forget snapshots, overwrites and the mempool."""
+        if any(params):
+            raise RpcError(INVALID_PARAMS, "invalid argument 0: this chain cannot be a fork of another")
+        if self._moments:
+            await self.workers.quick(self.core.revert, min(self._moments))
+            self._moments.clear()
+        self.clock.offset_ms = 0
+        self.producer.next_timestamp = self.producer.interval_s = self.producer.gas_limit = None
+        self.signing.impersonated.clear()
+        self.signing.impersonate_all = False
+        await self.producer.make()  # what waits for a block goes with it
+        async with self.producer.paused():
+            await self.workers.quick(self.core.unwind, 0)
+            await self.workers.quick(self.core.drop, None)
+            self.rewound(0)
         return JSON_TRUE
 
     # What causes a block
