@@ -44,8 +44,8 @@ Answered = tuple[bytes, int, int]
 class Transactions:
     """The way into the mempool.
 
-    What arrives while the core is busy waits and goes in together: the cost of making the mempool's
-    journal durable is shared by all who are waiting, whether they came in one batch or not.
+    What arrives while the core is busy waits and goes in together: the cost of writing the
+    mempool's journal is shared by all who are waiting, whether they came in one batch or not.
     """
 
     def __init__(self, core: Core, workers: Workers, limits: ServerLimits, metrics: Metrics) -> None:
