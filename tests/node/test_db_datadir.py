@@ -36,6 +36,25 @@ def test_named_network_has_its_own_directory(home: Path, tmp_path: Path) -> None
     assert "there is no such data directory" in refused.output
 
 
+@pytest.mark.parametrize(
+    "command", [("devnet", "--no-l1"), ("db", "stats"), ("node", "run", "--role", "verifier")]
+)
+def test_data_directory_that_is_a_file_is_refused(tmp_path: Path, command: tuple[str, ...]) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    refused = CliRunner().invoke(main, [*command, "--datadir", str(file)])
+    assert refused.exit_code == 2
+    assert f"'{file}' is a file" in refused.stderr
+
+
+def test_export_names_blocks_that_are_not_there(home: Path, tmp_path: Path) -> None:
+    run("import", str(tmp_path / "blocks"))
+    out = str(tmp_path / "out")
+    refused = CliRunner().invoke(main, ["export", out])
+    assert refused.exit_code == 1
+    assert "there is no block 1: the newest is 0" in refused.stderr
+
+
 def test_devnet_goes_on_with_what_was_imported(home: Path, tmp_path: Path) -> None:
     run("import", str(tmp_path / "blocks"))
     prepare(home / "devnet", fresh=False, no_l1=True)  # refuses a folder that is not a devnet's

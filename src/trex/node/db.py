@@ -15,7 +15,7 @@ import orjson
 from trex.chain.opening import open_chain
 from trex.node.devnet import prepare
 from trex.node.files import data_home, network_file
-from trex.node.options import FILE, PATH, option
+from trex.node.options import FILE, FOLDER, option
 from trex.node.serving import explain
 from trex.types.errors import CoreError
 from trex.types.network_file import NetworkFileError, read_network
@@ -33,7 +33,7 @@ def store_options(command: F) -> F:
     for add in reversed(
         (
             option("--network", type=FILE, help="The network file; by default the devnet's."),
-            option("--datadir", type=PATH, help="Data directory; by default the network's, as of a node."),
+            option("--datadir", type=FOLDER, help="Data directory; by default the network's, as of a node."),
             option(
                 "--cache-mb",
                 type=click.IntRange(8),
@@ -192,9 +192,12 @@ def export(
     They are concatenated RLP, as geth export writes them. A file that has the first of them is continued.
     """
     with opened(network, datadir, cache_mb) as chain, Progress("export", "blocks", as_json) as progress:
-        until = min(last or chain.head().number, chain.head().number)
-        if until < first:
-            raise click.ClickException(f"there is no block {first}: the newest is {chain.head().number}")
+        newest = chain.head().number
+        if newest < first:
+            raise click.ClickException(f"there is no block {first}: the newest is {newest}")
+        if last is not None and last < first:
+            raise click.BadParameter(f"block {last} is before block {first}", param_hint="--last")
+        until = min(last or newest, newest)
         blocks = chain.export_file(str(file), first, until, progress.at)
         answer(as_json, {"file": str(file), "blocks": blocks, "bytes": file.stat().st_size})
     close_report(progress)

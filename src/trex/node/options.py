@@ -22,7 +22,7 @@ MINING_HELP = (
     "What causes a block: the network's slots, each transaction at once (as test suites written for anvil or "
     "Hardhat expect), or requests only."
 )
-PATH = click.Path(path_type=Path)
+FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
