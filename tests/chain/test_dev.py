@@ -239,6 +239,36 @@ async def test_send_transaction_fills_and_signs(dev: Client) -> None:
     assert "unknown account" in (await dev.error("eth_sendTransaction", {"from": STRANGER}))["message"]
 
 
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"blobs": ["0x00"]}, "tx type 3 not supported"),
+        ({"maxFeePerBlobGas": "0x1"}, "tx type 3 not supported"),
+        ({"type": "0x3"}, "tx type 3 not supported"),
+        ({"data": "0x60", "input": "0x61"}, 'both "data" and "input" are set and not equal'),
+        ({"gas": "0x5208", "gasPrice": "0x1", "maxFeePerGas": "0x1"}, "both gasPrice and (maxFeePerGas"),
+        ({"gas": "0x5208", "type": "0x0", "maxFeePerGas": "0x1"}, "both gasPrice and (maxFeePerGas"),
+    ],
+)
+@pytest.mark.parametrize("method", ["eth_sendTransaction", "eth_signTransaction"])
+async def test_request_that_no_transaction_can_fulfil_is_refused(
+    dev: Client, method: str, more: dict[str, Any], message: str
+) -> None:
+    error = await dev.error(method, {"from": ALICE, "to": STRANGER, **more})
+    assert error["code"] == -32000
+    assert message in error["message"]
+    assert dev.chain.pool == []
+
+
+async def test_type_is_kept_where_it_is_named(dev: Client) -> None:
+    for method, value in (("eth_estimateGas", "0x5208"), ("eth_gasPrice", "0x9")):
+        setattr(dev.chain, "do_" + method, lambda *_, value=value: value)
+    raw = await dev.call("eth_signTransaction", {"from": ALICE, "to": STRANGER, "type": "0x0"})
+    signed = orjson.loads(bytes.fromhex(raw[2:]))
+    assert signed["gasPrice"] == "0x9"
+    assert "maxFeePerGas" not in signed
+
+
 async def test_impersonated_account_sends_without_signature(dev: Client) -> None:
     request = {"from": STRANGER, "to": ALICE, "gas": "0x5208"}
     await dev.call("hardhat_impersonateAccount", STRANGER)

@@ -369,7 +369,11 @@ async def test_filter_logs_are_all_that_match(manual: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "criteria", [5, {"address": "0x"}, {"fromBlock": 3}, {"toBlock": "0xzz"}, {"fromBlock": {}}]
+    "criteria",
+    [
+        *(5, {"address": "0x"}, {"fromBlock": 3}, {"toBlock": "0xzz"}, {"fromBlock": {}}),
+        {"fromBlock": "0x5", "toBlock": "0x1"},
+    ],
 )
 async def test_malformed_filter_is_refused(client: Client, criteria: Any) -> None:
     assert (await client.error("eth_newFilter", criteria))["code"] == -32602

@@ -7,7 +7,7 @@ import orjson
 
 from trex.chain.core import DevCore, Signer
 from trex.chain.dev.accounts import ACCOUNTS
-from trex.chain.dev.params import address_at, argument, data_at, object_at
+from trex.chain.dev.params import address_at, argument, data_at, object_at, quantity
 from trex.chain.producer import Producer
 from trex.chain.rpc.dispatch import Session
 from trex.chain.rpc.messages import INVALID_PARAMS, SERVER_ERROR
@@ -19,6 +19,8 @@ INCLUSION_S = 2.0
 """A transaction that the node signs itself is answered when it is in a block, or after so long."""
 IMPERSONATED_GAS = 10_000_000
 """Gas of an impersonated transaction that names none."""
+BLOB_FIELDS = ("blobs", "blobVersionedHashes", "commitments", "maxFeePerBlobGas", "proofs", "sidecar")
+"""Fields of a request for a blob transaction (EIP-4844)."""
 
 
 class Signing:
@@ -108,8 +110,23 @@ class Signing:
 
     @staticmethod
     def _call(request: dict[str, Any], sender: str) -> dict[str, Any]:
-        """Return what a transaction does, without what it pays."""
-        data = request.get("input") or request.get("data") or "0x"
+        """Return what a transaction does, without what it pays.
+
+        Raises:
+            RpcError: it asks for two things at once, or for what this chain has not.
+        """
+        if _type(request) == 3 or any(request.get(key) is not None for key in BLOB_FIELDS):
+            raise RpcError(
+                SERVER_ERROR, "transaction type not supported: tx type 3 not supported by this pool"
+            )
+        given = [request[key] for key in ("input", "data") if request.get(key) is not None]
+        if len({str(data).lower() for data in given}) > 1:
+            raise RpcError(
+                SERVER_ERROR,
+                'both "data" and "input" are set and not equal. '
+                'Please use "input" to pass transaction call data',
+            )
+        data = given[0] if given else "0x"
         call = {"from": sender, "to": request.get("to"), "value": request.get("value", "0x0"), "input": data}
         return {key: value for key, value in call.items() if value is not None}
 
@@ -131,8 +148,12 @@ class Signing:
         filled["nonce"] = request.get("nonce")
         if filled["nonce"] is None:
             filled["nonce"] = self._ask("eth_getTransactionCount", [sender, "pending"])
-        if request.get("gasPrice") is not None:
-            filled["gasPrice"] = request["gasPrice"]
+        if request.get("gasPrice") is not None or _type(request) in (0, 1):
+            if request.get("maxFeePerGas") is not None or request.get("maxPriorityFeePerGas") is not None:
+                raise RpcError(
+                    SERVER_ERROR, "both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified"
+                )
+            filled["gasPrice"] = request.get("gasPrice") or self._ask("eth_gasPrice", [])
         else:
             tip = request.get("maxPriorityFeePerGas") or self._ask("eth_maxPriorityFeePerGas", [])
             ceiling = 2 * self.core.head().base_fee_wei + int(tip, 16)
@@ -158,3 +179,8 @@ class Signing:
         value = argument(params, 1)
         data = value.encode() if type(value) is str else orjson.dumps(value)
         return orjson.dumps(await self.workers.quick(self.signer.sign_typed_data, data, key))
+
+
+def _type(request: dict[str, Any]) -> int | None:
+    """Return the EIP-2718 type that a request asks for, None where it leaves that to its fields."""
+    return quantity(request["type"], 0, bits=8) if request.get("type") is not None else None

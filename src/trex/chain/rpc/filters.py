@@ -206,8 +206,9 @@ class Filters(Service):
         blocks = {key: asked[key] for key in BLOCK_KEYS if asked.get(key) is not None}
         wanted = orjson.dumps(orjson.loads(criteria) | blocks)
         await self.workers.quick(self.core.match_logs, head, [wanted])  # refuses what is malformed
-        for key in ("fromBlock", "toBlock"):
-            self._number(blocks.get(key), head)
+        first, last = (self._number(blocks.get(key), -1) for key in ("fromBlock", "toBlock"))
+        if first > last >= 0:
+            raise RpcError(INVALID_PARAMS, "invalid block range params")
         return self._add(FilterKind.LOGS, head, criteria, blocks)
 
     async def new_blocks(self, _: "Session", params: list[Any]) -> bytes:
