@@ -12,7 +12,7 @@ from tests.chain.conftest import Client, until
 from trex.chain.limits import ServerLimits
 from trex.chain.rpc import front, server
 from trex.chain.rpc.access import Access
-from trex.chain.rpc.head import Head, read_head
+from trex.chain.rpc.head import Head, read_head, takes_gzip
 
 Start = Callable[..., Awaitable[Client]]
 ACCESS = Access(origins=frozenset({"https://page.example"}))
@@ -192,6 +192,18 @@ async def test_refusals_are_the_same_for_plain_requests(start: Start) -> None:
     writer.write(post(b"{}").replace(b"127.0.0.1", b"evil.example"))
     assert "403" in (await answer(reader))[0]
     writer.close()
+
+
+@pytest.mark.parametrize(
+    ("accepted", "takes"),
+    [
+        *(("", False), ("gzip", True), ("deflate, GZIP;q=0.5, br", True), ("gzip;q=1.0", True)),
+        *(("gzip;q=0", False), ("gzip ; q=0.000, br", False), ("br", False), ("notgzip", False)),
+        *((";;,,", False), ("gzip;q=0.05", True)),
+    ],
+)
+def test_gzip_is_taken_where_it_is_named_with_a_weight(accepted: str, takes: bool) -> None:
+    assert takes_gzip(accepted) is takes
 
 
 async def test_long_answers_are_packed_for_who_takes_gzip(start: Start) -> None:

@@ -181,11 +181,14 @@ async def test_host_header_guards_against_rebinding(client: Client, host: str, s
 async def test_cors_only_for_allowed_origins(start: Start) -> None:
     client = await start(access=Access(origins=frozenset({"http://localhost:3000"})))
     for origin, allowed in (("http://localhost:3000", True), ("https://evil.example", False)):
-        async with client.http.options(client.url, headers={"Origin": origin}) as answer:
+        asked = {"Origin": origin, "Access-Control-Request-Headers": "content-type,x-client"}
+        async with client.http.options(client.url, headers=asked) as answer:
             assert answer.status == (204 if allowed else 403)
             assert answer.headers.get("Access-Control-Allow-Origin") == (origin if allowed else None)
-        headers = {"Origin": origin, "Content-Type": "application/json"}
-        async with client.http.post(client.url, data=orjson.dumps(ask()), headers=headers) as answer:
+            headers = answer.headers.get("Access-Control-Allow-Headers")
+            assert headers == ("content-type,x-client" if allowed else None)
+        sent = {"Origin": origin, "Content-Type": "application/json"}
+        async with client.http.post(client.url, data=orjson.dumps(ask()), headers=sent) as answer:
             assert answer.status == 200
             assert answer.headers.get("Access-Control-Allow-Origin") == (origin if allowed else None)
 

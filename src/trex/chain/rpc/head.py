@@ -72,4 +72,14 @@ def read_head(head: bytes, access: Access) -> Head | None:
     cors = b""
     if origin is not None and access.allows_origin(origin.decode("latin-1")):
         cors = b"Access-Control-Allow-Origin: %b\r\nVary: Origin\r\n" % origin
-    return Head(int(length), b"gzip" in fields.get(b"accept-encoding", b"").lower(), cors)
+    packs = takes_gzip(fields.get(b"accept-encoding", b"").decode("latin-1"))
+    return Head(int(length), packs, cors)
+
+
+def takes_gzip(accepted: str) -> bool:
+    """Tell whether an Accept-Encoding header names gzip, and not with a weight of zero."""
+    for coding in accepted.lower().split(","):
+        name, _, weight = coding.partition(";")
+        if name.strip() == "gzip":
+            return weight.replace(" ", "").rstrip("0.") != "q="
+    return False

@@ -25,7 +25,7 @@ from trex.chain.rpc.front import (
     Front,
     close,
 )
-from trex.chain.rpc.head import CONTENT_TYPES, Head
+from trex.chain.rpc.head import CONTENT_TYPES, Head, takes_gzip
 from trex.chain.rpc.messages import INVALID_REQUEST, NULL, encode_error, over_limit
 from trex.chain.rpc.subscriptions import Subscriptions
 from trex.chain.rpc.websocket import Backlog, Connection
@@ -204,7 +204,10 @@ class Server(Service):
             status=HTTPStatus.NO_CONTENT,
             headers={
                 "Access-Control-Allow-Methods": "POST, GET, OPTIONS",
-                "Access-Control-Allow-Headers": "Content-Type, Authorization",
+                # As geth: whoever may read answers may send what headers their library adds.
+                "Access-Control-Allow-Headers": request.headers.get(
+                    "Access-Control-Request-Headers", "Content-Type, Authorization"
+                ),
                 "Access-Control-Max-Age": "600",
                 # Chromium asks for this before a public page may reach a private network.
                 "Access-Control-Allow-Private-Network": "true",
@@ -251,10 +254,9 @@ class Server(Service):
             self.body_bytes -= sum(held)
             self.metrics.http_requests.dec()
         response = self._json(answer or b"")
-        if answer is not None and len(answer) >= PACK_FROM_BYTES:
-            accepted = request.headers.get("Accept-Encoding", "")
-            if "gzip" in accepted.lower():
-                response.enable_compression(web.ContentCoding.gzip)
+        is_long = answer is not None and len(answer) >= PACK_FROM_BYTES
+        if is_long and takes_gzip(request.headers.get("Accept-Encoding", "")):
+            response.enable_compression(web.ContentCoding.gzip)
         return response
 
     async def _body(self, request: web.Request, held: list[int]) -> bytes:
