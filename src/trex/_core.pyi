@@ -126,8 +126,8 @@ class Chain:
     def submit(self, transactions: Sequence[str]) -> list[str | RpcError]:
         """Put raw transactions (0x-prefixed hex) into the mempool, in order; hash or reason for each.
 
-        A hash that is returned is in the journal's file: a kill of the process does not lose it, a power cut may.
-        A fault of the journal raises CoreError for the whole call.
+        A hash that is returned is in the journal's file: a kill of the process does not lose it, a power cut
+        may. A fault of the journal raises CoreError for the whole call.
         """
 
     def submit_batches(self, bodies: Sequence[bytes], most: int) -> list[tuple[bytes, int, int] | None]:

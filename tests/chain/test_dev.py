@@ -362,7 +362,9 @@ async def test_what_a_block_cannot_have_is_refused_with_the_reason(dev: Client) 
 
 
 def test_openrpc_names_every_development_method(dev: Client) -> None:
-    document = orjson.loads(openrpc_file().read_bytes())
+    file = openrpc_file()
+    assert file is not None
+    document = orjson.loads(file.read_bytes())
     named = {method["name"] for method in document["methods"] if method["x-answered-by"] == "devnet"}
     assert dev.node.dev is not None
     table = set(dev.node.dev.table()) - set(CANNOT)

@@ -353,10 +353,11 @@ async def test_time_limit_names_itself(small: Client) -> None:
 
 
 async def test_time_limit_is_one_for_a_whole_batch(small: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+    asked: list[None] = []
 
     def estimate(*_: Any) -> str:
-        asked.append(time.sleep(0.2))
+        time.sleep(0.2)
+        asked.append(None)
         return "0x5208"
 
     monkeypatch.setattr(small.chain, "do_eth_estimateGas", estimate, raising=False)

@@ -15,7 +15,7 @@ import orjson
 from trex.chain.opening import open_chain
 from trex.node.devnet import prepare
 from trex.node.files import data_home, network_file
-from trex.node.options import FILE, FOLDER, option
+from trex.node.options import FILE, PATH, option
 from trex.node.serving import explain
 from trex.types.errors import CoreError
 from trex.types.network_file import NetworkFileError, read_network
@@ -33,7 +33,7 @@ def store_options(command: F) -> F:
     for add in reversed(
         (
             option("--network", type=FILE, help="The network file; by default the devnet's."),
-            option("--datadir", type=FOLDER, help="Data directory; by default the network's, as of a node."),
+            option("--datadir", type=PATH, help="Data directory; by default the network's, as of a node."),
             option(
                 "--cache-mb",
                 type=click.IntRange(8),

@@ -23,9 +23,9 @@ from trex.node.files import data_home, network_file, short
 from trex.node.logs import Terminal
 from trex.node.older_l1 import level
 from trex.node.options import (
-    FOLDER,
     MINING,
     MINING_HELP,
+    PATH,
     Options,
     log_level_option,
     option,
@@ -57,7 +57,7 @@ NORMAL = Windows()
 
 
 @click.command()
-@option("--datadir", type=FOLDER, help="Where state is kept; by default below the XDG data directory.")
+@option("--datadir", type=PATH, help="Where state is kept; by default below the XDG data directory.")
 @option("--fresh", is_flag=True, help="Forget the state of earlier runs.")
 @option(
     "--mining",

@@ -22,7 +22,8 @@ MINING_HELP = (
     "What causes a block: the network's slots, each transaction at once (as test suites written for anvil or "
     "Hardhat expect), or requests only."
 )
-FOLDER = click.Path(path_type=Path, file_okay=False)
+PATH = click.Path(path_type=Path, file_okay=False)
+"""Of a folder, there or not."""
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 

@@ -17,7 +17,7 @@ from trex.chain.opening import core_limits
 from trex.node.files import data_home
 from trex.node.lazy import LazyCommand, LazyGroup
 from trex.node.logs import Terminal
-from trex.node.options import FILE, FOLDER, log_level_option, option, read_options, serving_options
+from trex.node.options import FILE, PATH, log_level_option, option, read_options, serving_options
 from trex.node.roles import read_key
 from trex.node.serving import serve
 from trex.node.settling import L1Options, l1_options, settling
@@ -34,7 +34,7 @@ def node() -> None:
 
 @node.command()
 @option("--network", required=True, type=FILE, help="The network file.")
-@option("--datadir", type=FOLDER, help="Where state is kept; by default below the XDG data directory.")
+@option("--datadir", type=PATH, help="Where state is kept; by default below the XDG data directory.")
 @option("--produce/--no-produce", default=True, show_default=True, help="Make blocks.")
 @l1_options
 @serving_options

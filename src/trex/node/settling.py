@@ -12,7 +12,7 @@ import click
 
 from trex.chain.assembly import Node
 from trex.chain.core import SettledCore
-from trex.node.options import FILE, FOLDER, option
+from trex.node.options import FILE, PATH, option
 from trex.rpc.endpoint import Endpoint
 from trex.settlement.driver import Driver, Following
 from trex.settlement.feed.message import Signatures
@@ -98,7 +98,7 @@ def l1_options(command: F) -> F:
                 "--l1", multiple=True, metavar="URL", help="L1 endpoint; of several a majority must agree."
             ),
             option("--beacon", multiple=True, metavar="URL", help="Beacon node or archive that has blobs."),
-            option("--blob-folder", type=FOLDER, help="Folder of blobs, asked before beacon nodes."),
+            option("--blob-folder", type=PATH, help="Folder of blobs, asked before beacon nodes."),
             option("--sequencer", metavar="URL", help="Node that a verifier sends transactions to."),
             option("--feed", multiple=True, metavar="URL", help="Node whose newest blocks are taken."),
             option(

@@ -14,7 +14,7 @@ import orjson
 from trex.chain.opening import open_chain
 from trex.node.db import STOPPED, Progress, answer, close_report
 from trex.node.files import data_home
-from trex.node.options import FILE, FOLDER, option
+from trex.node.options import FILE, PATH, option
 from trex.node.serving import explain
 from trex.rpc.endpoint import Endpoint
 from trex.settlement.deployment import output_root
@@ -54,9 +54,7 @@ def common(command: F) -> F:
     for add in reversed(
         (
             option("--network", required=True, type=FILE, help="The network file."),
-            option(
-                "--datadir", type=FOLDER, help="Data directory; by default the verifier's of the network."
-            ),
+            option("--datadir", type=PATH, help="Data directory; by default the verifier's of the network."),
             option(
                 "--l1", multiple=True, metavar="URL", help="L1 endpoint; of several a majority must agree."
             ),

@@ -5,6 +5,7 @@ import logging
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from aiohttp import ClientConnectionError, WSCloseCode, WSMsgType, web
@@ -89,15 +90,14 @@ class Connection:
                 if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                     continue
                 await turns.acquire()
-                size = len(message.data)
-                if not await self._hold(size):
+                if not await self._hold(len(message.data)):
                     turns.release()
                     continue
                 call = asyncio.create_task(self._call(message.data), name="ws-call")
                 calls.add(call)
                 call.add_done_callback(calls.discard)
                 call.add_done_callback(lambda _: turns.release())
-                call.add_done_callback(lambda _, size=size: self._count_body(-size))
+                call.add_done_callback(partial(self._answered_body, len(message.data)))
         finally:
             self._left = True
             self._service.leave(self)
@@ -121,6 +121,9 @@ class Connection:
             return False
         self._count_body(size)
         return True
+
+    def _answered_body(self, size: int, _: asyncio.Task[None]) -> None:
+        self._count_body(-size)
 
     def _count_body(self, more_bytes: int) -> None:
         self._held_bytes += more_bytes
