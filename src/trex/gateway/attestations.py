@@ -38,6 +38,7 @@ _ITEM: Fields = (
     ("bytes32", "kind"),
     ("bytes32", "source"),
 )
+_REVERSAL: Fields = (("uint256[]", "entries"), ("bytes32", "reason"), ("uint64", "deadline"))
 _SEASON: Fields = (
     ("uint32", "season"),
     ("uint64", "start"),
@@ -57,11 +58,14 @@ GRANT = Method("grant", (f"{_tuple(_GRANT)}[]", "uint64", "bytes"))
 RECORD = Method("record", (f"{_tuple(_ITEM)}[]", "uint64", "uint64", "bytes"))
 OPEN_SEASON = Method("openSeason", ("(uint64,uint64,uint64,bytes32[],uint64[])", "uint64", "bytes"))
 PUBLISH = Method("publish", ("bytes32", "uint16", "uint8", "string", "string"), ("bytes32",))
+REVERSE = Method("reverse", ("uint256[]", "bytes32", "uint64", "uint64", "bytes"))
 SYNC_BADGES = Method("syncBadges", ("uint256[]",))
 BADGE_GRANTED = keccak256(
     b"BadgeGranted(uint256,uint256,bytes32,uint16,uint32,uint64,bytes32,bytes32,uint256)"
 )
 """Topic of the event by which a badge is granted or renewed."""
+BADGE_STATE = keccak256(b"BadgeState(uint256,uint8,bytes32)")
+"""Topic of the event by which a badge is suspended, reinstated, revoked or given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,3 +175,18 @@ def season_message(contracts: Contracts, number: int, season: Season) -> TypedMe
 def season_call(season: Season, epoch: int, signatures: bytes) -> bytes:
     """Calldata of a season."""
     return OPEN_SEASON.call(tuple(_values(season).values()), epoch, signatures)
+
+
+def reversal_message(
+    contracts: Contracts, entries: Sequence[int], reason: Hash32, deadline_s: int
+) -> TypedMessage:
+    """What is signed to take entries back (PTS-001)."""
+    value = {"entries": list(entries), "reason": reason, "deadline": deadline_s}
+    return TypedMessage(contracts.points_domain, "Reversal", {"Reversal": _REVERSAL}, value)
+
+
+def reverse_call(
+    entries: Sequence[int], reason: Hash32, deadline_s: int, epoch: int, signatures: bytes
+) -> bytes:
+    """Calldata that takes entries back."""
+    return REVERSE.call(list(entries), reason, deadline_s, epoch, signatures)

@@ -82,10 +82,18 @@ def _by_kind(keys: list[Key], kind: KeyKind) -> list[Key]:
     return [key for key in keys if key.kind is kind]
 
 
-async def evaluate_for(gateway: Gateway, passport: int, policy: Policy) -> Evaluation:
+async def evaluate_for(
+    gateway: Gateway, passport: int, policy: Policy, *, since_s: int | None = None
+) -> Evaluation:
     """Decide a policy for a passport, on its public and private wallets, claims and accounts.
 
     Of wallets the first eight count, in the order in which they came: a grant names no more nullifiers.
+
+    Args:
+        gateway: which one.
+        passport: whose.
+        policy: what is asked.
+        since_s: Unix time before which activity and posts do not count (TSK-008); None for all.
     """
     public = [one.key for one in await gateway.client.keys(passport)]
     known = await people.linked(gateway, passport)
@@ -98,12 +106,12 @@ async def evaluate_for(gateway: Gateway, passport: int, policy: Policy) -> Evalu
     sources = {chain: EvmSource(told, gateway.http) for chain, told in settings.chains.items()}
     fetch = ipfs(settings.ipfs_gateway, gateway.http) if settings.ipfs_gateway else None
     found: dict[Hash32, Observation] = {}
-    found |= await observe(checks, sources, [key.address for key in evm], now, fetch)
+    found |= await observe(checks, sources, [key.address for key in evm], now, fetch, since_s)
     if "solana" in families:
         count = len(settings.solana)
         source = SolanaSource(settings.solana, count // 2 + 1, gateway.http) if count else None
         found |= await observe_solana(checks, source, [Pubkey.from_bytes(key.data) for key in solana], now)
-    shown, shown_by = await social.observations_of(gateway, checks, known)
+    shown, shown_by = await social.observations_of(gateway, checks, known, since_s)
     found |= shown
     proved = await claims.observations_of(gateway, passport, checks, known)
     found |= proved.observations

@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from trex.gateway import audit, outbox
 from trex.gateway.attestations import Binding
+from trex.gateway.calls import payload_of
 from trex.gateway.nullify import nullifier_of
 from trex.gateway.outbox import JobKind, JobState
-from trex.gateway.relayer import payload_of
 from trex.gateway.service import Gateway
 from trex.gateway.sign_in import key_name
 from trex.gateway.store.schema import accounts, jobs

@@ -24,6 +24,9 @@ COMMANDS = {
     ),
     "badge": LazyCommand("trex.node.badge:badge", "Policies of badges: check, explain and try them."),
     "task": LazyCommand("trex.node.task:task", "Tasks that are worth points: check and explain them."),
+    "engagement": LazyCommand(
+        "trex.node.engagement:engagement", "Rewards of epochs: compute them from the chain, compare, publish."
+    ),
     "audience": LazyCommand("trex.node.audience:audience", "Find people by a sentence."),
     "engine": LazyCommand("trex.node.engine:engine", "From events to the right people."),
     "zktls": LazyCommand("trex.node.zktls:zktls", "Judge zkTLS claims of Reclaim."),

@@ -22,8 +22,8 @@ GUARDIANS = "(bytes32[],uint8,uint8)"
 _PREDEPLOYS = bytes.fromhex("54726578") + bytes(15)
 _PASSPORT = Address(bytes.fromhex("06fab5a4e177fefe5cc15dc41c64ba933021418a"))
 _BADGES = Address(bytes.fromhex("a51b53dc3aa7f4ef5fe9bb429521a73f411ad867"))
-_KEY_VERIFIER, _VALIDATOR_SET, _NULLIFIERS, _POLICIES, _POINTS = (
-    Address(_PREDEPLOYS + bytes([number])) for number in (2, 3, 5, 6, 10)
+_KEY_VERIFIER, _VALIDATOR_SET, _NULLIFIERS, _POLICIES, _POINTS, _REWARDS = (
+    Address(_PREDEPLOYS + bytes([number])) for number in (2, 3, 5, 6, 10, 11)
 )
 
 
@@ -40,6 +40,7 @@ class Contracts:
     nullifiers: Address = _NULLIFIERS
     policies: Address = _POLICIES
     points: Address = _POINTS
+    rewards: Address = _REWARDS
 
     @property
     def passport_domain(self) -> Domain:
@@ -60,6 +61,11 @@ class Contracts:
     def points_domain(self) -> Domain:
         """EIP-712 domain of deeds."""
         return Domain("T-Rex Points", self.chain_id, self.points)
+
+    @property
+    def rewards_domain(self) -> Domain:
+        """EIP-712 domain of epochs' rewards."""
+        return Domain("T-Rex EngagementRewards", self.chain_id, self.rewards)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +124,11 @@ VERIFY = Method("verify", (KEY, "bytes32", "string", PROOF), ("bool",))
 SIGN_IN_TEXT = Method("signInText", (KEY, "bytes32", "string", "uint64", "uint64"), ("string",))
 CANONICAL_OF = Method("canonicalOf", ("bytes32",), ("bytes32",))
 HOLDER_OF = Method("holderOf", ("bytes32",), ("uint256",))
+CREDENTIAL_OF = Method(
+    "credentialOf",
+    ("bytes32",),
+    ("(uint96,uint64,uint64,uint64,uint64,uint96,uint64,uint64,bytes32,bytes32)",),
+)
 KEY_EPOCH = Method("keyEpoch", (), ("uint64",))
 ACT_NONCE_OF = Method("actNonceOf", ("uint256",), ("uint256",))
 RENOUNCE = Method("renounce", ("uint256", KEY, PROOF))
@@ -130,6 +141,9 @@ THRESHOLD_OF = Method("thresholdOf", ("uint64",), ("uint8",))
 PASSPORT_CREATED = keccak256(b"PassportCreated(uint256,bytes32,uint8,bytes)")
 KEY_ADDED = keccak256(b"KeyAdded(uint256,bytes32,uint8,uint8,bytes)")
 """Events from which a passport's keys are read."""
+BOUND = keccak256(b"Bound(uint256,bytes32,bytes32,bytes32,bytes32)")
+MOVED = keccak256(b"Moved(bytes32,uint256,uint256)")
+"""Events by which a nullifier comes to a passport."""
 
 
 def create(key: Key, proof: Proof) -> bytes:

@@ -13,14 +13,17 @@ from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
 from trex.gateway.errors import Fault, GatewayError
-from trex.gateway.http import acts, badges, identity, page, sign_in, social
+from trex.gateway.http import acts, badges, identity, page, points, sign_in, social
 from trex.gateway.http.access import TheGateway
 from trex.gateway.http.guard import Guard, problem
 from trex.gateway.http.models import Problem
 from trex.gateway.service import Gateway
 from trex.rpc.errors import UnavailableError
 
-ROUTERS = (sign_in.router, acts.router, badges.router, identity.router, social.router, page.router)
+ROUTERS = (
+    *(sign_in.router, acts.router, badges.router, points.router),
+    *(identity.router, social.router, page.router),
+)
 """Every part of the API."""
 STATIC = Path(__file__).with_name("static")
 _FAULTS = {404: Fault.NOT_FOUND, 405: Fault.MALFORMED}

@@ -1,6 +1,7 @@
 """Answer a policy's checks from chains: collect, then judge; what cannot be had is not known (ONC-003)."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from decimal import Decimal
 
 from trex.badges.observation import Observation
@@ -38,6 +39,7 @@ async def observe(
     wallets: Collection[Address],
     now_s: int,
     fetch: Fetch | None = None,
+    since_s: int | None = None,
 ) -> dict[Hash32, Observation]:
     """Answer every `token.`, `nft.` and `web3.` check, each as of one final block of its chain.
 
@@ -47,6 +49,7 @@ async def observe(
         wallets: all that the passport has linked.
         now_s: Unix time in seconds, for answers that are not known.
         fetch: brings metadata by content; None if no gateway is configured.
+        since_s: Unix time before which activity does not count, whatever `days` says (TSK-008).
     """
     found: dict[Hash32, Observation] = {}
     for check in checks:
@@ -63,7 +66,7 @@ async def observe(
             elif family == "nft":
                 found[check.key] = await _answer_nft(check, source, wallets, fetch)
             else:
-                found[check.key] = await _answer_web3(check, source, wallets)
+                found[check.key] = await _answer_web3(check, source, wallets, since_s)
         except (SourceError, SignatureError) as error:
             found[check.key] = Observation(None, now_s, f"chain {chain}", str(error))
     return found
@@ -114,7 +117,9 @@ def _nft_value(check: CheckCondition, evidence: NftEvidence) -> int | None:
     return came(evidence, Way(check.validator.removeprefix("nft.")))
 
 
-async def _answer_web3(check: CheckCondition, source: EvmSource, wallets: Collection[Address]) -> Observation:
+async def _answer_web3(
+    check: CheckCondition, source: EvmSource, wallets: Collection[Address], since_s: int | None
+) -> Observation:
     asked = check.parameters
     evidence = await collect_activity(
         source,
@@ -125,6 +130,9 @@ async def _answer_web3(check: CheckCondition, source: EvmSource, wallets: Collec
         where=[Where(one["argument"], one["word"], one["value"]) for one in asked.get("where", ())],
         history_s=asked["days"] * DAY_S if "days" in asked else None,
     )
+    if since_s is not None:
+        acts = tuple(act for act in evidence.acts if act.timestamp_s >= since_s)
+        evidence = replace(evidence, acts=acts)
     value = _web3_value(check, evidence)
     where = source_name(source.chain.chain_id, evidence.block)
     if value is None:
