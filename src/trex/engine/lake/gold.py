@@ -32,7 +32,7 @@ def refresh(lake: Lake, as_of_s: int | None = None) -> int:
 
     Args:
         lake: read and written.
-        as_of_s: the moment at which features are taken; by default that of the newest block.
+        as_of_s: the moment at which features are taken; by default that of the newest fact.
 
     Raises:
         LakeError: nothing was changed, or holdings alone.
@@ -41,8 +41,8 @@ def refresh(lake: Lake, as_of_s: int | None = None) -> int:
     held = pa.Table.from_pylist(list(holdings(_moved(session))), schema=HOLDINGS.schema)
     lake.overwrite(HOLDINGS.name, held)
     if as_of_s is None:
-        ((as_of_s,),) = session.con.sql("SELECT coalesce(max(time_s), 0) FROM silver_transactions").fetchall()
-    assert as_of_s is not None
+        newest = " UNION ALL ".join(f"SELECT max(time_s) AS t FROM silver_{name}" for name in SILVER)  # noqa: S608
+        as_of_s = int(session.con.sql(f"SELECT coalesce(max(t), 0) FROM ({newest})").fetchall()[0][0])  # noqa: S608
     made = features_now(session, held, as_of_s)
     lake.overwrite(FEATURES.name, made)
     return int(made.num_rows)
