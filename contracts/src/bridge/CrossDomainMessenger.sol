@@ -23,6 +23,8 @@ abstract contract CrossDomainMessenger is ICrossDomainMessenger {
 
     /// @inheritdoc ICrossDomainMessenger
     address public immutable OTHER_MESSENGER;
+    /// @dev Where messages leave the other layer for this one: its portal or its message passer.
+    address private immutable _OTHER_DOOR;
 
     /// @inheritdoc ICrossDomainMessenger
     mapping(bytes32 msgHash => bool) public successfulMessages;
@@ -34,12 +36,15 @@ abstract contract CrossDomainMessenger is ICrossDomainMessenger {
     address private transient _sender;
 
     /// @param other The messenger of the other layer.
-    constructor(address other) {
+    /// @param otherDoor Its portal or its message passer.
+    constructor(address other, address otherDoor) {
         OTHER_MESSENGER = other;
+        _OTHER_DOOR = otherDoor;
     }
 
     /// @inheritdoc ICrossDomainMessenger
     function sendMessage(address target, bytes calldata message, uint32 minGasLimit) external payable {
+        if (isBlockedThere(target)) revert CrossDomainMessenger_BlockedTarget(target); // BRG-008
         uint256 nonce = messageNonce();
         ++_sent;
         _send(
@@ -82,6 +87,11 @@ abstract contract CrossDomainMessenger is ICrossDomainMessenger {
     function xDomainMessageSender() external view returns (address) {
         if (_sender == address(0)) revert CrossDomainMessenger_NoSender();
         return _sender;
+    }
+
+    /// @inheritdoc ICrossDomainMessenger
+    function isBlockedThere(address target) public view returns (bool) {
+        return target == OTHER_MESSENGER || target == _OTHER_DOOR;
     }
 
     /// @inheritdoc ICrossDomainMessenger

@@ -11,7 +11,11 @@ contract L1CrossDomainMessenger is CrossDomainMessenger {
     IPortal public immutable PORTAL;
 
     /// @param portal_ The door to L2: may be an address that gets its code later.
-    constructor(IPortal portal_) CrossDomainMessenger(0x4200000000000000000000000000000000000007) {
+    constructor(IPortal portal_)
+        CrossDomainMessenger(
+            0x4200000000000000000000000000000000000007, 0x4200000000000000000000000000000000000016
+        )
+    {
         PORTAL = portal_;
     }
 

@@ -72,7 +72,6 @@ abstract contract StandardBridge is IStandardBridge, Bridge {
         onlyOtherBridge
     {
         if (msg.value != amount) revert StandardBridge_WrongValue(msg.value, amount);
-        if (to == address(this) || to == address(MESSENGER)) revert StandardBridge_BadRecipient(to);
         _tellETH(true, from, to, amount, extraData);
         // What the recipient returns is not read: it could only make the delivery dearer.
         if (!LowLevelCall.callNoReturn(to, amount, "")) revert StandardBridge_TransferFailed(to); // the message can be relayed again
@@ -104,8 +103,9 @@ abstract contract StandardBridge is IStandardBridge, Bridge {
         return false;
     }
 
-    /// @dev BRG-020.
+    /// @dev BRG-020; what could never be handed over there, or not to anyone, stays (BRG-032).
     function _bridgeETH(address to, uint32 minGasLimit, bytes memory extraData) internal {
+        if (to == OTHER_BRIDGE || MESSENGER.isBlockedThere(to)) revert StandardBridge_BadRecipient(to);
         _tellETH(false, msg.sender, to, msg.value, extraData);
         MESSENGER.sendMessage{value: msg.value}(
             OTHER_BRIDGE,

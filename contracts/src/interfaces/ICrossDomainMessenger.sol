@@ -4,7 +4,7 @@ pragma solidity ^0.8.36;
 /// @title Messages between contracts of L1 and L2
 /// @notice One of two, each the other's counterpart. A message is relayed by the other layer's messenger; one whose call
 ///         fails can be relayed again by anyone, and is delivered once. Names are the OP Stack's
-///         (specs/bridge.md BRG-001..007).
+///         (specs/bridge.md BRG-001..008).
 interface ICrossDomainMessenger {
     /// @notice A message was sent.
     event SentMessage(
@@ -38,7 +38,7 @@ interface ICrossDomainMessenger {
     /// @notice The message was delivered.
     error CrossDomainMessenger_AlreadyRelayed(bytes32 msgHash);
 
-    /// @notice Messages to this contract would speak with its voice (BRG-005).
+    /// @notice Messages to this contract would speak with its voice (BRG-005); none is sent (BRG-008) or delivered.
     error CrossDomainMessenger_BlockedTarget(address target);
 
     /// @notice No message is being delivered.
@@ -48,7 +48,7 @@ interface ICrossDomainMessenger {
     error CrossDomainMessenger_EstimationFailed();
 
     /// @notice Send a message to the other layer, with the wei sent along.
-    /// @param target Whom to call there.
+    /// @param target Whom to call there: none of those that {isBlockedThere} tells.
     /// @param message Calldata.
     /// @param minGasLimit Gas the call gets at least.
     function sendMessage(address target, bytes calldata message, uint32 minGasLimit) external payable;
@@ -75,6 +75,9 @@ interface ICrossDomainMessenger {
 
     /// @notice Nonce of the next message, version in its top two bytes.
     function messageNonce() external view returns (uint256);
+
+    /// @notice Whether the other layer refuses messages to one of its addresses, so that none is sent (BRG-008).
+    function isBlockedThere(address target) external view returns (bool);
 
     /// @notice Gas that relaying takes on the other layer, so that the call gets what it asks for.
     function baseGas(bytes calldata message, uint32 minGasLimit) external pure returns (uint64);

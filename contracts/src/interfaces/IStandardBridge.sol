@@ -6,7 +6,7 @@ import {IBridge} from "./IBridge.sol";
 /// @title Bridge of ether and ERC-20 tokens
 /// @notice One of two, each the other's counterpart. A token native to this layer is locked here and minted there; a token
 ///         that the bridge minted here is burned, and unlocked there. Names are the OP Stack's
-///         (specs/bridge.md BRG-020..029).
+///         (specs/bridge.md BRG-020..032).
 interface IStandardBridge is IBridge {
     /// @notice Ether is on its way to the other layer.
     event ETHBridgeInitiated(address indexed from, address indexed to, uint256 amount, bytes extraData);
@@ -34,7 +34,7 @@ interface IStandardBridge is IBridge {
     /// @notice Wei sent along are not the amount.
     error StandardBridge_WrongValue(uint256 given, uint256 wanted);
 
-    /// @notice Ether to the bridge or the messenger would be lost.
+    /// @notice Ether to the bridge, the messenger, the portal or the message passer would be lost (BRG-032).
     error StandardBridge_BadRecipient(address to);
 
     /// @notice The recipient refused the ether.

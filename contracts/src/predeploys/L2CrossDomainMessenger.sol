@@ -13,7 +13,8 @@ contract L2CrossDomainMessenger is CrossDomainMessenger {
     IMessagePasser private constant PASSER = IMessagePasser(0x4200000000000000000000000000000000000016);
 
     /// @param l1Messenger The messenger of L1.
-    constructor(address l1Messenger) CrossDomainMessenger(l1Messenger) {}
+    /// @param l1Portal The portal.
+    constructor(address l1Messenger, address l1Portal) CrossDomainMessenger(l1Messenger, l1Portal) {}
 
     /// @notice The same as {OTHER_MESSENGER}.
     function l1CrossDomainMessenger() external view returns (address) {

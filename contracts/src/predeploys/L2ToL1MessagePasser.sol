@@ -14,6 +14,8 @@ contract L2ToL1MessagePasser is IMessagePasser {
     uint256 public constant MAX_GAS_LIMIT = 14_000_000; // of the 2^24 that a transaction of L1 has (EIP-7825)
     /// @inheritdoc IMessagePasser
     uint256 public constant MAX_DATA = 100_000; // with its proof it fits one L1 transaction of a mempool (128 KiB)
+    /// @dev The portal: it carries out no withdrawal to itself (PTL-035).
+    address private immutable _PORTAL;
     /// @dev Gas on L1 of a withdrawal made by sending ether.
     uint256 private constant RECEIVE_GAS = 100_000;
 
@@ -23,6 +25,11 @@ contract L2ToL1MessagePasser is IMessagePasser {
     // slot 1
     /// @dev Withdrawals recorded.
     uint240 private _sent;
+
+    /// @param portal The portal on L1.
+    constructor(address portal) {
+        _PORTAL = portal;
+    }
 
     /// @notice Ether sent without data is a withdrawal to oneself.
     receive() external payable {
@@ -53,6 +60,7 @@ contract L2ToL1MessagePasser is IMessagePasser {
 
     /// @dev BRG-010, BRG-011; what L1 could never carry out is refused (BRG-013).
     function _initiate(address target, uint256 gasLimit, bytes memory data) private {
+        if (target == _PORTAL) revert MessagePasser_BadTarget(target);
         if (gasLimit > MAX_GAS_LIMIT) revert MessagePasser_GasLimitTooHigh(gasLimit, MAX_GAS_LIMIT);
         if (data.length > MAX_DATA) revert MessagePasser_DataTooLarge(data.length, MAX_DATA);
         uint256 nonce = messageNonce();

@@ -160,10 +160,28 @@ contract MessengerTest is TwoLayers {
             );
             l2Messenger.relayMessage(uint256(1) << 240, alice, l2[i], 0, 0, "");
         }
-        vm.prank(alice);
-        l2Messenger.sendMessage(address(portal), "", 0);
-        WithdrawalTransaction memory w = _toL1();
-        vm.assertTrue(portal.failedWithdrawals(_hashOf(w)));
+        address[2] memory l1 = [address(l1Messenger), address(portal)];
+        for (uint256 i; i < 2; ++i) {
+            bytes memory relay =
+                abi.encodeCall(l1Messenger.relayMessage, (uint256(1) << 240, alice, l1[i], 0, 0, ""));
+            vm.prank(address(l2Messenger)); // which itself would not send it (BRG-008)
+            passer.initiateWithdrawal(address(l1Messenger), 500_000, relay);
+            vm.assertTrue(portal.failedWithdrawals(_hashOf(_toL1())));
+        }
+    }
+
+    /// @dev BRG-008: what the other layer would refuse for ever is not sent, and its ether stays with its owner.
+    function test_sendMessage_to_what_is_blocked_there_reverts() external {
+        address[2] memory l2 = [address(l2Messenger), address(passer)];
+        address[2] memory l1 = [address(l1Messenger), address(portal)];
+        for (uint256 i; i < 2; ++i) {
+            _refused(l1Messenger, l2[i]);
+            _refused(l2Messenger, l1[i]);
+            // The same addresses of one's own layer are anybody's on the other.
+            vm.assertFalse(l1Messenger.isBlockedThere(l1[i]) || l2Messenger.isBlockedThere(l2[i]));
+        }
+        vm.assertEq(alice.balance, 100 ether);
+        vm.assertEq(l1Messenger.messageNonce() + l2Messenger.messageNonce(), uint256(2) << 240);
     }
 
     function test_relayMessage_wrong_version_or_value_reverts() external {
@@ -231,6 +249,15 @@ contract MessengerTest is TwoLayers {
         vm.assertEq(l1Messenger.otherMessenger(), address(l2Messenger));
         vm.assertEq(address(l1Messenger.portal()), address(portal));
         vm.assertFalse(l1Messenger.paused());
+    }
+
+    function _refused(CrossDomainMessenger messenger, address target) private {
+        vm.assertTrue(messenger.isBlockedThere(target));
+        vm.prank(alice);
+        vm.expectRevert(
+            abi.encodeWithSelector(ICrossDomainMessenger.CrossDomainMessenger_BlockedTarget.selector, target)
+        );
+        messenger.sendMessage{value: 1 ether}(target, "", 0);
     }
 
     function _tell(CrossDomainMessenger messenger, uint256 number, uint256 value) private {

@@ -2,6 +2,7 @@
 pragma solidity 0.8.36;
 
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {StandardBridge} from "../../src/bridge/StandardBridge.sol";
 import {IBridge} from "../../src/interfaces/IBridge.sol";
 import {IStandardBridge} from "../../src/interfaces/IStandardBridge.sol";
 import {WithdrawalTransaction} from "../../src/portal/Withdrawals.sol";
@@ -60,6 +61,32 @@ contract StandardBridgeTest is TwoLayers {
         vm.assertEq(address(portal).balance, 0);
         vm.assertEq(alice.balance, 98 ether);
         vm.assertEq(bob.balance, 2 ether);
+    }
+
+    /// @dev BRG-032: where it could never be handed over, or not to anyone, ether is not sent.
+    function test_bridgeETHTo_contracts_of_the_bridge_reverts() external {
+        StandardBridge[2] memory bridges = [StandardBridge(l1Bridge), l2Bridge];
+        address[3][2] memory bad = [
+            [address(l2Bridge), address(l2Messenger), address(passer)],
+            [address(l1Bridge), address(l1Messenger), address(portal)]
+        ];
+        for (uint256 i; i < 2; ++i) {
+            for (uint256 k; k < 3; ++k) {
+                vm.prank(alice);
+                vm.expectRevert(
+                    abi.encodeWithSelector(IStandardBridge.StandardBridge_BadRecipient.selector, bad[i][k])
+                );
+                bridges[i].bridgeETHTo{value: 1 ether}(bad[i][k], 200_000, "");
+            }
+        }
+        vm.prank(alice);
+        vm.expectRevert(
+            abi.encodeWithSelector(IStandardBridge.StandardBridge_BadRecipient.selector, address(portal))
+        );
+        l2Bridge.withdrawTo{value: 1 ether}(
+            0xDeadDeAddeAddEAddeadDEaDDEAdDeaDDeAD0000, address(portal), 1 ether, 200_000, ""
+        );
+        vm.assertEq(alice.balance, 100 ether);
     }
 
     function test_withdraw_wrong_value_reverts() external {

@@ -94,7 +94,7 @@ contract PortalAttacksTest is L1System {
     /// @dev BRG-013: the largest withdrawal that L2 records is carried out by one transaction of L1: 2^24 gas (EIP-7825), of
     ///      which 21,000 and 16 for each byte are gone before it starts.
     function test_attack_largest_withdrawal_fits_one_transaction() external {
-        L2ToL1MessagePasser passer = new L2ToL1MessagePasser();
+        L2ToL1MessagePasser passer = new L2ToL1MessagePasser(address(portal));
         bytes memory data = new bytes(passer.MAX_DATA());
         for (uint256 i; i < data.length; ++i) {
             data[i] = 0xff;

@@ -7,7 +7,8 @@ import {L2ToL1MessagePasser} from "../../src/predeploys/L2ToL1MessagePasser.sol"
 import {vm} from "../utils/Vm.sol";
 
 contract L2ToL1MessagePasserTest {
-    L2ToL1MessagePasser internal passer = new L2ToL1MessagePasser();
+    address internal portal = address(0x9081A1);
+    L2ToL1MessagePasser internal passer = new L2ToL1MessagePasser(portal);
 
     /// @dev BRG-010, BRG-011: the slot that proofs are made by, and the event that clients read.
     function testFuzz_initiateWithdrawal_records_the_hash(
@@ -17,7 +18,7 @@ contract L2ToL1MessagePasserTest {
         uint24 gas,
         bytes calldata data
     ) external {
-        vm.assume(gas <= passer.MAX_GAS_LIMIT());
+        vm.assume(gas <= passer.MAX_GAS_LIMIT() && target != portal);
         uint256 nonce = uint256(1) << 240;
         bytes32 hash = Withdrawals.hash(WithdrawalTransaction(nonce, sender, target, value, gas, data));
         vm.deal(sender, value);
@@ -43,6 +44,12 @@ contract L2ToL1MessagePasserTest {
             abi.encodeWithSelector(IMessagePasser.MessagePasser_DataTooLarge.selector, 100_001, 100_000)
         );
         passer.initiateWithdrawal(address(1), 0, new bytes(100_001));
+    }
+
+    /// @dev BRG-013: the portal would never carry it out.
+    function test_initiateWithdrawal_to_the_portal_reverts() external {
+        vm.expectRevert(abi.encodeWithSelector(IMessagePasser.MessagePasser_BadTarget.selector, portal));
+        passer.initiateWithdrawal{value: 1}(portal, 100_000, "");
     }
 
     /// @dev BRG-011.

@@ -31,8 +31,11 @@ abstract contract TwoLayers is L1System {
         _deployL1();
         _append();
         vm.fee(1 gwei);
-        vm.etch(address(passer), address(new L2ToL1MessagePasser()).code);
-        vm.etch(address(l2Messenger), address(new L2CrossDomainMessenger(address(l1Messenger))).code);
+        vm.etch(address(passer), address(new L2ToL1MessagePasser(address(portal))).code);
+        vm.etch(
+            address(l2Messenger),
+            address(new L2CrossDomainMessenger(address(l1Messenger), address(portal))).code
+        );
         vm.etch(address(l2Bridge), address(new L2StandardBridge(address(l1Bridge))).code);
         vm.etch(address(l2NftBridge), address(new L2ERC721Bridge(address(l1NftBridge))).code);
         vm.etch(address(tokenFactory), address(new OptimismMintableERC20Factory()).code);

@@ -14,6 +14,7 @@ from trex.settlement.deployment import (
     FACTORY,
     GAME_TYPE,
     L2_BRIDGE,
+    L2_MESSAGE_PASSER,
     L2_MESSENGER,
     L2_NFT_BRIDGE,
     Accounts,
@@ -320,7 +321,9 @@ async def _described(reader: L1Reader, block: L1Block) -> tuple[dict[str, Any], 
 def _check_genesis(network: Network, deployment: Deployment) -> None:
     """L2's ends of the bridges know L1's by immutables in their code (PTL-082)."""
     for predeploy, name in (
+        (L2_MESSAGE_PASSER, "portal"),
         (L2_MESSENGER, "l1CrossDomainMessenger"),
+        (L2_MESSENGER, "portal"),
         (L2_BRIDGE, "l1StandardBridge"),
         (L2_NFT_BRIDGE, "l1ERC721Bridge"),
     ):
