@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 import rfc8785
 from eth_account import Account
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.types.merkle import Rlp, integer, rlp, secure_root
 
@@ -177,6 +177,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.data(), JSON)
 def test_read_network_any_value_anywhere_is_data_or_the_known_error(
     data: st.DataObject, value: object
