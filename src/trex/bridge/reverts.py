@@ -42,7 +42,7 @@ WORDS: Mapping[str, str] = {
     "Bridge_NotOtherBridge": "only the bridge on the other layer may do this",
     "Bridge_OnlyEOA": "a contract must name who receives on the other layer",
     "SafeERC20FailedOperation": "the token refused the transfer: is there enough of it, and is it approved?",
-    "StandardBridge_BadRecipient": "bridges, messengers, portal and message passer are no recipients of ether",
+    "StandardBridge_BadRecipient": "bridge, messenger, portal and message passer are no recipients of ether",
     "StandardBridge_NotLocked": "less than that of this pair of tokens is locked on the other layer",
     "StandardBridge_Reentered": "the token called the bridge while it was being locked",
     "StandardBridge_TransferFailed": "the recipient refused the ether",
