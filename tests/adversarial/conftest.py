@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from tests.adversarial.chain import HELPERS, Chain, Codes, network
-from tests.adversarial.guards import creation_codes, weakened
 from tests.adversarial.kit import ATTACKS
 from tests.adversarial.serving import endpoint
+from tests.adversarial.variants import creation_codes, weakened
 from tests.gateway.conftest import KEYS, PLENTY, Served, serving
 
 from trex.chain.opening import open_chain

@@ -4,26 +4,15 @@ import __future__
 
 import ast
 import contextlib
-import hashlib
 import importlib
-import json
 import re
-import subprocess
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from types import CodeType
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-SOLC = ROOT / "scripts" / "solc"
-KEPT = ROOT / "contracts" / "cache" / "adversarial"
-"""What solc made, by hash of what it was given."""
-CODE = "evm.bytecode.object"
-WORKERS = 2
-"""Runs of solc at once."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +56,6 @@ class Guard:
         """Number of the first of them."""
         text, start, _ = self.place()
         return text.count("\n", 0, start) + 1
-
-
-# Python
 
 
 @contextlib.contextmanager
@@ -143,85 +129,3 @@ def _code(whole: CodeType, name: str) -> CodeType:
             if name.startswith(f"{one.co_qualname}."):
                 return _code(one, name)
     raise AssertionError(f"no function {name} after the cut")
-
-
-# Solidity
-
-
-def weakened(guards: Sequence[Guard]) -> dict[Guard, bytes]:
-    """Compile each contract without its guard; a run of solc for every core, at the same time."""
-    with ThreadPoolExecutor(WORKERS) as pool:
-        parts = pool.map(_weakened, [guards[at::WORKERS] for at in range(WORKERS)])
-        return {guard: code for part in parts for guard, code in part.items()}
-
-
-def _weakened(guards: Sequence[Guard]) -> dict[Guard, bytes]:
-    sources: dict[str, dict[str, str]] = {}
-    where: dict[Guard, tuple[str, str]] = {}
-    for number, guard in enumerate(guards):
-        root = f"weak{number}/"
-        main = next((ROOT / "contracts" / "src").rglob(f"{guard.deployed}.sol")).relative_to(ROOT)
-        seen = _gather(sources, root, str(main), guard)
-        assert guard.file in seen, f"{guard.deployed} is not made of {guard.file}"
-        where[guard] = (f"{root}{main}", guard.deployed)
-    contracts = _compiled(sources, {at: {name: [CODE]} for at, name in where.values()})
-    return {guard: _code_of(contracts[at][name]) for guard, (at, name) in where.items()}
-
-
-def creation_codes(path: Path) -> dict[str, bytes]:
-    """Compile a file; return the creation code of each contract in it."""
-    sources: dict[str, dict[str, str]] = {}
-    own = str(path.relative_to(ROOT))
-    _gather(sources, "", own, None)
-    return {name: _code_of(found) for name, found in _compiled(sources, {own: {"*": [CODE]}})[own].items()}
-
-
-def _code_of(contract: Any) -> bytes:
-    return bytes.fromhex(contract["evm"]["bytecode"]["object"])
-
-
-def _compiled(sources: dict[str, dict[str, str]], wanted: dict[str, dict[str, list[str]]]) -> Any:
-    if not wanted:
-        return {}
-    # Unoptimised: what a contract does is the same, and it takes a fifth of the time.
-    settings = {"outputSelection": wanted, "optimizer": {"enabled": False}, "evmVersion": "osaka"}
-    request = json.dumps({"language": "Solidity", "sources": sources, "settings": settings})
-    kept = KEPT / f"{hashlib.sha256(request.encode()).hexdigest()}.json"
-    if not kept.exists():
-        command = [str(SOLC), "--standard-json"]
-        done = subprocess.run(command, input=request, capture_output=True, text=True, timeout=600, cwd=ROOT)
-        assert done.returncode == 0, done.stderr
-        answer = json.loads(done.stdout)
-        faults = [one["formattedMessage"] for one in answer.get("errors", ()) if one["severity"] == "error"]
-        assert not faults, "\n".join(faults)
-        KEPT.mkdir(parents=True, exist_ok=True)
-        part = kept.with_suffix(".part")
-        part.write_text(done.stdout)
-        part.rename(kept)
-    return json.loads(kept.read_text())["contracts"]
-
-
-def _gather(sources: dict[str, dict[str, str]], root: str, name: str, guard: Guard | None) -> set[str]:
-    """Add a file with all that it imports under a root of its own; return their names."""
-    seen: set[str] = set()
-    waiting = [name]
-    while waiting:
-        one = waiting.pop()
-        if one in seen:
-            continue
-        seen.add(one)
-        library = one.startswith("@")
-        path = ROOT / "node_modules" / one if library else ROOT / one
-        text = guard.cut() if guard is not None and one == guard.file else _text(path)
-        sources[one if library else f"{root}{one}"] = {"content": text}
-        for found in re.finditer(r'^import\s[^;]*?"([^"]+)";', text, re.MULTILINE | re.DOTALL):
-            to = found[1]
-            if not to.startswith("@"):
-                to = str((Path("/") / one).parent.joinpath(to).resolve())[1:]
-            waiting.append(to)
-    return seen
-
-
-@cache
-def _text(path: Path) -> str:
-    return path.read_text()

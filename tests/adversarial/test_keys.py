@@ -1,7 +1,9 @@
 """Attacks on the keys of a passport, and on the signatures by which they act."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
+from cryptography.hazmat.primitives.asymmetric import ed25519
 from eth_abi.abi import decode, encode
 from eth_account import Account
 from eth_account.messages import encode_defunct
@@ -13,7 +15,7 @@ from tests.adversarial.people import proof as proof_of
 from tests.gateway.authenticator import PRESENT, VERIFIED, Authenticator, b64
 
 from trex.passport import acts
-from trex.passport.keys import P256_ORDER, Key, Role, evm_key
+from trex.passport.keys import P256_ORDER, Key, Role, ed25519_key, evm_key
 from trex.passport.proofs import Proof, passkey_signature, undeployed_signature
 from trex.types.network_file import keccak256
 from trex.types.primitives import Address
@@ -200,6 +202,47 @@ def test_text_issued_in_the_future(chain: Chain, honest: bool) -> None:
     consent = Proof(act.deadline_s, issued, bytes(signed.signature))
     mine.add(wallet, LINKED, mine.wanted(wallet.key, LINKED), consent)
     assert mine.holds(wallet) is LINKED
+
+
+@attack(
+    who="a page that has a Solana wallet sign something harmless",
+    gain="an act of the passport, by a text that said something else",
+    why="the chain writes the text itself, with the sentence that says what the act is",
+    guard=Guard(
+        VERIFIER,
+        "(parts.statement, parts.nonce) = (statement, digest);",
+        "PAS-008",
+        "parts.nonce = digest; statement;",
+    ),
+    refusal="Passport_BadSignature",
+)
+def test_harmless_text_taken_for_an_act(chain: Chain, honest: bool) -> None:
+    """The text has the act's digest for its nonce, and another sentence."""
+    act_says = "Create a T-Rex passport."
+    shows = act_says if honest else "" if chain.weak else "Sign in to the game."
+    _solana_creation(chain, lambda text: text.replace(act_says, shows))
+
+
+@attack(
+    who="a phishing site",
+    gain="an act of the passport, by a text that the wallet showed as that site's",
+    why="the text begins with this site's domain, which wallets compare with the page",
+    guard=Guard(VERIFIER, "(parts.domain, parts.uri) = (domain, uri);", "PAS-008", "parts.uri = uri;"),
+    refusal="Passport_BadSignature",
+)
+def test_text_of_another_domain(chain: Chain, honest: bool) -> None:
+    """The same text, asked for by evil.example."""
+    site = "localhost" if honest else "" if chain.weak else "evil.example"
+    _solana_creation(chain, lambda text: site + text.removeprefix("localhost"))
+
+
+def _solana_creation(chain: Chain, shown: Callable[[str], str]) -> None:
+    """Make a passport by a Solana key that signs the text as it is shown."""
+    secret = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(keccak256(b"solana")))
+    key = ed25519_key(secret.public_key().public_bytes_raw())
+    act = creation(chain, key)
+    text = act.text(key, "localhost", "http://localhost/passport", chain.now_s).write()
+    create(chain, key, Proof(act.deadline_s, chain.now_s, secret.sign(shown(text).encode())))
 
 
 # Keys in and out

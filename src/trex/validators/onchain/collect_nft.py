@@ -168,11 +168,12 @@ def _way(raw: _Raw, paid: set[Hash32]) -> Way:
 
 
 async def _paid(source: EvmSource, ours: set[Hash32], hashes: list[Hash32]) -> set[Hash32]:
-    """Transactions in which one of the wallets paid: coin sent with it, or tokens that left a wallet."""
+    """Transactions in which one of the wallets paid somebody else: coin sent with it, or tokens that left."""
     paid = set()
     for one, transaction in zip(hashes, await source.transactions(hashes), strict=True):
-        sender = word(Address(bytes.fromhex(transaction["from"][2:])))
-        if sender in ours and int(transaction["value"], 16) > 0:
+        sender, to = word(Address(bytes.fromhex(transaction["from"][2:]))), transaction["to"]
+        receiver = NOBODY if to is None else word(Address(bytes.fromhex(to[2:])))
+        if sender in ours and receiver not in ours and int(transaction["value"], 16) > 0:
             paid.add(one)
     for one, logs in zip(hashes, await source.receipts(hashes), strict=True):
         for log in logs:
