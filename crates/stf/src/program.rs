@@ -228,28 +228,35 @@ impl Encodable for Input {
 impl Input {
     /// Decodes an input that fills `encoded` exactly. Large parts share its memory.
     pub fn decode_exact(encoded: &Bytes) -> Result<Self, ProgramError> {
-        let mut rest = encoded.as_ref();
-        let mut payload = RlpHeader::decode_bytes(&mut rest, true)?;
-        let buf = &mut payload;
-        if u8::decode(buf)? != VERSION {
-            return Err(ProgramError::Input("unknown version".to_string()));
-        }
+        let buf = &mut opened(encoded, VERSION)?;
         let params = NetworkParams::decode(buf)?;
         let parent = Header::decode(buf)?;
         check(&params, &parent)?;
         let attributes = AttributesRlp::decode(buf)?.into();
-        let mut list = RlpHeader::decode_bytes(buf, true)?;
-        let mut transactions = Vec::new();
-        while !list.is_empty() {
-            transactions.push(encoded.slice_ref(RlpHeader::decode_bytes(&mut list, false)?));
-        }
+        let transactions = strings(encoded, buf)?;
         let witness = Witness::decode_exact(&encoded.slice_ref(buf)).map_err(ProgramError::Witness)?;
-        if rest.is_empty() {
-            Ok(Self { params, parent, attributes, transactions, witness })
-        } else {
-            Err(ProgramError::Input("bytes after the end".to_string()))
-        }
+        Ok(Self { params, parent, attributes, transactions, witness })
     }
+}
+
+/// The items of an input after its version: it is a list that fills `encoded` exactly.
+pub(crate) fn opened(encoded: &Bytes, version: u8) -> Result<&[u8], ProgramError> {
+    let mut rest = encoded.as_ref();
+    let mut payload = RlpHeader::decode_bytes(&mut rest, true)?;
+    if u8::decode(&mut payload)? != version {
+        return Err(ProgramError::Input("unknown version".to_string()));
+    }
+    if rest.is_empty() { Ok(payload) } else { Err(ProgramError::Input("bytes after the end".to_string())) }
+}
+
+/// Takes a list of strings that share the memory of `encoded`.
+pub(crate) fn strings(encoded: &Bytes, buf: &mut &[u8]) -> Result<Vec<Bytes>, ProgramError> {
+    let mut list = RlpHeader::decode_bytes(buf, true)?;
+    let mut out = Vec::new();
+    while !list.is_empty() {
+        out.push(encoded.slice_ref(RlpHeader::decode_bytes(&mut list, false)?));
+    }
+    Ok(out)
 }
 
 /// What no network file allows and the rules take for granted (PRG-004).

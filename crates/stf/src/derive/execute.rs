@@ -8,12 +8,11 @@ use alloy_trie::Nibbles;
 
 use super::plan::{Parent, PlannedBlock};
 use crate::{
-    block::{Block, BlockError, BlockExecutor},
+    block::{Block, BlockError},
     params::NetworkParams,
-    program::{Excluded, decode_reason, exclusion_reason},
+    program::{self, Excluded},
     state::{Account, State, StateDiff},
     state_trie::StateTrie,
-    transaction::Transaction,
 };
 
 /// A derived block, and what was left out of it.
@@ -39,32 +38,14 @@ pub fn execute<S: State>(
     let (mut header, mut hash): (Header, B256) = (parent.header.clone(), parent.hash);
     for planned in blocks {
         overlay.hashes.insert(header.number, hash);
-        let derived = one(params, &header, hash, planned, &overlay, trie)?;
-        (header, hash) = (derived.block.header.clone(), derived.block.hash);
-        overlay.apply(&derived.block.diff);
-        out.push(derived);
+        let transactions = planned.transactions.clone();
+        let (block, excluded) =
+            program::execute(params, &header, hash, &planned.attributes, transactions, &overlay, trie)?;
+        overlay.apply(&block.diff);
+        (header, hash) = (block.header.clone(), block.hash);
+        out.push(Derived { block, excluded });
     }
     Ok(out)
-}
-
-fn one<S: State>(
-    params: &NetworkParams,
-    parent: &Header,
-    parent_hash: B256,
-    planned: &PlannedBlock,
-    state: &S,
-    trie: &mut StateTrie,
-) -> Result<Derived, BlockError<S::Error>> {
-    let mut executor = BlockExecutor::new(params, parent, parent_hash, &planned.attributes, state)?;
-    let mut excluded = Vec::new();
-    for (index, encoded) in planned.transactions.iter().enumerate() {
-        let reason = match Transaction::decode(encoded.clone()) {
-            Ok(tx) => executor.transact(tx)?.map(|exclusion| exclusion_reason(&exclusion)),
-            Err(error) => Some(decode_reason(&error)),
-        };
-        excluded.extend(reason.map(|reason| Excluded { index: index as u64, reason }));
-    }
-    Ok(Derived { block: executor.finish(trie)?, excluded })
 }
 
 /// A state with the changes of blocks made on top of it.

@@ -20,7 +20,7 @@ use crate::{
     block::BlockError,
     header::output_root,
     params::NetworkParams,
-    program::{ProgramError, check},
+    program::{ProgramError, check, opened, strings},
     state::State,
     state_trie::StateTrie,
     witness::{Witness, WitnessError, WitnessState},
@@ -169,12 +169,7 @@ impl Input {
 
     /// Decodes an input that fills `encoded` exactly. Large parts share its memory.
     pub fn decode_exact(encoded: &Bytes) -> Result<Self, ProgramError> {
-        let mut rest = encoded.as_ref();
-        let mut payload = RlpHeader::decode_bytes(&mut rest, true)?;
-        let buf = &mut payload;
-        if u8::decode(buf)? != VERSION {
-            return Err(ProgramError::Input("unknown version".to_string()));
-        }
+        let buf = &mut opened(encoded, VERSION)?;
         let params = NetworkParams::decode(buf)?;
         let derivation = DerivationParams::from(DerivationRlp::decode(buf)?);
         let parent = Header::decode(buf)?;
@@ -183,29 +178,18 @@ impl Input {
             return Err(ProgramError::Input("gas limit or number is out of range".to_string()));
         }
         let QueueRlp { count, accumulator } = QueueRlp::decode(buf)?;
-        let strings = |list: &mut &[u8]| -> Result<Vec<Bytes>, ProgramError> {
-            let mut out = Vec::new();
-            while !list.is_empty() {
-                out.push(encoded.slice_ref(RlpHeader::decode_bytes(list, false)?));
-            }
-            Ok(out)
-        };
         let header = encoded.slice_ref(RlpHeader::decode_bytes(buf, false)?);
-        let l1_headers = strings(&mut RlpHeader::decode_bytes(buf, true)?)?;
-        let deposits = strings(&mut RlpHeader::decode_bytes(buf, true)?)?;
+        let l1_headers = strings(encoded, buf)?;
+        let deposits = strings(encoded, buf)?;
         let mut list = RlpHeader::decode_bytes(buf, true)?;
         let mut blobs = Vec::new();
         while !list.is_empty() {
-            let parts = strings(&mut RlpHeader::decode_bytes(&mut list, true)?)?;
-            let Ok([blob, commitment, proof]) = <[Bytes; 3]>::try_from(parts) else {
+            let Ok([blob, commitment, proof]) = <[Bytes; 3]>::try_from(strings(encoded, &mut list)?) else {
                 return Err(ProgramError::Input("a blob has three parts".to_string()));
             };
             blobs.push(ProvenBlob { blob, commitment, proof });
         }
         let witness = Witness::decode_exact(&encoded.slice_ref(buf)).map_err(ProgramError::Witness)?;
-        if !rest.is_empty() {
-            return Err(ProgramError::Input("bytes after the end".to_string()));
-        }
         let queue = Queue { count, accumulator };
         Ok(Self { params, derivation, parent, queue, header, l1_headers, deposits, blobs, witness })
     }
