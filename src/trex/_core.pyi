@@ -17,6 +17,9 @@ PROFILE: Final[Literal["debug", "release"]]
 def explain_batch(blobs: Sequence[bytes], chain_id: int) -> bytes:
     """Say what blobs hold, as JSON: `{"batch": ...}`, or `{"reason": {"code", "name", "text"}}` (BAT-050)."""
 
+def batch_reasons() -> bytes:
+    """Return every reason why a header reads as empty, JSON: `[{"code", "name", "text"}, ...]` (BAT-050)."""
+
 def encode_batch(
     chain_id: int,
     parent_output: bytes,
@@ -33,6 +36,31 @@ def encode_batch(
 
     Raises:
         CoreError: `bad_batch`, with the name of the reason.
+    """
+
+def blob_commitment(blob: bytes) -> bytes | None:
+    """Return a blob's KZG commitment, 48 bytes; None if the bytes are no blob. The GIL is free meanwhile."""
+
+def blob_cell_proofs(blob: bytes) -> list[bytes] | None:
+    """Return the proofs of a blob's 128 cells (EIP-7594), 48 bytes each; None if the bytes are no blob."""
+
+def blobs_are_committed(blobs: Sequence[bytes], commitments: Sequence[bytes]) -> bool:
+    """Tell whether each of these is the blob of its commitment, in the time of committing to one."""
+
+def rewrite_tables(
+    path: str, network: bytes, cache_bytes: int, progress: Callable[[int, int, str], object]
+) -> None:
+    """Make the tables of a data directory's store anew; nobody may have it open (SNP-016).
+
+    Args:
+        path: data directory.
+        network: the network file, JSON.
+        cache_bytes: memory for it.
+        progress: called with what is done, of how much (0 where unknown), and what it is.
+
+    Raises:
+        CoreError: `store_corrupt`, `store_wrong_network`, `store_locked`, `store_io`. The directory is then of
+            no use.
     """
 
 def default_limits() -> bytes:
@@ -202,6 +230,14 @@ class Chain:
 
     def block_rlp(self, number: int) -> bytes:
         """Return a block as `insert` and `import_file` take it. Raises CoreError `bad_block` if unknown."""
+
+    def read_ahead(self, header: bytes, blobs: Sequence[bytes]) -> None:
+        """Read the batch of a header whose turn has not come: `derive` of this header finds it read.
+
+        Args:
+            header: the batch header, as the inbox emits it.
+            blobs: its blobs, checked against their versioned hashes; none is as if this were not called.
+        """
 
     def derive(
         self,

@@ -91,6 +91,8 @@ class Proxy:
     status: int = 200
     asked: list[str] = field(default_factory=list)
     session: aiohttp.ClientSession | None = None
+    pages: dict[str, Any] = field(default_factory=dict)
+    """What to answer to GET by path, without asking the node."""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one HTTP request."""
@@ -98,6 +100,8 @@ class Proxy:
             await asyncio.sleep(self.stall_s)
         if self.status != 200:
             return web.Response(status=self.status)
+        if request.method == "GET" and request.path in self.pages:
+            return web.json_response(self.pages[request.path])
         assert self.session is not None
         body = self._asked_for(await request.read())
         url = self.target + request.path_qs

@@ -136,12 +136,33 @@ async def test_each_blob_is_committed_to_once_and_other_sidecars_not_at_all(
     async with aiohttp.ClientSession() as session, proxy(node.url) as beacon:
         source = BeaconBlobs(beacon.url, session, slot_is_block=True, timeout_s=60)
         with Counting(1) as executor:
-            for said, commitments in ((told, 2), ([one["blob"] for one in told], 3)):
+            for said, commitments, refused in ((told, 1, 0), ([one["blob"] for one in told], 3, 1)):
                 beacon.fault = lambda path, _, result, said=said: {"data": said}
                 executor.given = 0
                 blobs = Blobs([Broken(), source], retries=QUICK, executor=executor)
                 assert await blobs.fetch(block, names) == [blob_of(1), blob_of(2)]
-                assert (executor.given, blobs.refused) == (commitments, commitments - 2)
+                assert (executor.given, blobs.refused) == (commitments, refused)
+
+
+@pytest.mark.parametrize("honest", [True, False])
+async def test_blobs_of_a_block_that_names_commitments_are_checked_together(
+    node: Anvil, reader: L1Reader, sidecars: list[Sidecar], honest: bool
+) -> None:
+    """DRV-068: one computation for all; where it does not hold, each blob by itself."""
+    block = await reader.block(0)
+    names = [one.versioned_hash for one in sidecars]
+    foreign = make_sidecar(blob_of(3))
+    listed = ["0x" + one.commitment.hex() for one in (foreign, *sidecars)]
+    said = ["0x" + one.blob.hex() for one in (sidecars if honest else sidecars[::-1])]
+    async with aiohttp.ClientSession() as session, proxy(node.url) as beacon:
+        beacon.pages["/eth/v1/beacon/blobs/0"] = {"data": said}
+        body = {"blob_kzg_commitments": listed}
+        beacon.pages["/eth/v1/beacon/blinded_blocks/0"] = {"data": {"message": {"body": body}}}
+        with Counting(1) as executor:
+            source = BeaconBlobs(beacon.url, session, slot_is_block=True, timeout_s=60)
+            blobs = Blobs([source], retries=QUICK, executor=executor)
+            assert await blobs.fetch(block, names) == [blob_of(1), blob_of(2)]
+            assert executor.given == (1 if honest else 3)
 
 
 async def test_stuck_transaction_is_replaced_by_a_dearer_one(node: Anvil, reader: L1Reader) -> None:

@@ -26,6 +26,7 @@ use trex_store::{BlockData, StateView, Store, StoreError};
 
 use crate::{
     batches::Room,
+    derive::AheadBatches,
     dev::{Dev, DevLimits, Patched, Taken, Waiting},
     l1_view::{FromL1, L1View},
     network::Network,
@@ -101,6 +102,7 @@ pub struct Chain {
     pub(crate) dev_limits: DevLimits,
     pub(crate) pending: Pending,
     heads: Mutex<L1Heads>,
+    pub(crate) ahead_batches: AheadBatches,
 }
 
 impl std::fmt::Debug for Chain {
@@ -162,6 +164,7 @@ impl Chain {
             dev_limits: DevLimits::default(),
             pending: Pending::default(),
             heads,
+            ahead_batches: AheadBatches::default(),
         })
     }
 

@@ -1,19 +1,22 @@
 //! Blocks from L1's inbox, and batches of blocks for it.
 
-use std::{collections::BTreeMap, sync::mpsc::SyncSender};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Mutex, PoisonError, mpsc::SyncSender},
+};
 
 use alloy_consensus::Header;
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{B256, Bytes, keccak256};
 use rayon::prelude::*;
 use serde::Serialize;
 use trex_stf::{
     attributes::L1Origin,
-    batch::{Reason, decode_batch, unpack_blobs},
+    batch::{Batch, Reason, unpack_blobs},
     block::Block,
     deposits::{attributes_deposit, stored_origin},
     derive::{
         BatchHeader, BlobSchedule, DerivationParams, Outcome, Parent, Plan, PlannedBlock, Preimages, Queue,
-        plan,
+        plan, plan_read, read_batch,
     },
     header::{output_root, slot},
     program::{decode_reason, exclusion_reason},
@@ -122,10 +125,14 @@ pub fn derivation_params(network: &Network) -> DerivationParams {
 impl Chain {
     /// Derives the blocks of a batch header on top of block `parent`. Blocks that the chain has
     /// already stay; at the first that differs it goes back and makes what L1 says, and what was ordered
-    /// otherwise waits in the mempool. Nobody else builds meanwhile.
+    /// otherwise waits in the mempool. Nobody else builds meanwhile; while the batch is read, others do.
     pub fn derive(&self, parent: u64, sources: &Sources) -> Result<Derivation, ChainError> {
+        let (on, mut plan) = self.plan(parent, sources)?;
         let mut trie = self.write();
-        let plan = self.plan(parent, sources)?;
+        if self.store().hash_by_number(parent)? != Some(on) {
+            // Another block took the parent's place meanwhile.
+            (_, plan) = self.plan(parent, sources)?;
+        }
         let mut out = Derivation { outcome: plan.outcome.into(), unwound_to: None, blocks: Vec::new() };
         let mut orphaned = Vec::new();
         let followed = self.follow(parent, &plan.blocks, &mut trie, &mut out, &mut orphaned);
@@ -135,6 +142,14 @@ impl Chain {
             self.reread_pool(orphaned)?;
         }
         followed.map(|()| out)
+    }
+
+    /// Reads the batch of a header whose turn has not come, so that [`Chain::derive`] finds it read. As there,
+    /// the blobs are the header's, checked against their versioned hashes.
+    pub fn read_ahead(&self, header: &[u8], blobs: &[Bytes]) {
+        if !blobs.is_empty() {
+            self.ahead_batches.keep(keccak256(header), read_batch(self.params().chain_id, blobs));
+        }
     }
 
     /// Keeps or makes planned blocks, for who holds the writer's lock; `orphaned` gets the ordinary
@@ -168,8 +183,8 @@ impl Chain {
         Ok(())
     }
 
-    /// What a batch header means on top of block `parent`.
-    pub fn plan(&self, parent: u64, sources: &Sources) -> Result<Plan, ChainError> {
+    /// Hash of block `parent`, and what a batch header means on top of it.
+    fn plan(&self, parent: u64, sources: &Sources) -> Result<(B256, Plan), ChainError> {
         let malformed = ChainError::Derivation;
         let header =
             BatchHeader::decode(&sources.header).ok_or_else(|| malformed("not a batch header".into()))?;
@@ -187,8 +202,12 @@ impl Chain {
             queue: sources.queue,
             header: &block.header,
         };
-        plan(self.params(), &derivation_params(self.network()), &parent, &header, &preimages)
-            .map_err(|error| malformed(error.to_string()))
+        let (params, derivation) = (self.params(), derivation_params(self.network()));
+        let planned = match self.ahead_batches.take(&keccak256(&sources.header)) {
+            Some(batch) => plan_read(params, &derivation, &parent, &header, &preimages, batch),
+            None => plan(params, &derivation, &parent, &header, &preimages),
+        };
+        Ok((parent.hash, planned.map_err(|error| malformed(error.to_string()))?))
     }
 
     /// The L1 origin of a block.
@@ -300,6 +319,29 @@ impl Chain {
     }
 }
 
+/// Batches that were read before their headers' turn, by hash of the header; the oldest go first.
+#[derive(Debug, Default)]
+pub(crate) struct AheadBatches(Mutex<VecDeque<(B256, Result<Batch, Reason>)>>);
+
+impl AheadBatches {
+    /// As many as a driver reads ahead, each of one blob.
+    const MOST: usize = 36;
+
+    fn keep(&self, header: B256, batch: Result<Batch, Reason>) {
+        let mut batches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if batches.len() == Self::MOST {
+            batches.pop_front();
+        }
+        batches.push_back((header, batch));
+    }
+
+    fn take(&self, header: &B256) -> Option<Result<Batch, Reason>> {
+        let mut batches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = batches.iter().position(|(hash, _)| hash == header)?;
+        batches.remove(at).map(|(_, batch)| batch)
+    }
+}
+
 /// Transactions that were left out: position and reason (PRG-002).
 type Excluded = Vec<(usize, u8)>;
 
@@ -325,15 +367,11 @@ fn windows(blocks: &[PlannedBlock]) -> impl Iterator<Item = &[PlannedBlock]> {
 
 /// What blobs hold, for people and programs; `Err` is why they read as empty.
 pub fn explain(blobs: &[Bytes], chain_id: u64) -> Result<Explained, OutcomeShape> {
-    if blobs.is_empty() {
-        return Err(Reason::NoData.into());
-    }
-    let bytes = unpack_blobs(blobs)?;
-    let batch = decode_batch(&bytes, chain_id)?;
+    let batch = read_batch(chain_id, blobs)?;
     let count: usize = batch.blocks.iter().map(|block| block.transactions.len()).sum();
     let plain: usize = batch.blocks.iter().flat_map(|block| &block.transactions).map(|tx| tx.len()).sum();
     Ok(Explained {
-        bytes: bytes.len(),
+        bytes: unpack_blobs(blobs)?.len(),
         transactions: count,
         transaction_bytes: plain,
         parent_output: batch.parent_output,

@@ -10,6 +10,7 @@ pub mod derive;
 pub mod dev;
 pub mod error;
 pub mod import;
+pub mod kzg;
 pub mod l1_view;
 pub mod limits;
 pub mod network;

@@ -1,19 +1,33 @@
 //! Operating a chain: gauges, sizes, verification, compaction, and what subscriptions are fed with.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use serde_json::json;
 use trex_stf::ordered_root::ordered_root;
-use trex_store::StoreError;
+use trex_store::{Options, Store, StoreError};
 
 use crate::{
     chain::{Chain, ChainError},
+    network::Network,
     rpc::{
         self, context::Rpc, error::RpcError, filter::LogFilter, limits::Limits, params::BlockId,
         reader::Reader,
     },
     transfer::Progress,
 };
+
+/// Makes the store's tables anew in a data directory that nobody has open: what someone else wrote into them
+/// besides values and trie nodes is gone. State is kept from the newest block on.
+pub fn rewrite_tables(
+    directory: &Path,
+    network: &Network,
+    cache_bytes: u64,
+    progress: &mut dyn FnMut(Progress, &str),
+) -> Result<(), ChainError> {
+    let options = Options { cache_bytes, ..Options::new(network.hash) };
+    let store = Store::open(directory.join("store"), options)?;
+    Ok(store.rewrite_tables(&mut |what, done, of| progress(Progress { done, of }, what))?)
+}
 
 impl Chain {
     /// Gauges for metrics, by name with unit.

@@ -172,6 +172,26 @@ fn batch_of_one_chain_makes_the_same_blocks_in_another() {
 }
 
 #[test]
+fn a_batch_read_before_its_turn_is_not_read_again() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let network = network();
+    let (builder, follower) = (open(&one, &network), open(&two, &network));
+    let l1 = L1::new(&network, 2, 0);
+    build(&builder, 4, l1.view(8));
+    let sources = l1.sources(8, batch(&builder, 1, vec![]));
+    // Whoever brings blobs has checked them: what was read for a header counts, once.
+    let garbage = Bytes::from(vec![0x2a; 131_072]);
+    follower.read_ahead(&sources.header, &[garbage.clone()]);
+    assert_eq!(follower.derive(0, &sources).unwrap().outcome.name, "version");
+    follower.read_ahead(&l1.sources(9, vec![garbage]).header, &sources.blobs);
+    assert_eq!(follower.derive(0, &sources).unwrap().outcome.name, "batch");
+    follower.read_ahead(&sources.header, &sources.blobs);
+    let again = follower.derive(0, &sources).unwrap();
+    assert_eq!((again.outcome.name, again.blocks[0].kept), ("batch", true));
+    assert_eq!(follower.head().header.hash(), builder.head().header.hash());
+}
+
+#[test]
 fn deposits_that_do_not_fit_a_built_block_spill_as_derivation_has_it() {
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let network = network();

@@ -3,8 +3,8 @@
 use alloy_primitives::{B256, Bytes};
 use pyo3::{exceptions::PyValueError, prelude::*, pybacked::PyBackedBytes, types::PyBytes};
 use serde_json::json;
-use trex_chain::derive::explain;
-use trex_stf::batch::{Batch, BatchBlock, Blob, encode_batch as encode, pack_blobs};
+use trex_chain::derive::{OutcomeShape, explain};
+use trex_stf::batch::{Batch, BatchBlock, Blob, Reason, encode_batch as encode, pack_blobs};
 
 use crate::errors;
 
@@ -35,6 +35,14 @@ pub(crate) fn explain_batch<'py>(
         })
     });
     let text = text.map_err(|error| PyValueError::new_err(error.to_string()))?;
+    Ok(PyBytes::new(py, &text))
+}
+
+/// Every reason why a header reads as empty, as JSON: `[{code, name, text}, ...]`.
+#[pyfunction]
+pub(crate) fn batch_reasons(py: Python<'_>) -> PyResult<Bound<'_, PyBytes>> {
+    let reasons = Reason::ALL.map(OutcomeShape::from);
+    let text = serde_json::to_vec(&reasons).map_err(|error| PyValueError::new_err(error.to_string()))?;
     Ok(PyBytes::new(py, &text))
 }
 

@@ -15,6 +15,7 @@ use trex_chain::{
     l1_view::{L1Deposit, L1View},
     limits::NodeLimits,
     network::Network,
+    operate,
     pending::NextBlock,
     rpc::{self, limits::Limits},
     send_batch::AnsweredBatch,
@@ -89,6 +90,30 @@ pub(crate) fn genesis<'py>(py: Python<'py>, network: &[u8]) -> PyResult<[Bound<'
     let (header, _) = made.map_err(|error| errors::network(&error))?;
     let roots = [header.hash_slow(), header.state_root, header.withdrawals_root.unwrap_or_default()];
     Ok(roots.map(|root| PyBytes::new(py, root.as_slice())))
+}
+
+/// Makes the tables of a data directory's store anew (SNP-016). `progress` gets done, of, and what.
+#[pyfunction]
+pub(crate) fn rewrite_tables(
+    py: Python<'_>,
+    path: &str,
+    network: &[u8],
+    cache_bytes: u64,
+    progress: Py<PyAny>,
+) -> PyResult<()> {
+    let mut caller = Caller { progress: &progress, raised: None };
+    let network = Network::parse(network).map_err(|error| errors::network(&error))?;
+    let result = py.detach(|| {
+        operate::rewrite_tables(
+            Path::new(path),
+            &network,
+            cache_bytes,
+            &mut |Progress { done, of }, what: &str| {
+                caller.call((done, of, what.to_owned()));
+            },
+        )
+    });
+    caller.finish(result)
 }
 
 /// Calls Python now and then; an exception there stops the work and is raised after it.
@@ -365,6 +390,14 @@ impl Chain {
         let text =
             serde_json::to_vec(&derivation).map_err(|error| PyValueError::new_err(error.to_string()))?;
         Ok(PyBytes::new(py, &text))
+    }
+
+    fn read_ahead(&self, py: Python<'_>, header: &[u8], blobs: Vec<PyBackedBytes>) -> PyResult<()> {
+        let blobs = copied(&blobs);
+        self.work(py, |chain| {
+            chain.read_ahead(header, &blobs);
+            Ok(())
+        })
     }
 
     fn batch<'py>(

@@ -5,6 +5,7 @@
 mod batch;
 mod chain;
 mod errors;
+mod kzg;
 mod sign;
 mod statetest;
 
@@ -34,9 +35,11 @@ mod _core {
     use super::*;
 
     #[pymodule_export]
-    use super::batch::{encode_batch, explain_batch};
+    use super::batch::{batch_reasons, encode_batch, explain_batch};
     #[pymodule_export]
-    use super::chain::{Chain, Head, default_limits, genesis};
+    use super::chain::{Chain, Head, default_limits, genesis, rewrite_tables};
+    #[pymodule_export]
+    use super::kzg::{blob_cell_proofs, blob_commitment, blobs_are_committed};
     #[pymodule_export]
     use super::sign::{sign_message, sign_transaction, sign_typed_data};
     #[pymodule_export]

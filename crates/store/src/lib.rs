@@ -9,6 +9,9 @@
 //! State at block B is the value before the first change after B, else the current one. Going back to
 //! B writes the old values of every later block; pruning forgets the history of the oldest.
 
+#[cfg(test)]
+extern crate self as trex_store;
+
 mod blocks;
 mod checkpoint;
 mod codec;
@@ -18,6 +21,7 @@ mod format;
 mod log;
 mod ops;
 mod record;
+mod rewrite;
 mod stats;
 mod store;
 mod trees;

@@ -29,8 +29,8 @@ const UNFLUSHED_BYTES: u64 = 32 << 20;
 /// Log bytes undone by one record of an unwind.
 const UNWIND_STEP_BYTES: u64 = 64 << 20;
 
-struct Writer {
-    log: LogWriter,
+pub(crate) struct Writer {
+    pub(crate) log: LogWriter,
     head: Option<Head>,
     earliest_state: u64,
     /// Log bytes since the last flush.
@@ -43,16 +43,16 @@ struct Writer {
 ///
 /// A block becomes visible whole or not at all, and durable before [`Store::commit`] returns.
 pub struct Store {
-    dir: PathBuf,
+    pub(crate) dir: PathBuf,
     pub(crate) trees: Trees,
     pub(crate) log: Arc<LogReader>,
-    writer: Mutex<Writer>,
+    pub(crate) writer: Mutex<Writer>,
     replayed: u64,
     pub(crate) seen: RwLock<(Option<Head>, u64)>,
     /// State from this block on is not pruned.
     keep_from: AtomicU64,
-    options: Options,
-    _lock: File,
+    pub(crate) options: Options,
+    pub(crate) _lock: File,
 }
 
 impl std::fmt::Debug for Store {

@@ -272,6 +272,11 @@ impl Trees {
         Ok(())
     }
 
+    /// Notes that the state sections of all blocks up to this one were given back.
+    pub(crate) fn gave_back(&self, number: u64) {
+        *lock(&self.inner.punched) = number;
+    }
+
     /// A number for a record about to be made.
     pub(crate) fn next_seq(&self) -> u64 {
         self.inner.seq.next()

@@ -1,8 +1,23 @@
-"""Batches of blocks in blobs (specs/batch.md): the codec of the state transition function."""
+"""Batches of blocks in blobs (specs/batch.md), and commitments to blobs, by the Rust core."""
 
-from trex._core import encode_batch, explain_batch
+from trex._core import (
+    batch_reasons,
+    blob_cell_proofs,
+    blob_commitment,
+    blobs_are_committed,
+    encode_batch,
+    explain_batch,
+)
 
 BLOB_BYTES = 131_072
 """Bytes of a blob (EIP-4844)."""
 
-__all__ = ["BLOB_BYTES", "encode_batch", "explain_batch"]
+__all__ = [
+    "BLOB_BYTES",
+    "batch_reasons",
+    "blob_cell_proofs",
+    "blob_commitment",
+    "blobs_are_committed",
+    "encode_batch",
+    "explain_batch",
+]

@@ -85,6 +85,7 @@ class SettledCore(Core, Protocol):
 
     def insert(self, block: bytes) -> Sealed: ...  # noqa: D102
     def block_rlp(self, number: int) -> bytes: ...  # noqa: D102
+    def read_ahead(self, header: bytes, blobs: Sequence[bytes]) -> None: ...  # noqa: D102
     def derive(  # noqa: D102
         self,
         parent: int,

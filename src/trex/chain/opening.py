@@ -1,6 +1,7 @@
 """Opening a data directory with the Rust core: the seam that everything but production goes by as well."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import orjson
@@ -45,6 +46,24 @@ def open_chain(
         limits=orjson.dumps(given),
         settled=settled,
     )
+
+
+def rewrite_tables(
+    path: Path, network: bytes, cache_bytes: int, progress: Callable[[int, int, str], object]
+) -> None:
+    """Make the tables of a data directory's store anew, when someone else has made them (SNP-016).
+
+    Args:
+        path: data directory that nobody has open.
+        network: the network file, JSON.
+        cache_bytes: memory for it.
+        progress: called with what is done, of how much (0 where unknown), and what it is.
+
+    Raises:
+        CoreError: `store_corrupt`, `store_wrong_network`, `store_locked`, `store_io`: the directory is of no
+            use then.
+    """
+    _core.rewrite_tables(str(path), network, cache_bytes, progress)
 
 
 def core_limits() -> dict[str, int | None]:

@@ -11,7 +11,7 @@ import aiohttp
 import click
 import orjson
 
-from trex.chain.opening import open_chain
+from trex.chain.opening import open_chain, rewrite_tables
 from trex.node.db import STOPPED, Progress, answer, close_report
 from trex.node.files import data_home
 from trex.node.options import FILE, PATH, option
@@ -137,9 +137,10 @@ def _export_blocks(
 def import_(
     file: Path, unresolved: bool, network: Path, datadir: Path | None, l1: tuple[str, ...], as_json: bool
 ) -> None:
-    """Start a data directory from FILE, after checking its headers and tries against a claim on L1.
+    """Start a data directory from FILE, after checking all of it against a claim on L1.
 
-    Its state is compared with the tries, but its tables are used as they come: take FILE from whom you trust.
+    Its tables are made anew before they are looked at: whoever made FILE, what does not follow from the claim
+    is refused.
     """
     text, known = _read(network)
     target = datadir or _default(known)
@@ -183,7 +184,8 @@ def _taken(
     manifest = read_manifest(file)
     if manifest.network != "0x" + network.hash.hex():  # SNP-010
         raise SnapshotError(f"made for the network {manifest.network}, not 0x{network.hash.hex()}")
-    claim, start = _run(l1, network, lambda claims: _standing(claims, manifest, unresolved))
+    with Progress("look for the batch", "L1 blocks", quiet) as looking:
+        claim, start = _run(l1, network, lambda claims: _standing(claims, manifest, unresolved), looking)
     with Progress("unpack", "bytes", quiet) as unpacking:
         try:
             unpack(file, staging / STORE, unpacking.at)
@@ -207,7 +209,10 @@ async def _standing(claims: Claims, manifest: Manifest, unresolved: bool) -> tup
 
 
 def _verify(staging: Path, text: bytes, manifest: Manifest, claim: Claimed, progress: Progress) -> None:
-    """Check an unpacked store against the claim, and all of it against itself (SNP-013, SNP-014)."""
+    """Check an unpacked store against the claim, and all of it against itself (SNP-013, SNP-014, SNP-016)."""
+    rewrite_tables(staging, text, CACHE_BYTES, progress.at)
+    if progress.stopped:
+        raise StoppedError
     chain = open_chain(staging, text, cache_bytes=CACHE_BYTES)
     try:
         head = chain.head()
@@ -252,15 +257,24 @@ def _claimed_blocks(l1: tuple[str, ...], network: Network) -> list[Claimed]:
     return _run(l1, network, ask)
 
 
-def _run(l1: tuple[str, ...], network: Network, act: Callable[[Claims], Coroutine[Any, Any, T]]) -> T:
+def _run(
+    l1: tuple[str, ...],
+    network: Network,
+    act: Callable[[Claims], Coroutine[Any, Any, T]],
+    progress: Progress | None = None,
+) -> T:
     """Ask L1; its errors are shown."""
+
+    def told(done: int, total: int) -> None:
+        if progress is not None and not progress.at(done, total):
+            raise SystemExit(STOPPED)
 
     async def work() -> T:
         assert network.l1 is not None
         async with aiohttp.ClientSession() as session:
             reader = L1Reader([Endpoint(url, session) for url in l1], network.l1.chain_id)
             await reader.check_chain()
-            return await act(Claims(reader, network))
+            return await act(Claims(reader, network, told))
 
     try:
         return asyncio.run(work())

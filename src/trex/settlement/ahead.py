@@ -1,11 +1,12 @@
 """Reading L1 ahead of derivation: while one batch is executed, the next ones are being fetched."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from trex.chain.workers import guarded
 from trex.settlement.deposits import Deposit, accumulate
 from trex.settlement.inbox import PostedBatch
 from trex.settlement.l1.blobs import Blobs
@@ -108,12 +109,20 @@ class Budget:
 class Ahead:
     """Reads steps up to an L1 block, in the background, bounded in blocks and in blobs."""
 
-    def __init__(self, reader: L1Reader, blobs: Blobs, contracts: Contracts, reading: Reading) -> None:
-        """Name what is read."""
+    def __init__(
+        self,
+        reader: L1Reader,
+        blobs: Blobs,
+        contracts: Contracts,
+        reading: Reading,
+        read: Callable[[bytes, list[bytes]], None] = lambda *_: None,
+    ) -> None:
+        """Name what is read; `read` gets each batch's header and blobs when they are there, on a thread."""
         self.reader = reader
         self.blobs = blobs
         self.contracts = contracts
         self.reading = reading
+        self.read = read
         self.blobs_budget = Budget(reading.blobs_ahead)
 
     @asynccontextmanager
@@ -171,4 +180,8 @@ class Ahead:
 
     async def _fetch(self, block: L1Block, batch: PostedBatch) -> list[bytes]:
         names = batch.header.blob_hashes
-        return await self.blobs.fetch(block, names) if names else []
+        if not names:
+            return []
+        blobs = await self.blobs.fetch(block, names)
+        await asyncio.to_thread(guarded, self.read, batch.header.encoded, blobs)
+        return blobs

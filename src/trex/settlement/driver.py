@@ -93,7 +93,7 @@ class Driver(Service):
         self.host: Host = host or Alone()
         self.metrics = metrics or DriverMetrics()
         self.progress = Progress()
-        self.ahead = Ahead(reader, blobs, self.contracts, self.following.reading)
+        self.ahead = Ahead(reader, blobs, self.contracts, self.following.reading, core.read_ahead)
         self.l1_heads: Heads | None = None
         """Heads of L1 as last seen; None before the first answer."""
         self.position: Position | None = None
@@ -125,6 +125,12 @@ class Driver(Service):
         if not self.derivation.is_open:
             return []
         return self._thread.submit(self.derivation.positions.batches, most).result()
+
+    def batch(self, index: int) -> ReadBatch | None:
+        """Return what became of a batch header; None where it was not read yet, or is forgotten."""
+        if not self.derivation.is_open:
+            return None
+        return self._thread.submit(self.derivation.positions.batch, index).result()
 
     async def view(self, depth: int) -> L1View:
         """Return what a block on this chain may take from L1 up to `depth` blocks below what was read.

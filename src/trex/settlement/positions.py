@@ -335,6 +335,12 @@ class Positions:
         rows = self._db.execute("SELECT * FROM batches ORDER BY place DESC LIMIT ?", (most,))
         return [ReadBatch(*row) for row in rows]
 
+    @_told
+    def batch(self, index: int) -> ReadBatch | None:
+        """Return what became of a batch header; None where it was not read yet, or is forgotten."""
+        row = self._db.execute("SELECT * FROM batches WHERE place = ?", (index,)).fetchone()
+        return None if row is None else ReadBatch(*row)
+
     def _insert(self, positions: Sequence[Position]) -> None:
         self._db.executemany(
             "INSERT INTO positions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", list(_rows(positions))

@@ -18,4 +18,7 @@ pub use due::{Due, MAX_SLOT};
 pub use execute::{Derived, Overlay, execute};
 pub use inbox::{BatchHeader, Carrier, Deposit, Queue, accumulate};
 pub use l1::{BlobSchedule, L1Header, blob_base_fee_wei};
-pub use plan::{DerivationParams, DeriveError, Outcome, Parent, Plan, PlannedBlock, Preimages, plan};
+pub use plan::{
+    DerivationParams, DeriveError, Outcome, Parent, Plan, PlannedBlock, Preimages, plan, plan_read,
+    read_batch,
+};

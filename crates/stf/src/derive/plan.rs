@@ -197,21 +197,29 @@ pub fn plan(
     header: &BatchHeader,
     preimages: &Preimages,
 ) -> Result<Plan, DeriveError> {
-    let mut planner = Planner::new(params, derivation, parent, header, preimages)?;
-    let batch = match read(params, header, preimages)? {
-        Ok(batch) => planner.batch(&batch)?.map(|blocks| (blocks, batch)),
-        Err(reason) => Err(reason),
-    };
-    match batch {
-        Ok((attributes, batch)) => {
-            let blocks = attributes
-                .into_iter()
-                .zip(batch.blocks)
-                .map(|(attributes, block)| PlannedBlock { attributes, transactions: block.transactions });
-            Ok(Plan { outcome: Outcome::Batch, blocks: blocks.collect() })
-        }
-        Err(reason) => Ok(Plan { outcome: Outcome::Empty(reason), blocks: planner.empty()? }),
+    let planner = Planner::new(params, derivation, parent, header, preimages)?;
+    planner.plan(read(params, header, preimages)?)
+}
+
+/// [`plan`] where the header's batch was read before, by [`read_batch`]; the preimages' blobs are not looked at.
+pub fn plan_read(
+    params: &NetworkParams,
+    derivation: &DerivationParams,
+    parent: &Parent<'_>,
+    header: &BatchHeader,
+    preimages: &Preimages,
+    batch: Result<Batch, Reason>,
+) -> Result<Plan, DeriveError> {
+    let batch = if header.carrier == Carrier::None { Err(Reason::NoData) } else { batch };
+    Planner::new(params, derivation, parent, header, preimages)?.plan(batch)
+}
+
+/// The batch that a header's blobs bring, or why they bring none; rules about the chain come after it.
+pub fn read_batch<T: AsRef<[u8]>>(chain_id: u64, blobs: &[T]) -> Result<Batch, Reason> {
+    if blobs.is_empty() {
+        return Err(Reason::NoData);
     }
+    decode_batch(&unpack_blobs(blobs)?, chain_id)
 }
 
 /// The batch of a header, or why there is none (DRV-020).
@@ -220,12 +228,12 @@ fn read(
     header: &BatchHeader,
     preimages: &Preimages,
 ) -> Result<Result<Batch, Reason>, DeriveError> {
-    if header.carrier == Carrier::None || header.blobs.is_empty() {
+    if header.carrier == Carrier::None {
         return Ok(Err(Reason::NoData));
     }
     let find = |hash: &B256| preimages.blobs.get(hash).ok_or(DeriveError::Blob(*hash));
     let blobs = header.blobs.iter().map(find).collect::<Result<Vec<_>, _>>()?;
-    Ok(unpack_blobs(&blobs).and_then(|bytes| decode_batch(&bytes, params.chain_id)))
+    Ok(read_batch(params.chain_id, &blobs))
 }
 
 /// What the blocks are made with.
@@ -267,6 +275,23 @@ impl<'a> Planner<'a> {
             deposits: deposits(parent, header, preimages)?,
             walked: Vec::new(),
         })
+    }
+
+    /// What the header means, whose batch is this one.
+    fn plan(mut self, batch: Result<Batch, Reason>) -> Result<Plan, DeriveError> {
+        let batch = match batch {
+            Ok(batch) => self.batch(&batch)?.map(|blocks| (blocks, batch)),
+            Err(reason) => Err(reason),
+        };
+        match batch {
+            Ok((attributes, batch)) => {
+                let planned = attributes.into_iter().zip(batch.blocks);
+                let blocks = planned
+                    .map(|(attributes, block)| PlannedBlock { attributes, transactions: block.transactions });
+                Ok(Plan { outcome: Outcome::Batch, blocks: blocks.collect() })
+            }
+            Err(reason) => Ok(Plan { outcome: Outcome::Empty(reason), blocks: self.empty()? }),
+        }
     }
 
     /// The L1 header of that number, by parent hashes from the header's origin (DRV-010).

@@ -5,11 +5,12 @@ import logging
 from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import aiohttp
 import orjson
 
+from trex.chain.batches import blobs_are_committed
 from trex.rpc.endpoints import Retries
 from trex.settlement.kzg import BLOB_BYTES, name_of, versioned_hash
 from trex.settlement.l1.errors import L1Error, L1UnavailableError
@@ -23,11 +24,21 @@ MAX_BLOBS_OF_BLOCK = 256
 """More than any fork lets into a block: bounds what a source may send."""
 
 
+class Committed(NamedTuple):
+    """A blob and what is said to be its commitment."""
+
+    blob: bytes
+    commitment: bytes
+
+
 class BlobSource(Protocol):
     """A place that may have blobs; it may lie."""
 
-    async def fetch(self, block: L1Block, names: Sequence[Hash32]) -> list[bytes]:
-        """Return what it has of a block's blobs, in any order; errors are `L1UnavailableError`."""
+    async def fetch(self, block: L1Block, names: Sequence[Hash32]) -> Sequence[bytes | Committed]:
+        """Return what it has of a block's blobs, in any order; errors are `L1UnavailableError`.
+
+        Where it has commitments too, many blobs are checked in the time of one.
+        """
         ...
 
 
@@ -55,8 +66,9 @@ class BeaconBlobs:
         self.timeout = aiohttp.ClientTimeout(total=timeout_s)
         self.slot_is_block = slot_is_block
         self._clock: tuple[int, int] | None = None
+        self._has_blocks = True
 
-    async def fetch(self, block: L1Block, names: Sequence[Hash32]) -> list[bytes]:
+    async def fetch(self, block: L1Block, names: Sequence[Hash32]) -> list[bytes | Committed]:
         """Return what the node has of a block's blobs."""
         slot = block.number if self.slot_is_block else await self._slot_at(block.timestamp)
         query = "&".join(f"versioned_hashes=0x{name.hex()}" for name in names)
@@ -68,7 +80,26 @@ class BeaconBlobs:
             raise L1UnavailableError("not_found", f"{self.url}: no blobs of slot {slot}")
         if not isinstance(answer, list):
             raise L1UnavailableError("bad_answer", f"{self.url}: no list of blobs of slot {slot}")
-        return [_blob(item) for item in answer[:MAX_BLOBS_OF_BLOCK] if _may_be(item, names)]
+        found = [_blob(item) for item in answer[:MAX_BLOBS_OF_BLOCK] if _may_be(item, names)]
+        plain = [one for one in found if isinstance(one, bytes)]
+        if len(plain) > 1 and len(plain) == len(found):
+            # By the API they stand in the order of the block's commitments.
+            commitments = [one for one in await self._commitments(slot) if versioned_hash(one) in names]
+            if len(commitments) == len(plain):
+                return list(map(Committed, plain, commitments))
+        return found
+
+    async def _commitments(self, slot: int) -> list[bytes]:
+        """Return the commitments that a beacon block names; none where the node does not say."""
+        if not self._has_blocks:
+            return []
+        try:
+            answer = await self._get(f"/eth/v1/beacon/blinded_blocks/{slot}")
+            self._has_blocks = answer is not None
+            listed = answer["message"]["body"]["blob_kzg_commitments"] if answer is not None else []
+            return [bytes.fromhex(one[2:]) for one in listed[:MAX_BLOBS_OF_BLOCK]]
+        except (L1Error, KeyError, TypeError, ValueError):
+            return []  # each blob is committed to, then
 
     async def _slot_at(self, timestamp: int) -> int:
         if self._clock is None:
@@ -194,15 +225,23 @@ class Blobs:
         return [found[name] for name in names]
 
     async def _sort_in(
-        self, blobs: Sequence[bytes], missing: Sequence[Hash32], found: dict[Hash32, bytes]
+        self, blobs: Sequence[bytes | Committed], missing: Sequence[Hash32], found: dict[Hash32, bytes]
     ) -> None:
         """Put the blobs whose commitment is among the missing where they belong.
 
-        A commitment tells, in whatever order a source answers; it is computed once for each blob.
+        Where a source names commitments of these very hashes, one computation tells whether the blobs are
+        theirs (DRV-068). Else a commitment tells, in whatever order they came, computed once for each blob.
         """
         loop = asyncio.get_running_loop()
         wanted = set(missing)
-        for blob in dict.fromkeys(blobs):
+        claims = {versioned_hash(one.commitment): one for one in blobs if isinstance(one, Committed)}
+        named = {name: claims[name] for name in missing if name in claims}
+        if len(named) > 1:
+            together, commitments = zip(*named.values(), strict=True)
+            if await loop.run_in_executor(self.executor, blobs_are_committed, together, commitments):
+                found.update((name, one.blob) for name, one in named.items())
+                wanted -= named.keys()
+        for blob in dict.fromkeys(one.blob if isinstance(one, Committed) else one for one in blobs):
             if not wanted:
                 return
             name = await loop.run_in_executor(self.executor, name_of, blob)
@@ -224,12 +263,15 @@ def _may_be(item: Any, names: Collection[Hash32]) -> bool:
         raise L1UnavailableError("bad_answer", "a commitment is not hex") from error
 
 
-def _blob(item: Any) -> bytes:
-    """Read a blob from either form of the beacon API."""
+def _blob(item: Any) -> bytes | Committed:
+    """Read a blob from either form of the beacon API: sidecars name commitments."""
     text = item.get("blob") if isinstance(item, dict) else item
     if not isinstance(text, str) or len(text) != 2 + 2 * BLOB_BYTES:
         raise L1UnavailableError("bad_answer", "not a blob")
     try:
-        return bytes.fromhex(text[2:])
+        blob = bytes.fromhex(text[2:])
     except ValueError as error:
         raise L1UnavailableError("bad_answer", "a blob is not hex") from error
+    if isinstance(item, dict) and "kzg_commitment" in item:
+        return Committed(blob, bytes.fromhex(str(item["kzg_commitment"])[2:]))  # read before, by _may_be
+    return blob

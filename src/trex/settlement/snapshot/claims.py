@@ -1,12 +1,14 @@
 """Claims on L1 as a snapshot needs them, and where derivation goes on after one (SNP-011, SNP-021)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from trex.rpc.endpoint import Endpoint
 from trex.settlement.contracts import contract
 from trex.settlement.deposits import Deposit
 from trex.settlement.inbox import BATCH_APPENDED, BatchHeader, chain, read_batches
-from trex.settlement.l1.errors import L1UnavailableError
+from trex.settlement.l1.errors import L1RefusedError, L1UnavailableError
 from trex.settlement.l1.header import L1Block
 from trex.settlement.l1.reader import Heads, L1Reader, Log, read_log
 from trex.settlement.positions import Place, Position
@@ -15,6 +17,8 @@ from trex.settlement.watch import Mark, deposits_at, inbox_at, read_queue, settl
 from trex.types.network import Network
 from trex.types.primitives import Address, Hash32
 
+SPAN_BLOCKS = 10_000
+"""L1 blocks that endpoints are asked to look through at once; where that is too many, half as many."""
 LOST = 1
 """Status of a claim that was rejected (IDisputeGame, CHALLENGER_WINS)."""
 
@@ -46,14 +50,23 @@ class Start:
 class Claims:
     """A network's claims."""
 
-    def __init__(self, reader: L1Reader, network: Network) -> None:
+    def __init__(
+        self, reader: L1Reader, network: Network, progress: Callable[[int, int], object] = lambda *_: None
+    ) -> None:
         """Name L1 and the network.
+
+        Args:
+            reader: L1.
+            network: what the claims are of.
+            progress: called while L1 is looked through: blocks done, and how many there are.
 
         Raises:
             ValueError: the network file does not say where claims are.
         """
         settlement, self.contracts = settlement_of(network)
         self.reader = reader
+        self.origin = network.genesis.l1_origin.number
+        self.progress = progress
         try:
             self.claims: Address = settlement.contracts["outputClaims"]
             self.registry: Address = settlement.contracts["anchorStateRegistry"]
@@ -129,20 +142,7 @@ class Claims:
             call = kind.call("accumulatorAt", index)
             answer = await self.reader.call(self.contracts.inbox, call, heads.latest)
             before = Hash32(kind.result("accumulatorAt", answer)[0])
-        query = {
-            "address": "0x" + self.contracts.inbox.hex(),
-            "topics": ["0x" + BATCH_APPENDED.hex(), f"0x{index:064x}", "0x" + claim.accumulator.hex()],
-            "fromBlock": hex(0),
-            "toBlock": hex(heads.latest.number),
-        }
-
-        async def ask(endpoint: Endpoint) -> Log:
-            found = await endpoint.call("eth_getLogs", query)
-            if not isinstance(found, list) or len(found) != 1:
-                raise L1UnavailableError("bad_answer", f"{endpoint.url}: not one event of batch {index}")
-            return read_log(found[0])
-
-        log = await self.reader.retries.run(lambda: self.reader.agreed(ask))
+        log = await self._appended(index, claim.accumulator, heads.latest.number)
         [batch] = read_batches([log], index, before)
         if chain(before, batch.header.encoded) != claim.accumulator:
             raise L1UnavailableError("bad_answer", f"batch {index} is not the claim's")
@@ -150,6 +150,34 @@ class Claims:
         if block.hash != log.block_hash:
             raise L1UnavailableError("bad_answer", f"batch {index} is in an L1 block that is gone")
         return batch.header, block
+
+    async def _appended(self, index: int, accumulator: Hash32, newest: int) -> Log:
+        """Return the event of a batch, looked for from the newest L1 block down to the network's first."""
+        topics = ["0x" + BATCH_APPENDED.hex(), f"0x{index:064x}", "0x" + accumulator.hex()]
+        query = {"address": "0x" + self.contracts.inbox.hex(), "topics": topics}
+        last, span = newest, SPAN_BLOCKS
+        while last >= self.origin:
+            first = max(self.origin, last + 1 - span)
+            bounds = {"fromBlock": hex(first), "toBlock": hex(last)}
+
+            async def ask(endpoint: Endpoint, bounds: dict[str, str] = bounds) -> Log | None:
+                found = await endpoint.call("eth_getLogs", {**query, **bounds})
+                if not isinstance(found, list) or len(found) > 1:
+                    raise L1UnavailableError("bad_answer", f"{endpoint.name}: no event of batch {index}")
+                return read_log(found[0]) if found else None
+
+            try:
+                log = await self.reader.retries.run(partial(self.reader.agreed, ask))
+            except L1RefusedError:  # more blocks than the endpoints look through at once
+                if first == last:
+                    raise
+                span = max(1, (last + 1 - first) // 2)
+                continue
+            if log is not None:
+                return log
+            self.progress(newest + 1 - first, newest + 1 - self.origin)
+            last = first - 1
+        raise L1UnavailableError("not_found", f"L1 has no event of batch {index} from block {self.origin} on")
 
     async def _claim(self, number: int, at: L1Block) -> Claimed | None:
         kind, registry = contract("MaturingClaims"), contract("AnchorStateRegistry")
