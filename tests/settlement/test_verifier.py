@@ -8,10 +8,13 @@ from typing import Any
 
 import jsonschema
 import pytest
+from click.testing import CliRunner
 from eth_account import Account
 from tests.settlement.anvil_l1 import KEYS, anvil
 from tests.settlement.process import AnsweredError, NodeProcess, node_process, refused
 from tests.settlement.rollup import Rollup, build, output_at, rollup
+
+from trex.node.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 OPENRPC: dict[str, Any] = json.loads((ROOT / "specs" / "openrpc.json").read_text())
@@ -81,6 +84,28 @@ async def test_verifier_from_l1_alone_answers_as_the_sequencer_and_as_op_node(
         check("optimism_outputAtBlock", output)
         assert output["stateRoot"] == block["stateRoot"]
         assert output["blockRef"]["sequenceNumber"] == 3, "all blocks up to here have the origin of genesis"
+        read = await node.call("trex_batch", "0x0")
+        check("trex_batch", read)
+        assert (read["outcome"]["name"], read["firstBlock"], read["lastBlock"]) == ("batch", 1, 3)
+        with pytest.raises(AnsweredError, match="batch 2 was not read yet, of 2 so far"):
+            await node.call("trex_batch", "0x2")
+
+        async def explained(*what: str) -> tuple[int, str]:
+            arguments = ["batch", "explain", "--node", node.url, *what]
+            done = await asyncio.to_thread(CliRunner().invoke, main, arguments)
+            return done.exit_code, done.output
+
+        code, said = await explained("1")
+        assert (code, "reads as empty: no batch was posted (no_data, code 1)" in said) == (1, True), said
+        (tmp_path / "blobs").write_bytes(b"".join(chain.batch(1, 3, [])))
+        code, said = await explained(str(tmp_path / "blobs"), "--l1", system.node.url, "--json")
+        assert code == 0, said
+        both = json.loads(said)
+        assert (both["read"]["index"], both["read"]["header"]["origin"]) == (0, 2)
+        assert [block["slot_delta"] for block in both["batch"]["blocks"]] == [1, 1, 1]
+        (tmp_path / "blobs").write_bytes(b"".join(chain.batch(1, 2, [])))
+        code, said = await explained(str(tmp_path / "blobs"), "--l1", system.node.url)
+        assert (code, "has read has these blobs" in said) == (1, True), said
         for wrong in ("0x1000", 3, "0x" + "1" * 20):
             with pytest.raises(AnsweredError):
                 await node.call("optimism_outputAtBlock", wrong)

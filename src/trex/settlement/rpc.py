@@ -6,12 +6,13 @@ from typing import Any
 
 import orjson
 
+from trex.chain.batches import batch_reasons
 from trex.chain.rpc.dispatch import Handler, Session
 from trex.chain.rpc.messages import INVALID_PARAMS, SERVER_ERROR
 from trex.settlement.deployment import output_root
 from trex.settlement.driver import Driver
 from trex.settlement.l1.header import L1Block
-from trex.settlement.positions import Position, PositionsError
+from trex.settlement.positions import Position, PositionsError, ReadBatch
 from trex.types.errors import CoreError, RpcError
 from trex.types.primitives import Hash32
 
@@ -29,6 +30,9 @@ SINCE_GENESIS = (
     "isthmus_time",
 )
 """Forks of the OP Stack whose rules on deposits, fees and outputs T-Rex has from its genesis on."""
+
+REASONS: dict[str, dict[str, Any]] = {reason["name"]: reason for reason in orjson.loads(batch_reasons())}
+"""Code, name and text of every reason why a header reads as empty, by name."""
 
 
 class SettlementMethods:
@@ -48,6 +52,7 @@ class SettlementMethods:
             "optimism_outputAtBlock": self._on_thread(self.output_at_block, 1),
             "optimism_rollupConfig": self._on_thread(self.rollup_config),
             "eth_syncing": self._on_thread(self.syncing),
+            "trex_batch": self._on_thread(self.batch, 1),
             "trex_info": self._on_thread(self.info),
         }
 
@@ -168,19 +173,22 @@ class SettlementMethods:
         told: dict[str, Any] = orjson.loads(self.driver.core.rpc("trex_info", b"[]"))
         told["role"] = self.role
         told["derivation"] = self._derivation()
-        told["batches"] = [
-            {
-                "index": one.index,
-                "l1Block": one.l1_number,
-                "outcome": one.outcome,
-                "firstBlock": one.first_block,
-                "lastBlock": one.last_block,
-            }
-            for one in self.driver.batches()
-        ]
+        told["batches"] = [_read_batch(one) for one in self.driver.batches()]
         if self.feed is not None:
             told["feed"] = self.feed()
         return told
+
+    def batch(self, index: Any) -> dict[str, Any]:
+        """Answer trex_batch: how a batch header was read, with the rule that it broke (BAT-050)."""
+        number = _quantity(index)
+        read = self.driver.batch(number)
+        if read is None:
+            position = self.driver.position
+            count = position.mark.batch_count if position else 0
+            why = "is not kept here any more" if number < count else f"was not read yet, of {count} so far"
+            raise RpcError(SERVER_ERROR, f"batch {number} {why}")
+        reason = REASONS.get(read.outcome, {"code": 0, "name": read.outcome, "text": "read by its batch"})
+        return {**_read_batch(read), "outcome": reason}
 
     def _derivation(self) -> dict[str, Any]:
         driver = self.driver
@@ -246,6 +254,16 @@ class SettlementMethods:
         return high
 
 
+def _read_batch(one: ReadBatch) -> dict[str, Any]:
+    return {
+        "index": one.index,
+        "l1Block": one.l1_number,
+        "outcome": one.outcome,
+        "firstBlock": one.first_block,
+        "lastBlock": one.last_block,
+    }
+
+
 def _reached(position: Position | None) -> dict[str, Any] | None:
     """Return where derivation is: an L1 block, what the inbox has there, and the block it leads to."""
     if position is None:
@@ -279,7 +297,7 @@ def _quantity(value: Any) -> int:
             raise ValueError("too large")
     except ValueError:
         raise RpcError(
-            INVALID_PARAMS, "invalid argument 0: expected a block number of 64 bits as 0x-prefixed hex"
+            INVALID_PARAMS, "invalid argument 0: expected a number of 64 bits as 0x-prefixed hex"
         ) from None
     return number
 
