@@ -139,12 +139,12 @@ class Coder:
         taken, self.raw_part = self.raw_part[:length], self.raw_part[length:]
         return taken
 
-    def finish(self) -> None:
-        """BAT-025: both parts end here, in the one way that they can."""
+    def finish(self, zeros: int) -> None:
+        """BAT-025, BAT-045: both parts end here, in the one way that they can."""
         expected = self.taken - 4 + (self.low != 0)
         if expected > len(self.coded):
             refuse("truncated")
-        if expected < len(self.coded) or self.raw_part:
+        if expected < len(self.coded) or len(self.raw_part) != zeros:
             refuse("trailing_bytes")
-        if self.low and self.coded[-1] != (self.low >> 24) + 1:
+        if any(self.raw_part) or (self.low and self.coded[-1] != (self.low >> 24) + 1):
             refuse("not_canonical")

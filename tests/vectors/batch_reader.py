@@ -12,6 +12,7 @@ import rlp
 from tests.vectors.batch_coder import BLOB_DATA_BYTES, MASK, Coder, context, refuse
 
 MOST_BYTES, MOST_BLOCKS, MOST_ENTRIES = 9 * BLOB_DATA_BYTES, 16_384, 65_536
+BLOB_CONTENT = 3 * BLOB_DATA_BYTES
 KINDS = ("legacy", "unprotected", "eip2930", "eip1559", "eip7702")
 
 
@@ -336,7 +337,7 @@ class Reader:
         if len(data) < at + length:
             refuse("truncated")
         self.coder = Coder(data[at : at + length], data[at + length :])
-        self.budget = (16 << 20) + 64 * len(data)
+        self.size, self.content = len(data), 0
         self.addresses, self.calls = Dictionary(6, 20), Calls()
 
     @staticmethod
@@ -354,9 +355,15 @@ class Reader:
 
     def spend(self, size: int) -> None:
         """BAT-041."""
-        self.budget -= size
-        if self.budget < 0:
+        self.content += size
+        if self.content > BLOB_CONTENT * -(-self.size // BLOB_DATA_BYTES):
             refuse("ratio")
+
+    def zeros(self) -> int:
+        """BAT-045: how many follow the raw part."""
+        size = self.size - len(self.coder.raw_part)
+        blobs = -(-self.content // BLOB_CONTENT)
+        return (blobs - 1) * BLOB_DATA_BYTES + 1 - size if blobs > -(-size // BLOB_DATA_BYTES) else 0
 
     def read(self) -> dict[str, Any]:
         coder = self.coder
@@ -366,12 +373,13 @@ class Reader:
         for _ in range(count(coder, 13, (4, 0), MOST_ENTRIES, "list_length")):
             log_indices.append(below(coder, 4, (last, 0), bits=32))
             last = log_indices[-1].bit_length()
+        self.spend(8 * blocks + 2 * len(log_indices))
         if sum(counts) > len(coder.raw_part) // 64:
             refuse("truncated")
         encoded = iter(self._transactions(sum(counts)))
         if number(coder, 17) != 0:
             refuse("version")  # BAT-013
-        coder.finish()
+        coder.finish(self.zeros())
         return {
             "parentOutput": "0x" + self.parent_output.hex(),
             "logIndices": log_indices,
@@ -404,7 +412,7 @@ class Reader:
 
     def _transactions(self, count_: int) -> list[bytes]:
         coder = self.coder
-        self.spend(192 * count_)
+        self.spend(64 * count_)
         txs = self._kinds(count_)
         last = 0
         for tx in txs:

@@ -101,6 +101,16 @@ def test_any_batch_of_the_encoder_reads_the_same_by_the_specification(seed: int)
     assert found["logIndices"] == log_indices
 
 
+def test_content_beyond_a_blob_is_paid_for_by_the_specification() -> None:
+    """BAT-041, BAT-045: a call of zeros that takes few bytes and two blobs."""
+    call = {"chainId": CHAIN_ID, "nonce": 0, "to": b"\x01" * 20, "gas": 10**7, "gasPrice": 1, "value": 0}
+    signed = bytes(Account.sign_transaction({**call, "data": bytes(4 + 32 * 12_192)}, KEY).raw_transaction)
+    blobs = encode_batch(CHAIN_ID, bytes(32), [(1, 0, [signed])], [])
+    assert len(unpack(blobs)) == 130_044 + 1
+    (block,) = read(blobs)["blocks"]
+    assert bytes.fromhex(block["transactions"][0][2:]) == signed
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_damage_reads_the_same_by_the_specification(seed: int) -> None:
     """BAT-014, BAT-050: whatever the bytes, both readers say the same, reasons included."""

@@ -281,6 +281,42 @@ fn a_batch_above_the_most_bytes_is_refused() {
     assert_eq!(decode_batch(&bytes, CHAIN_ID), Err(Reason::TooManyBytes), "BAT-040");
 }
 
+/// A call with so many words of zeros.
+fn zeros(words: usize) -> Batch {
+    one_block(vec![sample_tx(0, vec![0; 4 + 32 * words], 3).encode()])
+}
+
+#[test]
+fn content_is_paid_for_with_blobs() {
+    // BAT-041, BAT-045, DRV-041: a batch of next to no bytes takes the blobs that its content calls for.
+    let blob_words = Limits::RULE.blob_content_bytes / 32;
+    for (words, blobs) in [(blob_words - 3, 1), (blob_words, 2), (5 * blob_words + 1, 6)] {
+        let batch = zeros(words);
+        let bytes = encode_batch(&batch, CHAIN_ID).unwrap();
+        assert_eq!(pack_blobs(&bytes).len(), blobs, "{words} words");
+        assert_eq!(decode_batch(&bytes, CHAIN_ID), Ok(batch));
+        if blobs > 1 {
+            assert_eq!(bytes.len(), (blobs - 1) * BLOB_DATA_BYTES + 1);
+            let fewer = &bytes[..bytes.len() - 1];
+            assert_eq!(decode_batch(fewer, CHAIN_ID), Err(Reason::Ratio), "a blob less");
+        }
+        let longer = [&bytes[..], &[0]].concat();
+        assert_eq!(decode_batch(&longer, CHAIN_ID), Err(Reason::TrailingBytes), "one zero too many");
+    }
+    let most = Limits::RULE.bytes.div_ceil(BLOB_DATA_BYTES);
+    assert_eq!(encode_batch(&zeros(most * blob_words + 9), CHAIN_ID), Err(Reason::TooManyBytes));
+    // Blocks and log indices count: as many as there may be fit one blob.
+    let block = BatchBlock { slot_delta: 1, ..BatchBlock::default() };
+    let blocks = vec![block; Limits::RULE.blocks];
+    let batch = Batch { blocks, log_indices: vec![1; Limits::RULE.list], ..Batch::default() };
+    let bytes = encode_batch(&batch, CHAIN_ID).unwrap();
+    assert_eq!(decode_batch(&bytes, CHAIN_ID), Ok(batch.clone()));
+    let words = (Limits::RULE.blob_content_bytes - 8 * Limits::RULE.blocks - 2 * Limits::RULE.list) / 32;
+    let mut fuller = batch;
+    fuller.blocks[0].transactions = zeros(words).blocks.remove(0).transactions;
+    assert!(encode_batch(&fuller, CHAIN_ID).unwrap().len() > BLOB_DATA_BYTES);
+}
+
 fn sample() -> Batch {
     let tx = |nonce, data, kind| sample_tx(nonce, data, kind).encode();
     let transfer = [&hex!("a9059cbb")[..], &[0; 12], &[0xab; 20], &[0; 31], &[7]].concat();
@@ -321,12 +357,14 @@ fn cases() -> Vec<(&'static str, Vec<Box<Blob>>)> {
         (decode_batch(&bytes, CHAIN_ID) == Err(Reason::Field)).then_some(bytes)
     });
     let halves = good.chunks(good.len().div_ceil(2)).flat_map(pack_blobs).collect();
-    let lax = Limits { blocks: usize::MAX, list: usize::MAX, free_content_bytes: usize::MAX, ..Limits::RULE };
+    let lax = Limits { blocks: usize::MAX, list: usize::MAX, blob_content_bytes: usize::MAX, ..Limits::RULE };
     let above = |batch: &Batch| pack_blobs(&encode_batch_within(batch, CHAIN_ID, &lax).unwrap());
     let block = BatchBlock { slot_delta: 1, ..BatchBlock::default() };
     let many = Batch { blocks: vec![block; Limits::RULE.blocks + 1], ..Batch::default() };
     let listed = Batch { log_indices: vec![0; Limits::RULE.list + 1], ..one_block(vec![]) };
-    let zeros = one_block(vec![sample_tx(0, vec![0; (17 << 20) + 4], 3).encode()]);
+    let zeros = zeros(Limits::RULE.blob_content_bytes / 32 + 1);
+    let mut unpaid = encode(&zeros);
+    *unpaid.last_mut().unwrap() = 1;
     vec![
         ("five transactions in three blocks", pack_blobs(&good)),
         ("one block without transactions", pack_blobs(&encode(&one_block(vec![])))),
@@ -343,7 +381,8 @@ fn cases() -> Vec<(&'static str, Vec<Box<Blob>>)> {
         ("a field with a value it cannot take", pack_blobs(&field.unwrap())),
         ("too many blocks", above(&many)),
         ("too many log indices", above(&listed)),
-        ("17 MiB of zeros in one transaction", above(&zeros)),
+        ("more content than its blob pays for", above(&zeros)),
+        ("content of two blobs and a byte that is not zero", pack_blobs(&unpaid)),
     ]
 }
 
@@ -386,7 +425,7 @@ fn document() -> Value {
 }
 
 /// The golden bytes are of this form and this coder and no other (BAT-010..013, BAT-020..025), and say which
-/// list or ratio is too much (BAT-041, BAT-042).
+/// list or ratio is too much (BAT-041, BAT-042, BAT-045).
 #[test]
 fn vectors_hold() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../vectors/batch.json");

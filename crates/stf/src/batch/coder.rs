@@ -88,8 +88,7 @@ impl Model {
         self.count = contexts.len().min(MAX_CONTEXTS);
         let mut sum = 0i64;
         for (index, context) in contexts.iter().take(MAX_CONTEXTS).enumerate() {
-            let hash = (context ^ node.wrapping_mul(0x9e37_79b1)).wrapping_mul(0x85eb_ca6b);
-            let at = (hash >> (32 - SLOT_BITS)) as usize;
+            let at = slot_of(*context, node);
             let slot = self.slots[at] ^ FRESH;
             let stretched = i32::from(STRETCH[(slot >> 20) as usize]);
             let weight_at = (set % SETS) * SET_WEIGHTS + index * LANES + lane(slot & 1023);
@@ -100,6 +99,23 @@ impl Model {
         self.probability = squash((sum >> 16).clamp(-limit, limit) as i32);
         self.probability
     }
+
+    /// Has the slots brought near that the bits after this node may need: they lie anywhere in 16 MiB, and
+    /// waiting for them is most of what reading noise takes.
+    #[cfg(all(feature = "std", target_arch = "x86_64"))]
+    fn prefetch(&self, node: u32, contexts: &[u32]) {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        for context in contexts.iter().take(MAX_CONTEXTS) {
+            for node in [node << 1, node << 1 | 1] {
+                let slot = &raw const self.slots[slot_of(*context, node)];
+                // SAFETY: a hint about an address, here one of the slots; it reads nothing.
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(slot.cast()) };
+            }
+        }
+    }
+
+    #[cfg(not(all(feature = "std", target_arch = "x86_64")))]
+    fn prefetch(&self, _: u32, _: &[u32]) {}
 
     /// Learns what the bit was (BAT-024).
     fn learn(&mut self, bit: u32) {
@@ -116,6 +132,12 @@ impl Model {
             *slot = (((probability + step as i32) as u32) << 10 | seen) ^ FRESH;
         }
     }
+}
+
+/// The slot of a context at a node (BAT-022).
+fn slot_of(context: u32, node: u32) -> usize {
+    let hash = (context ^ node.wrapping_mul(0x9e37_79b1)).wrapping_mul(0x85eb_ca6b);
+    (hash >> (32 - SLOT_BITS)) as usize
 }
 
 /// Which of a context's weights a slot uses after so many observations (BAT-023).
@@ -249,17 +271,24 @@ impl<'a> Decoder<'a> {
         Ok(bit)
     }
 
-    /// Checks that both parts end here and in the one way that an encoder ends them (BAT-025).
-    pub(super) fn finish(self) -> Result<(), Reason> {
+    /// Bytes of the raw part that were not taken.
+    pub(super) fn left(&self) -> usize {
+        self.raw.len()
+    }
+
+    /// Checks that both parts end here and in the one way that an encoder ends them (BAT-025), the raw part
+    /// with so many zeros (BAT-045).
+    pub(super) fn finish(self, zeros: usize) -> Result<(), Reason> {
         let last = last_byte(self.low);
         let expected = self.taken - 4 + usize::from(last.is_some());
         if expected > self.coded.len() {
             return Err(Reason::Truncated);
         }
-        if expected < self.coded.len() || !self.raw.is_empty() {
+        if expected < self.coded.len() || self.raw.len() != zeros {
             return Err(Reason::TrailingBytes);
         }
-        if last.is_some_and(|byte| self.coded.last() != Some(&byte)) {
+        let is_otherwise = last.is_some_and(|byte| self.coded.last() != Some(&byte));
+        if is_otherwise || self.raw.iter().any(|byte| *byte != 0) {
             return Err(Reason::NotCanonical);
         }
         Ok(())
@@ -271,8 +300,11 @@ impl Coder for Decoder<'_> {
 
     fn symbol(&mut self, _: u32, bits: u32, contexts: &[u32], set: usize) -> Result<u32, Reason> {
         let mut node = 1;
-        for _ in 0..bits {
+        for left in (0..bits).rev() {
             let probability = self.model.predict(node, contexts, set);
+            if left > 0 {
+                self.model.prefetch(node, contexts);
+            }
             let bit = self.bit(probability)?;
             self.model.learn(bit);
             node = node << 1 | bit;

@@ -34,8 +34,12 @@ mod column {
     pub(super) const EXTENSIONS: u32 = 17;
 }
 
-/// Bytes that a transaction counts besides its lists and data (BAT-041).
-const BARE_BYTES: usize = 192;
+/// Bytes of content that a transaction counts besides its lists and data (BAT-041).
+const BARE_BYTES: usize = 64;
+/// Bytes of content that a block counts besides its transactions (BAT-041).
+const BLOCK_BYTES: usize = 8;
+/// Bytes of content that a log index counts (BAT-041).
+const LOG_INDEX_BYTES: usize = 2;
 
 fn long<C: Coder>(coder: &mut C, column: u32, keys: [u32; 2], value: u64) -> Result<u64, Reason> {
     u64::try_from(number(coder, column, keys, u128::from(value))?).map_err(|_| Reason::Field)
@@ -95,6 +99,11 @@ pub(super) fn log_indices<C: Coder>(
         last = 32 - index.leading_zeros();
     }
     Ok(())
+}
+
+/// Bytes of content that blocks and log indices count (BAT-041).
+pub(super) fn besides(blocks: &[Block], log_indices: &[u32]) -> usize {
+    BLOCK_BYTES * blocks.len() + LOG_INDEX_BYTES * log_indices.len()
 }
 
 /// Room for what later versions add: none may be there yet (BAT-013).

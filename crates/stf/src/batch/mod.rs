@@ -35,10 +35,8 @@ pub struct Limits {
     pub blocks: usize,
     /// Bytes of the batch.
     pub bytes: usize,
-    /// Bytes of transactions that any batch may hold.
-    pub free_content_bytes: usize,
-    /// Bytes of transactions on top of them for each byte of the batch.
-    pub ratio: usize,
+    /// Bytes of content for each blob that the batch fills or reaches into (BAT-041).
+    pub blob_content_bytes: usize,
     /// Entries of one list: log indices, access list, its keys, authorizations.
     pub list: usize,
 }
@@ -51,14 +49,19 @@ impl Limits {
     pub const RULE: Self = Self {
         blocks: 16_384,
         bytes: 9 * BLOB_DATA_BYTES,
-        free_content_bytes: 2 << 20,
-        ratio: 8,
+        blob_content_bytes: 3 * BLOB_DATA_BYTES,
         list: 65_536,
     };
 
-    /// Bytes of transactions that a batch of so many bytes may hold (BAT-041).
+    /// Bytes of content that a batch of so many bytes may have (BAT-041).
     fn content(&self, bytes: usize) -> usize {
-        self.free_content_bytes.saturating_add(self.ratio.saturating_mul(bytes))
+        self.blob_content_bytes.saturating_mul(bytes.div_ceil(BLOB_DATA_BYTES))
+    }
+
+    /// Bytes that a batch has, `bytes` of them without its zeros (BAT-045).
+    fn padded(&self, bytes: usize, content: usize) -> usize {
+        let blobs = content.div_ceil(self.blob_content_bytes);
+        if blobs > bytes.div_ceil(BLOB_DATA_BYTES) { (blobs - 1) * BLOB_DATA_BYTES + 1 } else { bytes }
     }
 }
 
@@ -104,7 +107,7 @@ pub enum Reason {
     Field = 7,
     /// More bytes than a batch may have.
     TooManyBytes = 8,
-    /// More bytes of transactions than its own size allows.
+    /// More content than its blobs pay for.
     Ratio = 9,
     /// More blocks than a batch may have.
     BlockCount = 10,
@@ -198,7 +201,7 @@ impl fmt::Display for Reason {
             Self::NotCanonical => "the same content has another form, which is the one that counts",
             Self::Field => "a field has a value it cannot take",
             Self::TooManyBytes => "more bytes than a batch may have",
-            Self::Ratio => "more bytes of transactions than its size allows",
+            Self::Ratio => "more content than its blobs pay for",
             Self::BlockCount => "more blocks than a batch may have",
             Self::ListLength => "a list in a transaction is too long",
             Self::Parent => "it is built on another output",
@@ -252,11 +255,9 @@ pub fn encode_batch_within(batch: &Batch, chain_id: u64, limits: &Limits) -> Res
     write_length(coded.len(), &mut out);
     out.extend_from_slice(&coded);
     out.extend_from_slice(&raw);
+    out.resize(limits.padded(out.len(), content), 0); // BAT-045
     if out.len() > limits.bytes {
         return Err(Reason::TooManyBytes);
-    }
-    if content > limits.content(out.len()) {
-        return Err(Reason::Ratio);
     }
     Ok(out)
 }
@@ -276,8 +277,9 @@ pub fn decode_batch(bytes: &[u8], chain_id: u64) -> Result<Batch, Reason> {
     let (coded, raw) = rest.split_at_checked(length).ok_or(Reason::Truncated)?;
     let mut decoder = Decoder::new(coded, raw);
     let mut columns = Columns::default();
-    columns.code(&mut decoder, chain_id, &limits, limits.content(bytes.len()), raw.len())?;
-    decoder.finish()?;
+    let content = columns.code(&mut decoder, chain_id, &limits, limits.content(bytes.len()), raw.len())?;
+    let unpadded = bytes.len() - decoder.left();
+    decoder.finish(limits.padded(unpadded, content) - unpadded)?;
     let mut transactions = columns.transactions.into_iter();
     let blocks = columns.blocks.into_iter().map(|block| BatchBlock {
         slot_delta: block.slot_delta,
@@ -312,7 +314,7 @@ struct Columns {
 }
 
 impl Columns {
-    /// Codes all columns in order (BAT-012) and answers how many bytes the transactions count.
+    /// Codes all columns in order (BAT-012) and answers how many bytes the content counts.
     fn code<C: Coder>(
         &mut self,
         coder: &mut C,
@@ -323,6 +325,8 @@ impl Columns {
     ) -> Result<usize, Reason> {
         columns::blocks(coder, &mut self.blocks, limits.blocks)?;
         columns::log_indices(coder, &mut self.log_indices, limits.list)?;
+        let besides = columns::besides(&self.blocks, &self.log_indices);
+        let budget = content_limit.checked_sub(besides).ok_or(Reason::Ratio)?;
         let count = self.blocks.iter().try_fold(0usize, |sum, block| {
             usize::try_from(block.count).ok().and_then(|count| sum.checked_add(count))
         });
@@ -330,7 +334,7 @@ impl Columns {
         let most = raw_bytes / fields::SIGNATURE_BYTES;
         let count = count.filter(|count| *count <= most).ok_or(Reason::Truncated)?;
         self.transactions.resize_with(count, Fields::default);
-        let mut columns = columns::Transactions::new(content_limit, limits.list, chain_id);
+        let mut columns = columns::Transactions::new(budget, limits.list, chain_id);
         columns.code(coder, &mut self.transactions)?;
         columns::extensions(coder)?;
         Ok(content_limit - columns.budget())
