@@ -1,6 +1,7 @@
 """JSON-RPC 2.0 to the letter, over HTTP."""
 
 import asyncio
+import gc
 import gzip
 import logging
 import threading
@@ -9,12 +10,13 @@ from typing import Any
 
 import orjson
 import pytest
-from tests.chain.conftest import Client, Start
+from tests.chain.conftest import Client, Start, until
 from tests.chain.small_chain import SmallChain, sha
 
 from trex.chain.limits import ServerLimits
 from trex.chain.rpc import dispatch
 from trex.chain.rpc.access import Access, make_token
+from trex.types.errors import RpcError
 
 
 def ask(request_id: Any = 1, method: str = "eth_chainId", **more: Any) -> dict[str, Any]:
@@ -366,6 +368,26 @@ async def test_time_limit_is_one_for_a_whole_batch(small: Client, monkeypatch: p
     assert answers[-1]["error"]["code"] == -32002
     assert "call_timeout_s=0.5" in answers[-1]["error"]["message"]
     assert len(asked) < 9
+
+
+async def test_refused_requests_are_freed_with_their_answers(client: Client) -> None:
+    """An error must not keep alive, in a ring, the frames it came through and the request they hold."""
+
+    def errors() -> int:
+        return sum(isinstance(one, RpcError) for one in gc.get_objects())
+
+    gc.collect()
+    before = errors()
+    gc.disable()
+    try:
+        for method, params in (("eth_getBalance", []), ("nope", ["x"]), ("eth_newFilter", [5])):
+            await client.error(method, *params)  # on the loop, on a thread, in Python
+            async with client.websocket() as ws:
+                await ws.send_bytes(orjson.dumps([ask(1, method, params=params)] * 2))
+                await ws.receive()
+        await until(lambda: errors() <= before)
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("block", ["pending", {"blockNumber": "pending"}])

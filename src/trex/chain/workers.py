@@ -36,6 +36,9 @@ def guarded(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 def as_rpc_error(error: BaseException, doing: str) -> RpcError:
     """Translate whatever a call raised into an answer; what nobody expected is logged under a trace id."""
     if isinstance(error, RpcError):
+        # The frames it came through hold the request, and often the error itself: such a ring would stay in
+        # memory, with requests of any size, until the collector of cycles comes by.
+        error.__traceback__ = error.__context__ = error.__cause__ = None
         return error
     trace = secrets.token_hex(6)
     if isinstance(error, CoreError) and error.code != "internal":
