@@ -21,6 +21,8 @@ KEYS = (
 )
 """Of anvil's first accounts."""
 START_S = 30.0
+ALL_STATES = ("--prune-history", "5000")
+"""For many reorgs: anvil does not find its way back to states that it has put away after 500 blocks."""
 
 Fault = Callable[[str, Any, Any], Any]
 """Given method, parameters and the true result, returns what the proxy says; may raise `AnsweredError`."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from tests.e2e.network import free_port
-from tests.settlement.anvil_l1 import CHAIN_ID, KEYS, Proxy, proxy
+from tests.settlement.anvil_l1 import ALL_STATES, CHAIN_ID, KEYS, Proxy, proxy
 from tests.settlement.process import command
 from tests.settlement.sequencing import (
     PRICING,
@@ -97,11 +97,13 @@ async def test_batches_that_a_reorg_dropped_are_posted_anew(system: Sequencing) 
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(3))
-async def test_reorgs_of_1_to_64_blocks(system: Sequencing, seed: int) -> None:
+async def test_reorgs_of_1_to_64_blocks(tmp_path: Path, seed: int) -> None:
+    """PST-003."""
     chance = random.Random(seed)
     depths = list(range(1, 65))
     chance.shuffle(depths)
-    await reorged(system, depths, chance)
+    async with sequencing(tmp_path, anvil_options=ALL_STATES) as system:
+        await reorged(system, depths, chance)
 
 
 class UnderWay:

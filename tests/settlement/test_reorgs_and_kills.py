@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.settlement.anvil_l1 import ALL_STATES
 from tests.settlement.following import PATIENCE_S, running, synced
 from tests.settlement.process import NodeProcess, node_process
 from tests.settlement.rollup import Rollup, output_at, rollup, rpc
@@ -75,7 +76,7 @@ async def test_reorgs_at_every_phase_leave_the_chain_that_l1_has(tmp_path: Path)
 @pytest.mark.long
 async def test_reorgs_of_1_to_64_blocks_leave_the_chain_that_l1_has(tmp_path: Path) -> None:
     """DRV-063, DRV-064."""
-    async with rollup() as system:
+    async with rollup(*ALL_STATES) as system:
         verifier = system.open(tmp_path / "v")
         depths = [depth for depth in range(1, 65) for _ in PHASES]
         await reorgs(system, tmp_path, depths, verifier)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from eth_abi.abi import encode
 from eth_hash.auto import keccak
-from tests.settlement.anvil_l1 import KEYS
+from tests.settlement.anvil_l1 import ALL_STATES, KEYS
 from tests.settlement.rollup import Rollup, rollup
 from tests.settlement.test_deploy import TIMING, address_of
 
@@ -158,8 +158,7 @@ class Leaving:
 
 async def reorgs(depths: list[int]) -> None:
     """Reorg L1 by each depth after each phase of a withdrawal of its own."""
-    # All states in memory: anvil does not find its way back to those that it has put away after 500 blocks.
-    async with rollup("--prune-history", "5000", accounts=ACCOUNTS) as system:
+    async with rollup(*ALL_STATES, accounts=ACCOUNTS) as system:
         names = {**system.network.l1.contracts} if system.network.l1 else {}
         leaving = Leaving(system, names)
         await system.deposit(10**18)
