@@ -16,9 +16,9 @@ from tests.gateway.test_grants import give, holds, policy
 from tests.gateway.test_social import clients
 from tests.node.conftest import Devnet
 
+from trex.badges.chain.contract import BadgeState, HeldBadge
 from trex.badges.policy import read_policy
 from trex.gateway.dimensions import dimensions
-from trex.gateway.holdings import BadgeState, HeldBadge
 from trex.gateway.policies import Offer
 from trex.types.primitives import Hash32
 from trex.validators.onchain.source import EvmChain
@@ -160,15 +160,15 @@ def test_dimensions_by_their_formula() -> None:
         number: int, points: int, policy_id: bytes, state: BadgeState = BadgeState.GRANTED
     ) -> HeldBadge:
         zero = Hash32(bytes(32))
-        return HeldBadge(number, 1, Hash32(policy_id), "x", zero, 1, points, state, zero, False, zero, 0, 0)
+        found = (Hash32(policy_id), "x", zero, 1, points, state, zero, False, zero, 0, 0, 0, 1, 0)
+        return HeldBadge(number, 1, *found)
 
     held = [
         badge(1, 101, b"\x01" * 32),
         badge(2, 30, b"\x02" * 32),
         badge(3, 1000, b"\x01" * 32, BadgeState.REVOKED),
-        badge(4, 1000, b"\x01" * 32, BadgeState.EXPIRED),
     ]
-    found = {one.id: (one.points, one.score) for one in dimensions(held, {"both": offer}, 20)}
+    found = {one.id: (one.points, one.score) for one in dimensions(held, {"both": offer}, 151)}
     assert found == {
         "assets": (51, 33),
         "onchain": (0, 0),

@@ -1,12 +1,13 @@
 """Wallets that count for a passport and stand nowhere."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from tests.gateway.conftest import Served, serving, settings_for
 from tests.gateway.people import evm_person, solana_person
-from tests.gateway.test_grants import folder, give
+from tests.gateway.test_grants import folder, give, holds, policy
 from tests.node.conftest import Devnet
 
 from trex.gateway import people
@@ -17,6 +18,8 @@ __all__ = ["folder"]
 
 @pytest.fixture
 async def served(devnet: Devnet, tmp_path: Path, folder: Path) -> AsyncIterator[Served]:
+    discreet = policy(f"Discreet {tmp_path.name}", holds("5"), "private")
+    (folder / "discreet.json").write_text(json.dumps(discreet))
     chains = {1962: EvmChain(1962, (devnet.url,), 1)}
     settings = settings_for(devnet, f"sqlite:///{tmp_path}/g.db", policies=folder, chains=chains)
     async with serving(settings) as running:
@@ -24,7 +27,7 @@ async def served(devnet: Devnet, tmp_path: Path, folder: Path) -> AsyncIterator[
 
 
 async def test_private_wallet_counts_and_the_chain_does_not_know_it(devnet: Devnet, served: Served) -> None:
-    """GTW-045: both sides sign, once; another's signature or session links nothing."""
+    """GTW-045, BDG-051: both sides sign, once; another's signature or session links nothing."""
     alice, mallory = await evm_person(served).create(), await evm_person(served).create()
     wallet, solana = evm_person(served), solana_person(served)
     give(devnet, wallet, 7)
@@ -39,8 +42,10 @@ async def test_private_wallet_counts_and_the_chain_does_not_know_it(devnet: Devn
         wallet.key,
         solana.key,
     ]
-    found = await alice.post("/v1/evaluations", {"policy": "wealthy"})
+    found = await alice.post("/v1/evaluations", {"policy": "discreet"})
     assert (found["outcome"], found["level"]) == ("granted", 1)
+    found = await alice.post("/v1/evaluations", {"policy": "wealthy"})
+    assert found["outcome"] == "refused", "a published sum would tell what the private wallet holds (BDG-051)"
 
     other = evm_person(served)
     for signers in ((mallory, other), (alice, mallory)):

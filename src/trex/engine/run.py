@@ -13,7 +13,6 @@ from prometheus_client import CollectorRegistry
 
 from trex.engine.ingest.listen import EvmSource, SourceMetrics, listen
 from trex.engine.ingest.topics import CURSORS, RAW
-from trex.engine.lake.gold import run_features
 from trex.engine.lake.lake import Lake
 from trex.engine.lake.sink import READERS, run_sink
 from trex.engine.pipeline.log import Log, Topic
@@ -23,7 +22,7 @@ from trex.engine.pipeline.stages import STAGES
 
 log = logging.getLogger(__name__)
 
-NAMES = ("ingest", *(stage.name for stage in STAGES), *READERS, "features")
+NAMES = ("ingest", *(stage.name for stage in STAGES), *READERS)
 """Every stage that can be run alone."""
 PARTITIONS = RAW.partitions
 """Of every topic between stages: what one source tells stays in order."""
@@ -113,8 +112,6 @@ def _run_one(
 ) -> None:
     if name == "ingest":
         asyncio.run(_ingest(settings, events, stop, of_sources, until_idle))
-    elif name == "features":
-        run_features(open_lake(settings), stop, until_idle=until_idle)
     elif name in READERS:
         run_sink(name, events, open_lake(settings), stop, metrics, until_idle=until_idle)
     else:

@@ -194,12 +194,32 @@ async def submit(gateway: Gateway, signer: Key, wish: Wish, proofs: Sequence[Pro
     if any(not proof.signature for proof in proofs):
         raise GatewayError(Fault.MALFORMED, "an empty signature is for who sends the transaction alone")
     to, data = call_of(gateway, wish, proofs)
+    passport = 0 if isinstance(wish, Create) else wish.passport
+    return await sponsor(gateway, signer, type(wish).__name__.lower(), passport, to, data)
+
+
+async def sponsor(
+    gateway: Gateway, signer: Key, what: str, passport: int, to: Address, data: bytes, once: str = ""
+) -> int:
+    """Queue a call at the gateway's cost, if the contracts would take it now; return its job's number.
+
+    Args:
+        gateway: whose chain and queue.
+        signer: who is signed in; their budget pays.
+        what: name of the act, for the audit log.
+        passport: on which passport; 0 for one that is to be made.
+        to: contract.
+        data: calldata.
+        once: tells apart calls of the same data that may be made again; empty if none may.
+
+    Raises:
+        GatewayError: the contracts refuse it, or the day's budget is used up.
+    """
     request = {"from": f"0x{gateway.relayer.account.hex()}", "to": f"0x{to.hex()}", "data": f"0x{data.hex()}"}
     try:
         await gateway.client.rpc.call("eth_call", request, "pending")
     except RefusedError as error:
         raise GatewayError(Fault.REFUSED, f"the contract refuses it: {reason_of(error)}") from error
-    passport = 0 if isinstance(wish, Create) else wish.passport
     async with gateway.database.transaction() as tx:
         await outbox.spend(tx, f"act {signer.id.hex()}", gateway.settings.acts_a_day, gateway.now_s)
         number = await outbox.enqueue(
@@ -209,9 +229,8 @@ async def submit(gateway: Gateway, signer: Key, wish: Wish, proofs: Sequence[Pro
             passport=passport,
             owner=signer.id,
             now_s=gateway.now_s,
-            once=f"relay {keccak256(data).hex()}",
+            once=f"relay {keccak256(data).hex()} {once}".strip(),
         )
-        what = type(wish).__name__.lower()
         await audit.record(tx, gateway.now_s, key_name(signer), what, f"passport {passport}", f"job {number}")
     gateway.relayer.wake()
     return number

@@ -42,14 +42,13 @@ class LocalAttestor:
 
 
 async def attest(attestors: Sequence[Attestor], in_force: Attestors, message: TypedMessage) -> bytes:
-    """Collect signatures of the threshold, ascending by signer.
+    """Collect signatures of the threshold, ascending by signer, of none that is distrusted (BDG-032).
 
     Raises:
         NoQuorumError: there are not so many members of the set in force.
     """
-    members = sorted(
-        (one for one in attestors if one.address in in_force.members), key=lambda one: bytes(one.address)
-    )
+    trusted = set(in_force.members) - in_force.distrusted
+    members = sorted((one for one in attestors if one.address in trusted), key=lambda one: bytes(one.address))
     if len(members) < in_force.threshold:
         raise NoQuorumError(f"{len(members)} of the {in_force.threshold} signatures that are needed")
     return b"".join([await one.sign(message) for one in members[: in_force.threshold]])

@@ -1,4 +1,4 @@
-"""What the validator set signs, and the calls that bring it to the chain (PAS-040, BDG-010, PTS-001)."""
+"""What the validator set signs besides grants, and the calls that bring it there (PAS-040, PTS-001)."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -6,7 +6,6 @@ from typing import Any
 
 from trex.passport.contracts import Contracts, Method
 from trex.types.eip712 import Fields, TypedMessage
-from trex.types.network_file import keccak256
 from trex.types.primitives import Hash32
 
 _BINDING: Fields = (
@@ -18,19 +17,6 @@ _BINDING: Fields = (
     ("uint64", "attestedAt"),
     ("uint64", "deadline"),
 )
-_GRANT: Fields = (
-    ("uint256", "passport"),
-    ("bytes32", "policy"),
-    ("bytes32[]", "nullifiers"),
-    ("bytes32", "evidence"),
-    ("bytes32", "validatorVersion"),
-    ("uint64", "attestedAt"),
-    ("uint64", "expiresAt"),
-    ("uint64", "deadline"),
-    ("uint16", "level"),
-    ("uint32", "points"),
-    ("uint8", "evidenceClass"),
-)
 _ITEM: Fields = (
     ("uint256", "passport"),
     ("uint32", "season"),
@@ -38,7 +24,6 @@ _ITEM: Fields = (
     ("bytes32", "kind"),
     ("bytes32", "source"),
 )
-_REVERSAL: Fields = (("uint256[]", "entries"), ("bytes32", "reason"), ("uint64", "deadline"))
 _SEASON: Fields = (
     ("uint32", "season"),
     ("uint64", "start"),
@@ -54,18 +39,9 @@ def _tuple(fields: Fields) -> str:
 
 
 BIND = Method("bind", (_tuple(_BINDING), "uint64", "bytes"))
-GRANT = Method("grant", (f"{_tuple(_GRANT)}[]", "uint64", "bytes"))
 RECORD = Method("record", (f"{_tuple(_ITEM)}[]", "uint64", "uint64", "bytes"))
 OPEN_SEASON = Method("openSeason", ("(uint64,uint64,uint64,bytes32[],uint64[])", "uint64", "bytes"))
-PUBLISH = Method("publish", ("bytes32", "uint16", "uint8", "string", "string"), ("bytes32",))
-REVERSE = Method("reverse", ("uint256[]", "bytes32", "uint64", "uint64", "bytes"))
 SYNC_BADGES = Method("syncBadges", ("uint256[]",))
-BADGE_GRANTED = keccak256(
-    b"BadgeGranted(uint256,uint256,bytes32,uint16,uint32,uint64,bytes32,bytes32,uint256)"
-)
-"""Topic of the event by which a badge is granted or renewed."""
-BADGE_STATE = keccak256(b"BadgeState(uint256,uint8,bytes32)")
-"""Topic of the event by which a badge is suspended, reinstated, revoked or given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,23 +55,6 @@ class Binding:
     keyEpoch: int  # noqa: N815 - as the contract has it
     attestedAt: int  # noqa: N815
     deadline: int
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """A badge for a passport (BDG-010)."""
-
-    passport: int
-    policy: Hash32
-    nullifiers: tuple[Hash32, ...]
-    evidence: Hash32
-    validatorVersion: Hash32  # noqa: N815
-    attestedAt: int  # noqa: N815
-    expiresAt: int  # noqa: N815
-    deadline: int
-    level: int
-    points: int
-    evidenceClass: int  # noqa: N815
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,21 +95,6 @@ def bind_call(binding: Binding, epoch: int, signatures: bytes) -> bytes:
     return BIND.call(tuple(_values(binding).values()), epoch, signatures)
 
 
-def grants_message(contracts: Contracts, grants: Sequence[Grant]) -> TypedMessage:
-    """What is signed for a batch of grants."""
-    return TypedMessage(
-        contracts.badges_domain,
-        "GrantBatch",
-        {"GrantBatch": (("Grant[]", "grants"),), "Grant": _GRANT},
-        {"grants": [_values(one) for one in grants]},
-    )
-
-
-def grant_call(grants: Sequence[Grant], epoch: int, signatures: bytes) -> bytes:
-    """Calldata of a batch of grants."""
-    return GRANT.call([tuple(_values(one).values()) for one in grants], epoch, signatures)
-
-
 def points_message(contracts: Contracts, items: Sequence[PointsItem], deadline_s: int) -> TypedMessage:
     """What is signed for a batch of deeds."""
     return TypedMessage(
@@ -175,18 +119,3 @@ def season_message(contracts: Contracts, number: int, season: Season) -> TypedMe
 def season_call(season: Season, epoch: int, signatures: bytes) -> bytes:
     """Calldata of a season."""
     return OPEN_SEASON.call(tuple(_values(season).values()), epoch, signatures)
-
-
-def reversal_message(
-    contracts: Contracts, entries: Sequence[int], reason: Hash32, deadline_s: int
-) -> TypedMessage:
-    """What is signed to take entries back (PTS-001)."""
-    value = {"entries": list(entries), "reason": reason, "deadline": deadline_s}
-    return TypedMessage(contracts.points_domain, "Reversal", {"Reversal": _REVERSAL}, value)
-
-
-def reverse_call(
-    entries: Sequence[int], reason: Hash32, deadline_s: int, epoch: int, signatures: bytes
-) -> bytes:
-    """Calldata that takes entries back."""
-    return REVERSE.call(list(entries), reason, deadline_s, epoch, signatures)

@@ -19,11 +19,10 @@ from trex.gateway.sign_in import key_name
 from trex.gateway.store.schema import claims
 from trex.passport.keys import Key
 from trex.types.primitives import Hash32
-from trex.validators.zktls.observe import observations
+from trex.validators.zktls.disclosure import DisclosedClaim
 from trex.validators.zktls.provider import Provider, ProviderError, provider_by_id
-from trex.validators.zktls.template import Binding, binding_message
+from trex.validators.zktls.template import binding_message
 from trex.validators.zktls.verdict import Verdict, VerdictWord
-from trex.validators.zktls.verify import Request, judge_claim
 
 BINDING_S = 3_600
 """How long a message that was handed out counts."""
@@ -38,6 +37,8 @@ class Proved:
     """By check."""
     accounts: list[AccountOf]
     """Accounts that the claims are about."""
+    ids: tuple[Hash32, ...]
+    """Identifiers of the claims."""
 
 
 def provider_of(name: str) -> Provider:
@@ -88,11 +89,9 @@ async def take(
         asked = await challenges.take(tx, _ASKED, nonce, gateway.now_s)
     if (asked["passport"], asked["provider"], asked["message"]) != (passport, provider_name, message):
         raise GatewayError(Fault.EXPIRED, "that message was handed out for something else")
-    binding = Binding(message, asked["issuedAtS"])
     account = _handle(known, provider.platform)
-    document = orjson.dumps(proof)
-    request = Request(gateway.now_s, gateway.settings.trusted_attestors, provider, binding, account)
-    verdict = judge_claim(document, request)
+    told = DisclosedClaim(provider_name, proof, message, asked["issuedAtS"], account, gateway.now_s)
+    verdict, _ = told.judge(gateway.settings.trusted_attestors)
     if verdict.word is not VerdictWord.ACCEPTED or verdict.identifier is None:
         why = next((one for one in verdict.reasons if one.outcome != "granted"), None)
         fault = Fault.REFUSED if verdict.word is VerdictWord.REFUSED else Fault.UNDECIDED
@@ -120,7 +119,9 @@ async def observations_of(
     gateway: Gateway, passport: int, checks: Collection[CheckCondition], known: list[LinkedAccount]
 ) -> Proved:
     """Answer the `zktls.` checks of a policy from the newest claims of a passport, judged anew."""
-    proved = Proved({}, [])
+    found: dict[Hash32, Observation] = {}
+    about: list[AccountOf] = []
+    ids: list[Hash32] = []
     for name in sorted({one.parameters["provider"] for one in checks if one.validator.startswith("zktls.")}):
         mine = (claims.c.passport == passport, claims.c.provider == name)
         asked = select(claims).where(*mine).order_by(claims.c.judged_s.desc()).limit(1)
@@ -128,22 +129,35 @@ async def observations_of(
             row = (await tx.execute(asked)).one_or_none()
         if row is None:
             continue
-        kept = orjson.loads(gateway.sealer.open(bytes(row.sealed), "claim"))
-        provider = provider_of(name)
-        # As of when it was taken: a policy's own `maxAgeS` says how old it may be.
-        request = Request(
-            int(row.judged_s),
-            gateway.settings.trusted_attestors,
-            provider,
-            Binding(kept["message"], kept["issuedAtS"]),
-            _handle(known, provider.platform) or kept["account"],
-        )
-        verdict = judge_claim(orjson.dumps(kept["proof"]), request)
-        proved.observations.update(observations(verdict, provider, int(row.judged_s)))
+        told = _disclosed(gateway, row, known)
+        verdict, observed = told.judge(gateway.settings.trusted_attestors)
+        found |= observed
+        ids.append(Hash32(bytes(row.identifier)))
         if verdict.value is not None and verdict.value.account:
-            same = [one.account for one in known if one.account.platform == provider.platform]
-            proved.accounts.extend(same[:1])
-    return proved
+            same = [one.account for one in known if one.account.platform == provider_of(name).platform]
+            about.extend(same[:1])
+    return Proved(found, about, tuple(ids))
+
+
+async def disclosed(
+    gateway: Gateway, passport: int, ids: Collection[Hash32], known: list[LinkedAccount]
+) -> list[DisclosedClaim]:
+    """Return claims of a passport by identifier, as their holder may show them; some may be gone."""
+    asked = select(claims).where(
+        claims.c.passport == passport, claims.c.identifier.in_(list(map(bytes, ids)))
+    )
+    async with gateway.database.transaction() as tx:
+        rows = (await tx.execute(asked)).all()
+    return [_disclosed(gateway, row, known) for row in rows]
+
+
+def _disclosed(gateway: Gateway, row: Any, known: list[LinkedAccount]) -> DisclosedClaim:
+    kept = orjson.loads(gateway.sealer.open(bytes(row.sealed), "claim"))
+    account = _handle(known, provider_of(row.provider).platform) or kept["account"]
+    # As of when it was taken: a policy's own `maxAgeS` says how old it may be.
+    return DisclosedClaim(
+        row.provider, kept["proof"], kept["message"], kept["issuedAtS"], account, int(row.judged_s)
+    )
 
 
 def _handle(known: list[LinkedAccount], platform: str) -> str | None:

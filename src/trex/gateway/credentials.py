@@ -3,9 +3,9 @@
 import time
 from typing import Any
 
+from trex.badges.chain.contract import BadgeState
 from trex.gateway import holdings
 from trex.gateway.errors import Fault, GatewayError
-from trex.gateway.holdings import BadgeState
 from trex.gateway.sd_jwt import (
     LIST_BITS,
     VC_CONTEXT,

@@ -2,27 +2,26 @@
 
 import secrets
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from trex.badges.chain.contract import Grant
+from trex.badges.chain.evidence import digest_of
 from trex.gateway import audit, outbox, people
-from trex.gateway.attestations import Grant
-from trex.gateway.calls import payload_of
 from trex.gateway.errors import Fault, GatewayError
 from trex.gateway.evaluation import Evaluation, evaluate_for, validator_version
 from trex.gateway.nullify import nullifier_of
 from trex.gateway.outbox import JobKind
 from trex.gateway.policies import Offer
+from trex.gateway.relayer import payload_of
 from trex.gateway.service import Gateway
 from trex.gateway.sign_in import key_name
 from trex.gateway.store.schema import evidence
 from trex.passport import contracts as abi
 from trex.passport.keys import Key
 from trex.types.decision import Outcome
-from trex.types.network_file import keccak256
 from trex.types.primitives import Hash32
 
 
@@ -55,9 +54,9 @@ async def grant(gateway: Gateway, signer: Key, passport: int, offer: Offer) -> G
         )
     _, chain_now = await gateway.client.latest()
     epoch = await gateway.client.key_epoch()
-    document = found.document(offer.policy)
+    document = found.evidence.write(offer.policy)
     salt = b"" if offer.evidence_class == 1 else secrets.token_bytes(32)  # BDG-003
-    digest = keccak256(salt + document)
+    digest = digest_of(document, salt)
     async with gateway.database.transaction() as tx:
         nullifiers = [
             await nullifier_of(tx, gateway.key_holder, gateway.sealer, one.platform, one.id, one.scope)
@@ -67,7 +66,9 @@ async def grant(gateway: Gateway, signer: Key, passport: int, offer: Offer) -> G
         *((gateway.settings.contracts.nullifiers, abi.HOLDER_OF, (one,)) for one in nullifiers)
     )
     if any(holder not in (0, passport) for holder in holders):
-        raise GatewayError(Fault.CONFLICT, "an account that this rests on belongs to another passport still")
+        raise GatewayError(
+            Fault.CONFLICT, "an account that this rests on belongs to another passport still: move it first"
+        )
     async with gateway.database.transaction() as tx:
         await outbox.spend(tx, f"grant {signer.id.hex()}", gateway.settings.acts_a_day, gateway.now_s)
         after: int | None = None
@@ -126,16 +127,40 @@ async def grant(gateway: Gateway, signer: Key, passport: int, offer: Offer) -> G
     return Granted(job, found, digest)
 
 
-async def evidence_of(gateway: Gateway, digest: Hash32, passports: tuple[int, ...]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Evidence of a grant as it is kept here."""
+
+    document: bytes
+    """Byte for byte (BDG-050)."""
+    salt: bytes
+    """Of private evidence; empty for public."""
+    slug: str
+    """Of the policy."""
+    passport: int
+    """Whose."""
+    is_public: bool
+    """Whether anyone may have it."""
+
+
+async def kept_evidence(gateway: Gateway, digest: Hash32) -> Kept | None:
+    """Return the evidence behind a digest; None if it is not kept here. It may be private."""
+    async with gateway.database.transaction() as tx:
+        row = (await tx.execute(select(evidence).where(evidence.c.digest == digest))).one_or_none()
+    if row is None:
+        return None
+    kept = orjson.loads(gateway.sealer.open(bytes(row.sealed), "evidence"))
+    salt = bytes.fromhex(kept["salt"])
+    return Kept(kept["document"].encode(), salt, kept["policy"], int(row.passport), bool(row.public))
+
+
+async def evidence_of(gateway: Gateway, digest: Hash32, passports: tuple[int, ...]) -> Kept:
     """Return what a grant rests on: public evidence to anyone, private evidence to its holder alone.
 
     Raises:
         GatewayError: it is not kept here, or not for who asks.
     """
-    async with gateway.database.transaction() as tx:
-        row = (await tx.execute(select(evidence).where(evidence.c.digest == digest))).one_or_none()
-    if row is None or not (row.public or int(row.passport) in passports):
+    kept = await kept_evidence(gateway, digest)
+    if kept is None or not (kept.is_public or kept.passport in passports):
         raise GatewayError(Fault.NOT_FOUND, "no such evidence, or it is private")
-    kept = orjson.loads(gateway.sealer.open(bytes(row.sealed), "evidence"))
-    assert isinstance(kept, dict)
     return kept

@@ -41,14 +41,6 @@ class JobKind(StrEnum):
     """Grants a badge: a Grant's fields."""
     POINTS = "points"
     """Records a deed: a PointsItem's fields."""
-    SEASON = "season"
-    """Announces a season: its number and a Season's fields."""
-    REVERSE = "reverse"
-    """Takes entries of the ledger back: {entries, reason}."""
-    EPOCH = "epoch"
-    """Publishes an epoch of rewards: {epoch, root, total, token, claimUntil, document}."""
-    CLAIM = "claim"
-    """Pays a reward: {epoch, index, passport, amount, proof}."""
 
 
 @dataclass(frozen=True, slots=True)

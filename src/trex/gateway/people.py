@@ -13,20 +13,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from trex.gateway import audit, outbox
 from trex.gateway.attestations import Binding
-from trex.gateway.calls import payload_of
+from trex.gateway.errors import Fault, GatewayError
 from trex.gateway.nullify import nullifier_of
 from trex.gateway.outbox import JobKind, JobState
+from trex.gateway.relayer import payload_of
 from trex.gateway.service import Gateway
 from trex.gateway.sign_in import key_name
 from trex.gateway.store.schema import accounts, jobs
+from trex.passport import contracts as abi
 from trex.passport.keys import Key, KeyKind
+from trex.passport.texts import write_date
 from trex.types.network_file import keccak256
 from trex.types.primitives import Hash32
 
 WALLET = "wallet"
 """Scope of wallets' nullifiers."""
-MAX_NULLIFIERS = 8
-"""A grant names no more (BDG-011)."""
 PLATFORMS = {KeyKind.EVM: "evm", KeyKind.ED25519: "solana", KeyKind.PASSKEY: "passkey"}
 """How wallets are named in nullifiers."""
 
@@ -208,8 +209,14 @@ async def bind_shown(
         key: of a private link.
         tokens: by which the platform lets itself be asked.
 
+    Where another passport holds the account this begins its move; once the time of the move is over, it
+    completes it (PAS-043).
+
     Returns:
-        The job, and whether another passport holds the account as yet (PAS-043).
+        The job, and whether another passport holds the account as yet.
+
+    Raises:
+        GatewayError: its move to this passport is under way and cannot be completed yet.
     """
     _, chain_now = await gateway.client.latest()
     epoch = await gateway.client.key_epoch()
@@ -217,8 +224,26 @@ async def bind_shown(
         nullifier = await nullifier_of(
             tx, gateway.key_holder, gateway.sealer, account.platform, account.id, account.scope
         )
-    moving = await gateway.client.holder_of(nullifier) not in (0, passport)
+    held = await gateway.client.account_state(nullifier)
+    moving, complete = held is not None and held.holder != passport, False
+    if held is not None and moving and held.moving_to == passport:
+        if chain_now < held.move_ready_at_s:
+            when = write_date(held.move_ready_at_s)
+            raise GatewayError(Fault.CONFLICT, f"its move to this passport can be completed from {when}")
+        moving, complete = False, True
     async with gateway.database.transaction() as tx:
+        after = None
+        if complete:  # PAS-043: anyone may; then control is shown anew by its holder
+            data = abi.COMPLETE_MOVE.call(nullifier)
+            after = await outbox.enqueue(
+                tx,
+                JobKind.RELAY,
+                {"to": gateway.settings.contracts.nullifiers.hex(), "data": data.hex()},
+                passport=passport,
+                owner=actor.id,
+                now_s=gateway.now_s,
+                once=f"move {nullifier.hex()} {held.move_ready_at_s if held else 0}",
+            )
         _, job = await bind(
             tx,
             gateway,
@@ -227,6 +252,7 @@ async def bind_shown(
             actor.id,
             attested_s=chain_now,
             epoch=epoch,
+            after=after,
             key=key,
             tokens=tokens,
             moving=moving,

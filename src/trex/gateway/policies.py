@@ -4,16 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from eth_abi.abi import encode
-
 from trex.badges.catalogue import EvidenceClass
 from trex.badges.policy import MAX_POLICY_BYTES, Policy, PolicyError, read_policy
-from trex.types.network_file import keccak256
 from trex.types.primitives import Address, Hash32
 from trex.validators.zktls.observe import check_fault
-
-URI_BYTES = 256
-"""Longest URI that the contract keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +15,7 @@ class Offer:
     """A policy that somebody can ask a badge of."""
 
     slug: str
-    """Name of its file, without the ending."""
+    """Name of its file, without the ending; of one that others published its number, in hex digits."""
     policy: Policy
     """What it asks."""
     document: bytes
@@ -33,11 +27,6 @@ class Offer:
     def evidence_class(self) -> int:
         """As the contract numbers it (BDG-003)."""
         return 1 if self.policy.evidence_class is EvidenceClass.PUBLIC else 2
-
-
-def policy_id(publisher: Address, document_hash: Hash32) -> Hash32:
-    """Return the number under which the chain knows a policy (BDG-001)."""
-    return keccak256(encode(["address", "bytes32"], [bytes(publisher), document_hash]))
 
 
 def load_offers(folder: Path, publisher: Address) -> Mapping[str, Offer]:
@@ -54,8 +43,24 @@ def load_offers(folder: Path, publisher: Address) -> Mapping[str, Offer]:
             policy = read_policy(document)
         except PolicyError as error:
             raise ValueError(f"{file.name}: {error}") from error
-        for check in policy.checks():
-            if fault := check_fault(check):
-                raise ValueError(f"{file.name}: {check.validator}: {fault}")
-        found[file.stem] = Offer(file.stem, policy, document, policy_id(publisher, policy.document_hash))
+        if fault := fault_of(policy):
+            raise ValueError(f"{file.name}: {fault}")
+        found[file.stem] = Offer(file.stem, policy, document, policy.policy_id(publisher))
     return found
+
+
+def fault_of(policy: Policy) -> str:
+    """Say which check of a policy nobody answers; empty if all can be."""
+    faults = ((check, check_fault(check)) for check in policy.checks())
+    return next((f"{check.validator}: {fault}" for check, fault in faults if fault), "")
+
+
+def offer_of_publisher(publisher: Address, document: bytes) -> Offer:
+    """Read a policy that somebody published.
+
+    Raises:
+        PolicyError: it is none.
+    """
+    policy = read_policy(document)
+    id_ = policy.policy_id(publisher)
+    return Offer(id_.hex(), policy, document, id_)

@@ -7,7 +7,7 @@ import click
 import orjson
 
 from trex.passport.client import PersonaClient
-from trex.passport.contracts import Contracts
+from trex.passport.contracts import contracts_of
 from trex.passport.did import DidError, Resolution, TrexDid, read_did
 from trex.passport.did import resolve as resolve_at
 from trex.rpc.endpoint import Endpoint
@@ -41,5 +41,5 @@ async def _resolve(wanted: TrexDid, url: str, block: int | None) -> Resolution |
         told = int(await endpoint.call("eth_chainId"), 16)
         if told != wanted.chain_id:
             raise DidError(f"the endpoint is of chain {told}")
-        client = PersonaClient(endpoint, Contracts(chain_id=wanted.chain_id))
+        client = PersonaClient(endpoint, contracts_of(wanted.chain_id))
         return await resolve_at(client, wanted, block=block)

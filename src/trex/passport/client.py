@@ -1,6 +1,7 @@
 """Reads the persona contracts: passports, keys, nullifiers, the validator set."""
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
 from eth_abi.abi import decode
@@ -55,16 +56,55 @@ class PassportState:
     """Key whose removal waits; None if none does."""
     removal_ready_at_s: int
     """When that can be carried out, Unix time."""
+    recovery_vetoed_at_s: int
+    """When the open recovery was stopped, Unix time; 0 if it was not."""
+    recovery_confirmed: bool
+    """Whether the override quorum has confirmed it since."""
+    round: int
+    """What guardians' next approvals sign."""
+    next_guardian_ids: tuple[Hash32, ...]
+    """Guardians that are asked for instead."""
+    guardians_ready_at_s: int
+    """When they can be put in place, Unix time; 0 if none are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
-class HeldNullifier:
-    """An account of a passport's human, as the chain knows it."""
+class AccountState:
+    """Who holds an account, by its nullifier, and whether it is moving (PAS-042, PAS-043)."""
 
-    canonical: Hash32
-    """Its first form, under which what was used is counted (PAS-040)."""
-    scope: Hash32
-    """Hash of what is counted, such as `account/github`."""
+    holder: int
+    """Passport."""
+    released_at_s: int
+    """When the holder let it go, Unix time; 0 if it did not."""
+    moving_to: int
+    """Passport that takes it; 0 for none."""
+    move_ready_at_s: int
+    """When the move can be completed, Unix time."""
+
+
+class CaseKind(IntEnum):
+    """What a case distrusts (BDG-030)."""
+
+    ATTESTOR = 1
+    """A member of validator sets."""
+    VERSION = 2
+    """A version of the validators' code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An open case of distrust."""
+
+    number: int
+    """In the quarantine contract."""
+    kind: CaseKind
+    """What is distrusted."""
+    subject: Hash32
+    """The attestor's address in the low 20 bytes, or the version."""
+    since_s: int
+    """First second recorded that is distrusted, Unix time."""
+    until_s: int
+    """Last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +117,8 @@ class Attestors:
     """Ascending."""
     threshold: int
     """Signatures needed."""
+    distrusted: frozenset[Address] = frozenset()
+    """Members that an open case names for now: what they sign would be quarantined at once (BDG-032)."""
 
 
 class PersonaClient:
@@ -127,10 +169,11 @@ class PersonaClient:
         at = self.contracts.passport
         methods = (
             *(abi.GENERATION_OF, abi.NONCE_OF, abi.KEY_COUNT_OF, abi.PAYOUT_OF),
-            *(abi.GUARDIANS_OF, abi.RECOVERY_OF, abi.PENDING_REMOVAL_OF),
+            *(abi.GUARDIANS_OF, abi.RECOVERY_OF, abi.PENDING_REMOVAL_OF, abi.PENDING_GUARDIANS_OF),
         )
         found = await self.ask(*((at, method, (passport,)) for method in methods), block=block)
-        generation, nonce, count, payout, guardians, (recovery, _), (removal, removal_at) = found
+        generation, nonce, count, payout, guardians, (recovery, round_) = found[:6]
+        (removal, removal_at), (next_guardians, guardians_at) = found[6:]
         if not generation:
             return None
         return PassportState(
@@ -146,6 +189,11 @@ class PersonaClient:
             recovery_ready_at_s=recovery[1],
             removal_key_id=Hash32(removal) if removal_at else None,
             removal_ready_at_s=removal_at,
+            recovery_vetoed_at_s=recovery[2],
+            recovery_confirmed=recovery[3],
+            round=round_,
+            next_guardian_ids=tuple(Hash32(one) for one in next_guardians[0]),
+            guardians_ready_at_s=guardians_at,
         )
 
     async def keys(self, passport: int, block: str = "latest") -> list[HeldKey]:
@@ -189,35 +237,40 @@ class PersonaClient:
         return bool(found)
 
     async def attestors(self) -> Attestors:
-        """The validator set in force."""
+        """The validator set in force, and who of it is distrusted now."""
         at = self.contracts.validator_set
-        (epoch,) = await self.ask((at, abi.EPOCH, ()))
+        (epoch,), (_, now_s) = await self.ask((at, abi.EPOCH, ())), await self.latest()
         members, threshold = await self.ask((at, abi.MEMBERS_OF, (epoch,)), (at, abi.THRESHOLD_OF, (epoch,)))
-        return Attestors(epoch, tuple(Address(bytes.fromhex(one[2:])) for one in members), threshold)
+        distrusted = frozenset(
+            Address(one.subject[12:])
+            for one in await self.cases()
+            if one.kind is CaseKind.ATTESTOR and one.since_s <= now_s <= one.until_s
+        )
+        order = tuple(Address(bytes.fromhex(one[2:])) for one in members)
+        return Attestors(epoch, order, threshold, distrusted)
+
+    async def cases(self) -> list[Case]:
+        """Open cases of distrust (BDG-030)."""
+        at = self.contracts.quarantine
+        (numbers,) = await self.ask((at, abi.OPEN_CASES, ()))
+        told = await self.ask(*((at, abi.CASE_OF, (one,)) for one in numbers)) if numbers else []
+        return [
+            Case(number, CaseKind(one[0]), Hash32(one[1]), one[2], one[3])
+            for number, one in zip(numbers, told, strict=True)
+        ]
 
     async def holder_of(self, nullifier: Hash32) -> int:
         """Passport that holds a nullifier; 0 if none does."""
         (found,) = await self.ask((self.contracts.nullifiers, abi.HOLDER_OF, (nullifier,)))
         return int(found)
 
-    async def nullifiers(self, passport: int) -> list[HeldNullifier]:
-        """Nullifiers that a passport holds, in the order in which they first came to it."""
-        at, mine = self.contracts.nullifiers, f"0x{passport:064x}"
-        place = {"address": f"0x{at.hex()}", "fromBlock": "0x0", "toBlock": "latest"}
-        bound = {**place, "topics": [f"0x{abi.BOUND.hex()}", mine]}
-        moved = {**place, "topics": [f"0x{abi.MOVED.hex()}", None, None, mine]}
-        came: list[tuple[int, int, Hash32]] = []
-        for query, topic in ((bound, 3), (moved, 1)):
-            for log in await self.rpc.call("eth_getLogs", query):
-                canonical = Hash32(bytes.fromhex(log["topics"][topic][2:]))
-                came.append((int(log["blockNumber"], 16), int(log["logIndex"], 16), canonical))
-        names = list(dict.fromkeys(canonical for _, _, canonical in sorted(came)))
-        found = await self.ask(*((at, abi.CREDENTIAL_OF, (one,)) for one in names))
-        return [
-            HeldNullifier(name, Hash32(one[8]))
-            for name, one in zip(names, found, strict=True)
-            if one is not None and one[0] == passport
-        ]
+    async def account_state(self, nullifier: Hash32) -> AccountState | None:
+        """What the chain knows of an account; None if nobody ever bound it."""
+        (found,) = await self.ask((self.contracts.nullifiers, abi.CREDENTIAL_OF, (nullifier,)))
+        if found is None:
+            return None
+        holder, _, _, released, _, moving_to, ready, _, _, _ = found
+        return AccountState(holder, released, moving_to, ready)
 
     async def key_epoch(self) -> int:
         """Epoch of k in force (PAS-044)."""

@@ -7,7 +7,7 @@ from eth_keys.exceptions import BadSignature
 from eth_utils.exceptions import ValidationError
 
 from trex.types.network_file import keccak256
-from trex.types.primitives import Address
+from trex.types.primitives import Address, Hash32
 
 SECP256K1_ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
 """Order of the curve's group (SEC 2, 2.4.1)."""
@@ -56,6 +56,20 @@ def recover_message_signer(message: bytes, signature: bytes) -> Address:
     Raises:
         SignatureError: the signature is not of that form, or no key fits it.
     """
+    digest = keccak256(b"\x19Ethereum Signed Message:\n" + str(len(message)).encode() + message)
+    return recover_digest_signer(digest, signature)
+
+
+def recover_digest_signer(digest: Hash32, signature: bytes) -> Address:
+    """Tell whose key signed a digest.
+
+    Args:
+        digest: 32 bytes.
+        signature: in the one form that `recover_message_signer` takes.
+
+    Raises:
+        SignatureError: the signature is not of that form, or no key fits it.
+    """
     if len(signature) != 65:
         raise SignatureError(f"a signature has 65 bytes, this has {len(signature)}")
     r, s, v = int.from_bytes(signature[:32]), int.from_bytes(signature[32:64]), signature[64]
@@ -65,7 +79,6 @@ def recover_message_signer(message: bytes, signature: bytes) -> Address:
         raise SignatureError("r or s is outside the curve's order")
     if s > SECP256K1_ORDER // 2:
         raise SignatureError("s is in the upper half: a twin of another signature")
-    digest = keccak256(b"\x19Ethereum Signed Message:\n" + str(len(message)).encode() + message)
     try:
         key = Signature(vrs=(v - 27, r, s)).recover_public_key_from_msg_hash(digest)
     except (BadSignature, ValidationError) as error:

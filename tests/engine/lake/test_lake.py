@@ -1,14 +1,10 @@
 """Delta tables written from the log: once, by one writer at a time, and smaller after compaction."""
 
-import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from trex.engine.lake.gold import run_features
 from trex.engine.lake.lake import Lake, LakeError
 from trex.engine.lake.tables import SILVER
 
@@ -67,34 +63,6 @@ def test_a_row_holds_while_its_weights_add_up_to_more_than_nothing(tmp_path: Pat
     lake.append(CALLS, rows, {"t/0": len(rows)})
     assert ids(lake) == ["back", "twice"]
     assert len(ids(lake, "all_silver_calls")) == len(weights)
-
-
-def test_features_follow_when_facts_change(tmp_path: Path) -> None:
-    """LAK-008."""
-    lake = Lake(tmp_path)
-    link = {**row("made"), "passport": "7", "way": "created"}
-    link.pop("sender")
-    lake.append(SILVER["links"], [("t/0", 0, link)], {"t/0": 1})
-    stop = threading.Event()
-    thread = threading.Thread(target=run_features, args=(lake, stop))
-    thread.start()
-    try:
-        asked = "SELECT value FROM gold_features WHERE feature = 'points' AND window_days = 0"
-        until(lambda: lake.session().con.sql(asked).fetchall() == [(0.0,)])
-        points = {**row("p"), "passport": "7", "season": 0, "amount": 5}
-        points.pop("sender")
-        lake.append(SILVER["points"], [("t/0", 1, points)], {"t/0": 2})
-        until(lambda: lake.session().con.sql(asked).fetchall() == [(5.0,)])
-    finally:
-        stop.set()
-        thread.join(60)
-
-
-def until(met: Callable[[], bool]) -> None:
-    end = time.monotonic() + 120
-    while not met():
-        assert time.monotonic() < end
-        time.sleep(0.1)
 
 
 def test_compaction_changes_no_answer(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import orjson
 from trex.engine.ingest.events import Block
 from trex.engine.ingest.events import decode as decode_events
 from trex.engine.ingest.schemas import SchemaError
-from trex.engine.lake.lake import Lake, LakeError, Placed
-from trex.engine.lake.tables import BRONZE, SILVER, TABLES
+from trex.engine.lake.lake import TABLES, Lake, LakeError, Placed
+from trex.engine.lake.tables import BRONZE, SILVER
 from trex.engine.pipeline import facts
 from trex.engine.pipeline.log import Batch, FencedError, Log, LogError, Message, Producer, Topic
 from trex.engine.pipeline.stage import DEAD, PAUSE_S, WAIT_S, Metrics, dead_message

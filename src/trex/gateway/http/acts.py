@@ -215,7 +215,7 @@ async def prepare(body: Wanted, session: SignedIn, gateway: TheGateway) -> Prepa
     domain, uri = await gateway.client.sign_in_place()
 
     found = [
-        _to_sign(one.key, one.act, domain, uri, now) for one in await acts.demands(gateway, wish, deadline)
+        to_sign(one.key, one.act, domain, uri, now) for one in await acts.demands(gateway, wish, deadline)
     ]
     return Prepared.model_validate({"deadline_s": deadline, "signatures": found})
 
@@ -223,7 +223,7 @@ async def prepare(body: Wanted, session: SignedIn, gateway: TheGateway) -> Prepa
 @router.post("/acts", status_code=202, dependencies=[Costly])
 async def submit(body: Signed, session: SignedIn, gateway: TheGateway) -> JobBody:
     """Send a signed act to the chain at the gateway's cost."""
-    proofs = [Proof(body.deadline_s, one.issued_at_s, _signature(one)) for one in body.proofs]
+    proofs = [Proof(body.deadline_s, one.issued_at_s, signature_of(one)) for one in body.proofs]
     number = await acts.submit(gateway, session.key, _wish(body.act), proofs)
     return await job(number, session, gateway)
 
@@ -256,7 +256,7 @@ async def prepare_private(body: PrivateWanted, session: SignedIn, gateway: TheGa
     nonce, deadline = await private_links.begin(gateway, session.key, passport, key)
     act = private_links.act_of(gateway, passport, key, nonce, deadline)
     domain, uri = await gateway.client.sign_in_place()
-    found = [_to_sign(who, act, domain, uri, gateway.now_s) for who in (session.key, key)]
+    found = [to_sign(who, act, domain, uri, gateway.now_s) for who in (session.key, key)]
     return PrivatePrepared.model_validate({"deadline_s": deadline, "signatures": found, "nonce": nonce})
 
 
@@ -264,7 +264,7 @@ async def prepare_private(body: PrivateWanted, session: SignedIn, gateway: TheGa
 async def link_private(body: PrivateSigned, session: SignedIn, gateway: TheGateway) -> JobBody:
     """Link a wallet privately: the chain gets a nullifier and a hiding commitment."""
     passport = await passport_of(session, gateway)
-    first, second = (Proof(0, one.issued_at_s, _signature(one)) for one in body.proofs)
+    first, second = (Proof(0, one.issued_at_s, signature_of(one)) for one in body.proofs)
     number = await private_links.link(
         gateway, session.key, passport, _key(body.key), body.nonce, (first, second)
     )
@@ -278,7 +278,8 @@ def _key(body: KeyBody) -> Key:
         raise GatewayError(Fault.MALFORMED, str(error)) from error
 
 
-def _to_sign(key: Key, act: Act, domain: str, uri: str, now_s: int) -> dict[str, Any]:
+def to_sign(key: Key, act: Act, domain: str, uri: str, now_s: int) -> dict[str, Any]:
+    """Write what a key signs, as `ToSign` has it."""
     text = None
     if acts.signs_texts(key):
         text = {"text": act.text(key, domain, uri, now_s).write(), "issued_at_s": now_s}
@@ -308,7 +309,12 @@ async def job(number: int, session: SignedIn, gateway: TheGateway) -> JobBody:
     )
 
 
-def _signature(proof: ProofBody) -> bytes:
+def signature_of(proof: ProofBody) -> bytes:
+    """Return the signature of a proof, in the form that the key verifier takes.
+
+    Raises:
+        GatewayError: it has neither bytes nor what a browser answered, or both.
+    """
     if (proof.signature is None) == (proof.credential is None):
         raise GatewayError(Fault.MALFORMED, "a proof has a signature or a credential")
     if proof.signature is not None:

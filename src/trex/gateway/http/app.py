@@ -12,8 +12,9 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
+from trex.gateway import publishing
 from trex.gateway.errors import Fault, GatewayError
-from trex.gateway.http import acts, badges, identity, page, points, sign_in, social
+from trex.gateway.http import acts, badges, identity, page, recoveries, sign_in, social
 from trex.gateway.http.access import TheGateway
 from trex.gateway.http.guard import Guard, problem
 from trex.gateway.http.models import Problem
@@ -21,7 +22,7 @@ from trex.gateway.service import Gateway
 from trex.rpc.errors import UnavailableError
 
 ROUTERS = (
-    *(sign_in.router, acts.router, badges.router, points.router),
+    *(sign_in.router, acts.router, recoveries.router, badges.router),
     *(identity.router, social.router, page.router),
 )
 """Every part of the API."""
@@ -36,6 +37,7 @@ def make_app(gateway: Gateway) -> FastAPI:
     async def life(_: FastAPI) -> AsyncIterator[None]:
         await gateway.start()
         try:
+            await publishing.load(gateway)
             yield
         finally:
             await gateway.stop()

@@ -1,6 +1,6 @@
 """Routes of policies, evaluations, grants and evidence."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter
@@ -8,16 +8,19 @@ from fastapi.responses import Response
 from pydantic import Field, StringConstraints
 
 from trex.badges.answer import decision_json
+from trex.badges.chain.statement import OUTCOMES
 from trex.badges.explain import explain
-from trex.gateway import claims, grants, people
+from trex.badges.policy import MAX_POLICY_BYTES
+from trex.gateway import claims, grants, people, publishing, reexecution
 from trex.gateway.errors import Fault, GatewayError
 from trex.gateway.evaluation import evaluate_for
 from trex.gateway.http.access import Costly, SignedIn, TheGateway
-from trex.gateway.http.models import Body, Hash
+from trex.gateway.http.models import Body, Hash, HexBytes
 from trex.gateway.policies import Offer
 from trex.gateway.service import Gateway
 from trex.gateway.sessions import Session
 from trex.passport.keys import Role
+from trex.types.evm import read_address
 from trex.types.primitives import Hash32
 
 router = APIRouter(prefix="/v1", tags=["badges"])
@@ -40,6 +43,14 @@ class PolicyBody(Body):
     levels: int
     text: list[str]
     """What it asks, in words."""
+
+
+class PublishedBody(Body):
+    """A policy that somebody has published on the chain."""
+
+    publisher: Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{40}$")]
+    document: Annotated[str, StringConstraints(max_length=MAX_POLICY_BYTES)]
+    """The policy's file."""
 
 
 class Asked(Body):
@@ -96,6 +107,36 @@ class EvidenceBody(Body):
     policy: str
 
 
+class DisclosureBody(Body):
+    """What a grant rests on, with the claims behind it."""
+
+    document: str
+    """The evidence document, byte for byte."""
+    salt: Annotated[str, Field(pattern=r"^(0x[0-9a-f]{64})?$")]
+    claims: list[dict[str, Any]]
+    """zkTLS claims with all that judging them anew takes."""
+
+
+class Statement(Body):
+    """What the attestors say after re-executing a grant."""
+
+    token_id: int
+    evidence: Hash
+    """Digest of the evidence."""
+    validator_version: Hash
+    """Code that re-executed."""
+    level: int
+    """That follows."""
+    outcome: Literal["granted", "refused", "undecided"]
+    """Granted: the same again."""
+    at_s: int
+    """Time of the newest block then, Unix seconds."""
+    set_epoch: int
+    """Validator set in force."""
+    signatures: HexBytes
+    """Over EIP-712 `ReExecution`, ascending by signer."""
+
+
 async def passport_of(session: Session, gateway: Gateway) -> int:
     """Return the passport that a sign-in acts for.
 
@@ -108,48 +149,44 @@ async def passport_of(session: Session, gateway: Gateway) -> int:
     return passport
 
 
-def offer_of(gateway: Gateway, slug: str) -> Offer:
-    """Return a policy.
-
-    Raises:
-        GatewayError: none of that name is offered.
-    """
-    offer = gateway.offers.get(slug)
-    if offer is None:
-        raise GatewayError(Fault.NOT_FOUND, "no such policy: GET /v1/policies lists them")
-    return offer
+def _policy_body(offer: Offer) -> PolicyBody:
+    return PolicyBody.model_validate(
+        {
+            "slug": offer.slug,
+            "name": offer.policy.name,
+            "description": offer.policy.description or "",
+            "id": f"0x{offer.id.hex()}",
+            "document": f"0x{offer.policy.document_hash.hex()}",
+            "evidence": offer.policy.evidence_class.value,
+            "levels": len(offer.policy.levels),
+            "text": list(explain(offer.policy)),
+        }
+    )
 
 
 @router.get("/policies")
 async def policies(gateway: TheGateway) -> list[PolicyBody]:
     """Policies that badges can be asked under."""
-    return [
-        PolicyBody.model_validate(
-            {
-                "slug": offer.slug,
-                "name": offer.policy.name,
-                "description": offer.policy.description or "",
-                "id": f"0x{offer.id.hex()}",
-                "document": f"0x{offer.policy.document_hash.hex()}",
-                "evidence": offer.policy.evidence_class.value,
-                "levels": len(offer.policy.levels),
-                "text": list(explain(offer.policy)),
-            }
-        )
-        for offer in gateway.offers.values()
-    ]
+    return [_policy_body(offer) for offer in gateway.offers.values()]
+
+
+@router.post("/policies", status_code=201, dependencies=[Costly])
+async def take_policy(body: PublishedBody, gateway: TheGateway) -> PolicyBody:
+    """Take the document of a policy that stands on the chain, to grant under it (GTW-046)."""
+    publisher = read_address(body.publisher)
+    return _policy_body(await publishing.take(gateway, publisher, body.document.encode()))
 
 
 @router.get("/policies/{slug}")
 async def policy(slug: Slug, gateway: TheGateway) -> Response:
     """The document of a policy, byte for byte."""
-    return Response(offer_of(gateway, slug).document, media_type="application/json")
+    return Response((await publishing.offer_of(gateway, slug)).document, media_type="application/json")
 
 
 @router.post("/evaluations", dependencies=[Costly])
 async def evaluation(body: Asked, session: SignedIn, gateway: TheGateway) -> dict[str, Any]:
     """Decide a policy on what your passport has, with every reason; nothing is granted."""
-    offer = offer_of(gateway, body.policy)
+    offer = await publishing.offer_of(gateway, body.policy)
     found = await evaluate_for(gateway, await passport_of(session, gateway), offer.policy)
     return decision_json(offer.policy, found.decision)
 
@@ -157,7 +194,7 @@ async def evaluation(body: Asked, session: SignedIn, gateway: TheGateway) -> dic
 @router.post("/grants", status_code=202, dependencies=[Costly])
 async def grant(body: Asked, session: SignedIn, gateway: TheGateway) -> GrantBody:
     """Ask for a badge: evaluate, and if a level is proved, grant or renew it."""
-    offer = offer_of(gateway, body.policy)
+    offer = await publishing.offer_of(gateway, body.policy)
     found = await grants.grant(gateway, session.key, await passport_of(session, gateway), offer)
     decision = found.evaluation.decision
     return GrantBody(
@@ -182,8 +219,37 @@ async def private_evidence(digest: Hash, session: SignedIn, gateway: TheGateway)
 
 async def _evidence(gateway: Gateway, digest: str, passports: tuple[int, ...]) -> EvidenceBody:
     kept = await grants.evidence_of(gateway, Hash32(bytes.fromhex(digest[2:])), passports)
-    salt = f"0x{kept['salt']}" if kept["salt"] else ""
-    return EvidenceBody(document=orjson.loads(kept["document"]), salt=salt, policy=kept["policy"])
+    salt = f"0x{kept.salt.hex()}" if kept.salt else ""
+    return EvidenceBody(document=orjson.loads(kept.document), salt=salt, policy=kept.slug)
+
+
+@router.get("/evidence/{digest}/disclosure")
+async def disclosure(digest: Hash, session: SignedIn, gateway: TheGateway) -> DisclosureBody:
+    """The same with the zkTLS claims behind it: all that re-executing it takes. It names your accounts."""
+    mine = (await passport_of(session, gateway),)
+    kept = await grants.evidence_of(gateway, Hash32(bytes.fromhex(digest[2:])), mine)
+    shown = await reexecution.claims_behind(gateway, kept)
+    return DisclosureBody(
+        document=kept.document.decode(),
+        salt=f"0x{kept.salt.hex()}" if kept.salt else "",
+        claims=[one.write() for one in shown],
+    )
+
+
+@router.post("/badges/{token_id}/re-executions", dependencies=[Costly])
+async def re_execute(token_id: Annotated[int, Field(ge=1, lt=2**96)], gateway: TheGateway) -> Statement:
+    """Have the attestors re-execute a badge's grant on its sealed evidence and sign the outcome (BDG-054)."""
+    found = await reexecution.reexecute_sealed(gateway, token_id)
+    return Statement(
+        token_id=token_id,
+        evidence=f"0x{found.said.evidence.hex()}",
+        validator_version=f"0x{found.said.validatorVersion.hex()}",
+        level=found.said.level,
+        outcome=OUTCOMES[found.said.outcome - 1].value,
+        at_s=found.said.at,
+        set_epoch=found.set_epoch,
+        signatures=f"0x{found.signatures.hex()}",
+    )
 
 
 @router.post("/claims/messages", dependencies=[Costly])

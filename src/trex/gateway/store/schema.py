@@ -123,6 +123,16 @@ accounts = Table(
 )
 """Wallets and social accounts that the validator set has seen; what they are is sealed (GTW-040)."""
 
+policies = Table(
+    "policies",
+    metadata,
+    Column("id", LargeBinary(32), primary_key=True),
+    Column("publisher", LargeBinary(20), nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Column("at_s", BigInteger, nullable=False),
+)
+"""Documents of policies that others have published (GTW-046)."""
+
 evidence = Table(
     "evidence",
     metadata,
@@ -136,37 +146,6 @@ evidence = Table(
 )
 """What grants rest on, by the digest that the chain has; sealed."""
 
-deeds = Table(
-    "deeds",
-    metadata,
-    Column("source", LargeBinary(32), primary_key=True),
-    Column("passport", BigInteger, nullable=False),
-    Column("task", String(64), nullable=False),
-    Column("job", _NUMBER, nullable=False),
-    Column("sealed", LargeBinary, nullable=False),
-    Column("at_s", BigInteger, nullable=False),
-)
-"""Deeds under tasks by their source in the ledger, with what they rest on, sealed."""
-
-reward_epochs = Table(
-    "reward_epochs",
-    metadata,
-    Column("root", LargeBinary(32), primary_key=True),
-    Column("epoch", BigInteger, nullable=False),
-)
-"""Epochs of rewards that were computed from the chain and are as published."""
-
-reward_leaves = Table(
-    "reward_leaves",
-    metadata,
-    Column("root", LargeBinary(32), primary_key=True),
-    Column("passport", BigInteger, primary_key=True),
-    Column("place", BigInteger, nullable=False),
-    Column("amount", String(80), nullable=False),
-    Column("proof", Text, nullable=False),
-)
-"""Their rewards, with proofs; what is lost is computed again."""
-
 claims = Table(
     "claims",
     metadata,
@@ -178,6 +157,31 @@ claims = Table(
     Index("claims_by_passport", "passport", "provider"),
 )
 """zkTLS claims that were accepted, sealed."""
+
+recoveries = Table(
+    "recoveries",
+    metadata,
+    Column("number", _NUMBER, primary_key=True, autoincrement=True),
+    Column("passport", BigInteger, nullable=False),
+    Column("purpose", Integer, nullable=False),
+    Column("round", BigInteger, nullable=False),
+    Column("new_key", Text, nullable=False),
+    Column("proof", Text, nullable=False),
+    Column("deadline_s", BigInteger, nullable=False),
+    Column("job", _NUMBER, nullable=True),
+    Index("recoveries_by_passport", "passport"),
+)
+"""What guardians are asked to approve (GTW-070); everything of it is public once it is sent."""
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("recovery", _NUMBER, primary_key=True),
+    Column("key_id", LargeBinary(32), primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("proof", Text, nullable=False),
+)
+"""Guardians' signatures that wait for the others."""
 
 budgets = Table(
     "budgets",

@@ -1,7 +1,7 @@
 """Answer a policy's checks from chains: collect, then judge; what cannot be had is not known (ONC-003)."""
 
+import re
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from decimal import Decimal
 
 from trex.badges.observation import Observation
@@ -39,7 +39,7 @@ async def observe(
     wallets: Collection[Address],
     now_s: int,
     fetch: Fetch | None = None,
-    since_s: int | None = None,
+    block: BlockRef | None = None,
 ) -> dict[Hash32, Observation]:
     """Answer every `token.`, `nft.` and `web3.` check, each as of one final block of its chain.
 
@@ -49,7 +49,7 @@ async def observe(
         wallets: all that the passport has linked.
         now_s: Unix time in seconds, for answers that are not known.
         fetch: brings metadata by content; None if no gateway is configured.
-        since_s: Unix time before which activity does not count, whatever `days` says (TSK-008).
+        block: as of which, for checks of one chain; None for the newest that is final.
     """
     found: dict[Hash32, Observation] = {}
     for check in checks:
@@ -62,24 +62,24 @@ async def observe(
             continue
         try:
             if family == "token":
-                found[check.key] = await _answer_token(check, source, wallets)
+                found[check.key] = await _answer_token(check, source, wallets, block)
             elif family == "nft":
-                found[check.key] = await _answer_nft(check, source, wallets, fetch)
+                found[check.key] = await _answer_nft(check, source, wallets, fetch, block)
             else:
-                found[check.key] = await _answer_web3(check, source, wallets, since_s)
+                found[check.key] = await _answer_web3(check, source, wallets, block)
         except (SourceError, SignatureError) as error:
             found[check.key] = Observation(None, now_s, f"chain {chain}", str(error))
     return found
 
 
 async def _answer_token(
-    check: CheckCondition, source: EvmSource, wallets: Collection[Address]
+    check: CheckCondition, source: EvmSource, wallets: Collection[Address], block: BlockRef | None
 ) -> Observation:
     parameters = check.parameters
     contract = parameters["token"]
     token = None if contract == NATIVE else Address(bytes.fromhex(contract[2:]))
     span = parameters["days"] * DAY_S if "days" in parameters else None
-    evidence = await collect_token(source, wallets, token, history_s=span)
+    evidence = await collect_token(source, wallets, token, history_s=span, block=block)
     value = _value(check, evidence)
     where = source_name(source.chain.chain_id, evidence.block)
     if value is None:
@@ -90,12 +90,16 @@ async def _answer_token(
 
 
 async def _answer_nft(
-    check: CheckCondition, source: EvmSource, wallets: Collection[Address], fetch: Fetch | None
+    check: CheckCondition,
+    source: EvmSource,
+    wallets: Collection[Address],
+    fetch: Fetch | None,
+    block: BlockRef | None,
 ) -> Observation:
     asked = check.parameters
     collection = Address(bytes.fromhex(asked["collection"][2:]))
     evidence = await collect_nft(
-        source, wallets, collection, asked["standard"], traits="traits" in asked, fetch=fetch
+        source, wallets, collection, asked["standard"], traits="traits" in asked, fetch=fetch, block=block
     )
     value = _nft_value(check, evidence)
     where = source_name(source.chain.chain_id, evidence.block)
@@ -118,7 +122,7 @@ def _nft_value(check: CheckCondition, evidence: NftEvidence) -> int | None:
 
 
 async def _answer_web3(
-    check: CheckCondition, source: EvmSource, wallets: Collection[Address], since_s: int | None
+    check: CheckCondition, source: EvmSource, wallets: Collection[Address], block: BlockRef | None
 ) -> Observation:
     asked = check.parameters
     evidence = await collect_activity(
@@ -129,10 +133,8 @@ async def _answer_web3(
         asked["actor"],
         where=[Where(one["argument"], one["word"], one["value"]) for one in asked.get("where", ())],
         history_s=asked["days"] * DAY_S if "days" in asked else None,
+        block=block,
     )
-    if since_s is not None:
-        acts = tuple(act for act in evidence.acts if act.timestamp_s >= since_s)
-        evidence = replace(evidence, acts=acts)
     value = _web3_value(check, evidence)
     where = source_name(source.chain.chain_id, evidence.block)
     if value is None:
@@ -161,6 +163,27 @@ def _web3_value(check: CheckCondition, evidence: ActivityEvidence) -> Decimal | 
 def source_name(chain_id: int, block: BlockRef) -> str:
     """Say where evidence is from, so that anyone can look at the same place."""
     return f"chain {chain_id} block {block.number} 0x{block.hash.hex()}"
+
+
+_SOURCE = re.compile(r"chain (\d+) block (\d+) 0x([0-9a-f]{64})")
+
+
+async def block_named(name: str, sources: Mapping[int, EvmSource]) -> BlockRef:
+    """Find the block that `source_name` named, for asking there again.
+
+    Raises:
+        SourceError: it names none, nobody is asked about its chain, or another block stands in its place.
+    """
+    found = _SOURCE.fullmatch(name)
+    if found is None:
+        raise SourceError("refused", "it names no block")
+    source = sources.get(int(found[1]))
+    if source is None:
+        raise SourceError("unavailable", f"no endpoint of chain {found[1]} is named")
+    block = (await source.blocks([int(found[2])]))[int(found[2])]
+    if block.hash.hex() != found[3]:
+        raise SourceError("reorged", f"block {found[2]} of chain {found[1]} is another one now")
+    return block
 
 
 def _value(check: CheckCondition, evidence: TokenEvidence) -> Decimal | None:

@@ -1,1 +1,0 @@
-"""Proof-of-Engagement: epochs of rewards that anyone recomputes from the chain."""

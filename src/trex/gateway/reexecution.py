@@ -1,0 +1,62 @@
+"""Re-execution of grants by the attestors, on sealed evidence (BDG-054)."""
+
+from dataclasses import dataclass
+
+from trex.badges.chain.evidence import read_evidence
+from trex.badges.chain.statement import OUTCOMES, ReExecution, statement_message
+from trex.gateway import claims, holdings, people, publishing
+from trex.gateway.attest import NoQuorumError, attest
+from trex.gateway.errors import Fault, GatewayError
+from trex.gateway.evaluation import evm_sources, metadata_of, validator_version
+from trex.gateway.grants import Kept, kept_evidence
+from trex.gateway.service import Gateway
+from trex.validators.reexecute import Opened, Sources, reexecute
+from trex.validators.zktls.disclosure import DisclosedClaim
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A statement of the attestors."""
+
+    said: ReExecution
+    """What they say."""
+    set_epoch: int
+    """Validator set in force."""
+    signatures: bytes
+    """65 bytes each, ascending by signer."""
+
+
+async def claims_behind(gateway: Gateway, kept: Kept) -> list[DisclosedClaim]:
+    """Return the zkTLS claims that evidence names."""
+    known = await people.linked(gateway, kept.passport)
+    return await claims.disclosed(gateway, kept.passport, read_evidence(kept.document).claim_ids, known)
+
+
+async def reexecute_sealed(gateway: Gateway, token_id: int) -> Signed:
+    """Re-execute a badge's newest grant and have the outcome signed; it tells nothing else of the evidence.
+
+    Raises:
+        GatewayError: there is no such badge, its evidence is not here, or too few attestors are.
+    """
+    badge = await holdings.badge(gateway, token_id)
+    if badge is None:
+        raise GatewayError(Fault.NOT_FOUND, f"there is no badge {token_id}")
+    kept = await kept_evidence(gateway, badge.evidence)
+    if kept is None:
+        raise GatewayError(Fault.NOT_FOUND, "its evidence is not kept here")
+    offer = await publishing.offer_of_id(gateway, badge.policy)
+    opened = Opened(kept.document, kept.salt, tuple(await claims_behind(gateway, kept)))
+    trusted = gateway.settings.trusted_attestors
+    sources = Sources(evm_sources(gateway), metadata_of(gateway), trusted, take_recorded=True)
+    found = await reexecute(gateway.client, badge, offer.policy, opened, sources)
+    _, now_s = await gateway.client.latest()
+    level = 0 if found.decision is None else found.decision.level
+    outcome = OUTCOMES.index(found.outcome) + 1
+    said = ReExecution(token_id, badge.evidence, validator_version(), level, outcome, now_s)
+    in_force = await gateway.client.attestors()
+    try:
+        message = statement_message(gateway.settings.contracts, said)
+        signatures = await attest(gateway.attestors, in_force, message)
+    except NoQuorumError as error:
+        raise GatewayError(Fault.UNAVAILABLE, f"too few attestors are here: {error}") from error
+    return Signed(said, in_force.epoch, signatures)

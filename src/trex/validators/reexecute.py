@@ -1,0 +1,185 @@
+"""Recomputes a grant from its evidence: the same questions at the same blocks (BDG-052, BDG-053)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from trex.badges.chain.contract import HeldBadge
+from trex.badges.chain.evidence import Evidence, digest_of, read_evidence, wallets_that_count
+from trex.badges.evaluate import FUTURE_S, PolicyDecision, evaluate
+from trex.badges.observation import Observation
+from trex.badges.policy import CheckCondition, Policy
+from trex.passport.client import PersonaClient
+from trex.passport.keys import KeyKind
+from trex.types.decision import Outcome, Reason, all_of
+from trex.types.primitives import Address, Hash32
+from trex.validators.onchain.metadata import Fetch
+from trex.validators.onchain.observe import block_named, observe
+from trex.validators.onchain.source import EvmSource, SourceError
+from trex.validators.zktls.disclosure import DisclosedClaim
+from trex.validators.zktls.verify import PRODUCTION_ATTESTOR
+
+EVM_FAMILIES = frozenset({"token", "nft", "web3"})
+"""Validators whose answers a chain gives again for a past block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a grant's digest was made of."""
+
+    document: bytes
+    """The evidence document, byte for byte."""
+    salt: bytes
+    """Of private evidence; empty for public."""
+    claims: tuple[DisclosedClaim, ...] = ()
+    """zkTLS claims behind it, as far as they are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Who is asked again."""
+
+    chains: Mapping[int, EvmSource]
+    """EVM chains by id."""
+    fetch: Fetch | None = None
+    """Brings metadata by content."""
+    trusted: tuple[Address, ...] = (PRODUCTION_ATTESTOR,)
+    """Attestors of zkTLS claims that count."""
+    take_recorded: bool = False
+    """Take what nobody answers for a past moment as it was recorded: attestors do, outsiders cannot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reexecution:
+    """What came of it."""
+
+    outcome: Outcome
+    """Granted: the same again; refused: something differs; undecided: not all could be asked."""
+    decision: PolicyDecision | None
+    """What follows now; None if the evidence could not be opened."""
+    steps: tuple[Reason, ...]
+    """Everything that was compared, in order."""
+
+
+async def reexecute(
+    client: PersonaClient, badge: HeldBadge, policy: Policy, opened: Opened, sources: Sources
+) -> Reexecution:
+    """Recompute a badge's newest grant.
+
+    Args:
+        client: of the chain that has the badge, with state of the block of the evidence.
+        badge: what was granted.
+        policy: whose hash the badge has, as its document says.
+        opened: the evidence.
+        sources: who is asked again.
+
+    Raises:
+        EvidenceError: the document opens the digest and is no evidence document.
+        EndpointError: the chain does not answer.
+    """
+    steps = [
+        _same("policy", "BDG-001", badge.document, policy.document_hash),
+        _same("evidence_digest", "BDG-003", badge.evidence, digest_of(opened.document, opened.salt)),
+    ]
+    if all_of(step.outcome for step in steps) is not Outcome.GRANTED:
+        return Reexecution(Outcome.REFUSED, None, tuple(steps))
+    evidence = read_evidence(opened.document)
+    steps.append(_time(badge, evidence))
+    if badge.is_public:
+        steps.append(await _wallets(client, badge, evidence))
+    found = dict(evidence.observations)
+    judged = _judged(evidence, opened.claims, sources.trusted)
+    for check in policy.checks():
+        if (told := evidence.observations.get(check.key)) is None or told.value is None:
+            continue  # it was not known then: nothing rests on it
+        again, step = await _again(check, told, evidence, judged, sources)
+        steps.append(step)
+        if again is not None:
+            found[check.key] = again
+    decision = evaluate(policy, found, evidence.at_s)
+    steps.append(_decided(badge, decision))
+    return Reexecution(all_of(step.outcome for step in steps), decision, tuple(steps))
+
+
+def _same(code: str, rule: str, on_chain: Hash32, here: Hash32) -> Reason:
+    if on_chain == here:
+        return Reason(code, Outcome.GRANTED, f"0x{here.hex()}", rule)
+    message = f"the chain has 0x{on_chain.hex()}, this is 0x{here.hex()}"
+    return Reason(code, Outcome.REFUSED, message, rule)
+
+
+def _time(badge: HeldBadge, evidence: Evidence) -> Reason:
+    apart = abs(evidence.at_s - badge.attested_s)
+    outcome = Outcome.GRANTED if apart <= FUTURE_S else Outcome.REFUSED
+    return Reason("time", outcome, f"decided {apart} s from when it was attested", "BDG-052")
+
+
+async def _wallets(client: PersonaClient, badge: HeldBadge, evidence: Evidence) -> Reason:
+    """Whether the wallets of the evidence are those that the passport had."""
+    block = hex(evidence.block)
+    head = await client.rpc.call("eth_getBlockByNumber", block, False)
+    if head is None:
+        return Reason("wallets", Outcome.UNDECIDED, f"the node has no block {evidence.block}", "BDG-052")
+    if abs(int(head["timestamp"], 16) - evidence.at_s) > FUTURE_S:
+        message = f"block {evidence.block} is not of the time of the decision"
+        return Reason("wallets", Outcome.REFUSED, message, "BDG-052")
+    held = wallets_that_count([one.key for one in await client.keys(badge.passport, block)])
+    outcome = Outcome.GRANTED if held == evidence.wallets else Outcome.REFUSED
+    message = f"{len(evidence.wallets)} in the evidence, {len(held)} that counted at block {evidence.block}"
+    return Reason("wallets", outcome, message, "BDG-052")
+
+
+def _judged(
+    evidence: Evidence, claims: Sequence[DisclosedClaim], trusted: tuple[Address, ...]
+) -> dict[Hash32, Observation]:
+    """Answers of the claims that the evidence names, judged anew."""
+    found: dict[Hash32, Observation] = {}
+    for claim in claims:
+        verdict, observed = claim.judge(trusted)
+        if verdict.identifier in evidence.claim_ids and claim.judged_at_s <= evidence.at_s:
+            found |= observed
+    return found
+
+
+async def _again(
+    check: CheckCondition,
+    told: Observation,
+    evidence: Evidence,
+    judged: Mapping[Hash32, Observation],
+    sources: Sources,
+) -> tuple[Observation | None, Reason]:
+    """Ask one check again; return the answer, None if nobody can give it, and how it compares."""
+    family, code = check.validator.partition(".")[0], check.validator
+    if family == "zktls" and (claimed := judged.get(check.key)) is not None:
+        return claimed, _compared(code, told, claimed)
+    if family not in EVM_FAMILIES:
+        if sources.take_recorded:
+            return None, Reason(code, Outcome.GRANTED, "as recorded: nobody answers for then", "BDG-054")
+        why = "its claim is not shown" if family == "zktls" else "nobody answers for a past moment"
+        return None, Reason(code, Outcome.UNDECIDED, why, "BDG-053")
+    try:
+        block = await block_named(told.source, sources.chains)
+    except SourceError as error:
+        return None, Reason(code, Outcome.UNDECIDED, str(error), "BDG-052")
+    wallets = [key.address for key in evidence.wallets if key.kind is KeyKind.EVM]
+    answers = await observe([check], sources.chains, wallets, evidence.at_s, sources.fetch, block)
+    again = answers[check.key]
+    if again.value is None:
+        return None, Reason(code, Outcome.UNDECIDED, again.reason, "BDG-052")
+    return again, _compared(code, told, again)
+
+
+def _compared(code: str, told: Observation, again: Observation) -> Reason:
+    if (told.value, told.observed_at_s) == (again.value, again.observed_at_s):
+        return Reason(code, Outcome.GRANTED, f"{again.value} again, {again.source}", "BDG-052")
+    message = f"{told.value} in the evidence, {again.value} asked again, {again.source}"
+    return Reason(code, Outcome.REFUSED, message, "BDG-052")
+
+
+def _decided(badge: HeldBadge, decision: PolicyDecision) -> Reason:
+    """Whether what follows is what the badge says."""
+    here = (decision.level, decision.points, decision.expires_at_s or 0)
+    there = (badge.level, badge.points, badge.expires_s)
+    if here == there:
+        return Reason("decision", Outcome.GRANTED, f"level {badge.level}, {badge.points} points", "BDG-052")
+    message = "level, points, expiry on the chain are {}, {}, {}; recomputed {}, {}, {}".format(*there, *here)
+    return Reason("decision", Outcome.REFUSED, message, "BDG-052")
