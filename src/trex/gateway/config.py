@@ -3,15 +3,13 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from trex.gateway.attestations import Season
 from trex.gateway.keys import Keys, read_secret, read_secret_text
+from trex.gateway.limits import Rate
 from trex.gateway.settings import Settings, SocialClient
-from trex.passport.contracts import Contracts
-from trex.points.task import TaskKind
+from trex.passport.contracts import contracts_of
 from trex.types.evm import read_address
 from trex.validators.onchain.source import EvmChain
 from trex.validators.social.platform import all_platforms, read_platform
@@ -20,9 +18,6 @@ _PLAIN = (
     *("public_url", "database", "rpc_url", "ipfs_gateway", "acts_a_day", "session_s", "challenge_s"),
     *("solana", "trusted_proxies"),
 )
-
-
-_KINDS = {f"task/{kind.value}": kind.ledger_kind for kind in TaskKind}
 
 
 class ConfigError(ValueError):
@@ -64,19 +59,22 @@ def read_config(text: str, folder: Path) -> Config:
         if not isinstance(host, str) or type(port) is not int or not 0 <= port <= 65_535:
             raise ConfigError("host is an address, port a number up to 65535")
         if "chain_id" in document:
-            found["contracts"] = Contracts(chain_id=document.pop("chain_id"))
-        if "trusted_attestors" in document:
-            found["trusted_attestors"] = tuple(read_address(one) for one in document.pop("trusted_attestors"))
+            found["contracts"] = contracts_of(document.pop("chain_id"))
+        for name in ("trusted_attestors", "publishers"):
+            if name in document:
+                found[name] = tuple(read_address(one) for one in document.pop(name))
         found["chains"] = {
             int(chain): _chain(int(chain), told) for chain, told in document.pop("chains", {}).items()
         }
-        for name in ("policies", "tasks"):
-            if name in document:
-                found[name] = folder / document.pop(name)
-        found["seasons"] = tuple(_season(told) for told in document.pop("seasons", ()))
+        if "policies" in document:
+            found["policies"] = folder / document.pop("policies")
         found["platforms"] = {
             name: _platform(name, told, folder) for name, told in document.pop("platforms", {}).items()
         }
+        for name, (burst, per_s) in document.pop("limits", {}).items():
+            if name not in ("requests", "costly") or type(burst) is not int or burst < 1 or not per_s > 0:
+                raise ConfigError("limits: requests and costly, each [at once, a second in the long run]")
+            found[name] = Rate(burst, float(per_s))
         keys = _keys(document.pop("keys", {}), folder)
         if document:
             raise ConfigError(f"unknown: {', '.join(sorted(document))}")
@@ -107,30 +105,6 @@ def _platform(name: str, told: Mapping[str, Any], folder: Path) -> SocialClient:
             f"platforms.{name}: there are {', '.join(shipped)}; another needs a file of that id"
         )
     return SocialClient(platform, told.get("client_id", ""), read_secret_text(folder / told["secret_file"]))
-
-
-def _season(told: Mapping[str, Any]) -> Season:
-    """Read a season: start and end as moments with their zone, caps in points."""
-    if told.keys() != {"start", "end", "passport_cap", "kinds"}:
-        raise ConfigError("seasons: each has start, end, passport_cap and kinds")
-    for name in ("start", "end"):
-        if not isinstance(told[name], datetime) or told[name].tzinfo is None:
-            raise ConfigError(f"seasons: {name} is a moment such as 2026-01-01T00:00:00Z")
-    kinds = dict(told["kinds"])
-    if unknown := kinds.keys() - _KINDS.keys():
-        raise ConfigError(
-            f"seasons: there is no kind {', '.join(sorted(unknown))}; there are {', '.join(_KINDS)}"
-        )
-    caps = (told["passport_cap"], *kinds.values())
-    if not all(type(cap) is int and 0 <= cap < 2**64 for cap in caps):
-        raise ConfigError("seasons: caps are whole numbers of points")
-    return Season(
-        start=int(told["start"].timestamp()),
-        end=int(told["end"].timestamp()),
-        passportCap=told["passport_cap"],
-        kinds=tuple(_KINDS[name] for name in kinds),
-        kindCaps=tuple(kinds.values()),
-    )
 
 
 def _chain(chain_id: int, told: Mapping[str, Any]) -> EvmChain:

@@ -20,6 +20,7 @@ from trex.node.child import Child
 from trex.node.devnet_gateway import start_gateway
 from trex.node.devnet_l1 import LEFT, NETWORK, VERIFIER, L1Side, Windows, company, free_port, network_on
 from trex.node.files import data_home, network_file, short
+from trex.node.lazy import LazyCommand, LazyGroup
 from trex.node.logs import Terminal
 from trex.node.older_l1 import level
 from trex.node.options import (
@@ -48,6 +49,12 @@ PREDEPLOYED = (
     ("SafeProxyFactory v1.4.1", "0x4e1DCf7AD4e460CfD30791CCC4F9c8a4f820ec67"),
 )
 """What the start page names of the network file's contracts; `trex network show` counts them all."""
+COMMANDS = {
+    "persona": LazyCommand(
+        "trex.node.devnet_persona:persona", "Make people with histories on a running devnet."
+    )
+}
+"""What can be done with a devnet that runs."""
 MARK = ".trex-devnet"
 """A file in data directories made by this command: only those does `--fresh` empty."""
 STATUS_S = 0.5
@@ -56,7 +63,7 @@ PORT = 9545
 NORMAL = Windows()
 
 
-@click.command()
+@click.group(cls=LazyGroup, lazy=COMMANDS, invoke_without_command=True)
 @option("--datadir", type=PATH, help="Where state is kept; by default below the XDG data directory.")
 @option("--fresh", is_flag=True, help="Forget the state of earlier runs.")
 @option(
@@ -139,7 +146,10 @@ NORMAL = Windows()
 )
 @serving_options
 @log_level_option("info")
+@click.pass_context
 def devnet(
+    context: click.Context,
+    /,
     datadir: Path | None,
     fresh: bool,
     block_time: int | None,
@@ -164,6 +174,8 @@ def devnet(
     What changes the chain in a way that nobody could derive from L1 (setting balances, impersonation,
     snapshots) takes it away from its L1 for good, and says so; --no-l1 starts without one.
     """
+    if context.invoked_subcommand is not None:
+        return
     if not shared["cors_origin"]:
         shared["cors_origin"] = ("*",)  # pages under development come from anywhere, and keys here are public
     options = read_options(mining=mining, **shared)
