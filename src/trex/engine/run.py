@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
+from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry
 
+from trex.engine.ingest.gateway import GatewaySource, listen_gateway
 from trex.engine.ingest.listen import EvmSource, SourceMetrics, listen
 from trex.engine.ingest.topics import CURSORS, RAW
 from trex.engine.lake.lake import Lake
@@ -24,6 +26,8 @@ log = logging.getLogger(__name__)
 
 NAMES = ("ingest", *(stage.name for stage in STAGES), *READERS)
 """Every stage that can be run alone."""
+SQLITE = "sqlite"
+"""The embedded log."""
 PARTITIONS = RAW.partitions
 """Of every topic between stages: what one source tells stays in order."""
 
@@ -36,6 +40,10 @@ class EngineSettings:
     """`log.sqlite` and `lake/` are in it."""
     sources: tuple[EvmSource, ...] = ()
     """Chains."""
+    gateways: tuple[GatewaySource, ...] = ()
+    """Persona gateways."""
+    log: str = SQLITE
+    """`sqlite`, or `kafka://host:port,host:port/prefix`; the prefix is that of topics and groups."""
 
 
 def open_log(settings: EngineSettings) -> Log:
@@ -43,12 +51,24 @@ def open_log(settings: EngineSettings) -> Log:
 
     Raises:
         LogError: it cannot be opened.
+        ValueError: the settings name no log.
     """
     settings.folder.mkdir(parents=True, exist_ok=True)
-    events = SqliteLog(settings.folder / "log.sqlite")
+    events = _named(settings)
     between = {name for stage in STAGES for name in (stage.reads, stage.writes)} - {RAW.name}
     events.declare(RAW, CURSORS, Topic(DEAD), *(Topic(name, PARTITIONS) for name in sorted(between)))
     return events
+
+
+def _named(settings: EngineSettings) -> Log:
+    if settings.log == SQLITE:
+        return SqliteLog(settings.folder / "log.sqlite")
+    told = urlsplit(settings.log)
+    if told.scheme != "kafka" or not told.netloc:
+        raise ValueError(f"{settings.log!r} is neither sqlite nor kafka://HOST:PORT/PREFIX")
+    from trex.engine.pipeline.kafka_log import KafkaLog
+
+    return KafkaLog(told.netloc, prefix=told.path.lstrip("/") or "trex.")
 
 
 def open_lake(settings: EngineSettings) -> Lake:
@@ -134,6 +154,10 @@ async def _ingest(
     tasks = [
         asyncio.create_task(listen(source, events, metrics, readers=readers, until_idle=until_idle))
         for source in settings.sources
+    ]
+    tasks += [
+        asyncio.create_task(listen_gateway(gateway, events, until_idle=until_idle))
+        for gateway in settings.gateways
     ]
     while tasks and not stop.is_set():
         done, _ = await asyncio.wait(tasks, timeout=0.2, return_when=asyncio.FIRST_EXCEPTION)

@@ -1,6 +1,7 @@
 """`trex engine run|import|sql|dead`: from chains and files to the lake, and what is in it."""
 
 import signal
+import sys
 import threading
 import tomllib
 from collections.abc import Mapping
@@ -18,9 +19,11 @@ try:
     import duckdb
 
     from trex.engine.ingest.files import import_files
+    from trex.engine.ingest.gateway import GatewaySource
     from trex.engine.ingest.listen import EvmSource
     from trex.engine.pipeline.dead import dead_letters, replay_dead
-    from trex.engine.run import NAMES, EngineSettings, open_lake, open_log
+    from trex.engine.pipeline.log import LogError
+    from trex.engine.run import NAMES, SQLITE, EngineSettings, open_lake, open_log
     from trex.engine.run import run as run_engine
 except ModuleNotFoundError as error:
     raise click.ClickException(
@@ -28,15 +31,25 @@ except ModuleNotFoundError as error:
     ) from error
 
 FOLDER = option("--folder", type=PATH, default=Path("engine"), show_default=True, help="Of log and lake.")
+LOG = option(
+    "--log",
+    "log",
+    default=SQLITE,
+    show_default=True,
+    metavar="sqlite|kafka://HOST:PORT/PREFIX",
+    help="Where events are kept in order between stages.",
+)
 
 
 @click.command()
 @FOLDER
+@LOG
 @option("--sources", type=FILE, help="TOML file: a table [[source]] for each chain, keys as below.")
 @option("--rpc", multiple=True, metavar="URL", help="Endpoint of a chain; later ones serve where it fails.")
 @option("--chain", type=click.IntRange(1), default=1962, show_default=True, help="Its chain id.")
 @option("--websocket", metavar="URL", help="Where it announces new heads; otherwise it is polled.")
 @option("--first", type=click.IntRange(0), default=0, show_default=True, help="First block of interest.")
+@option("--gateway", multiple=True, metavar="URL", help="Database of the chain's persona gateway.")
 @click.option(
     "--stage",
     "stages",
@@ -49,11 +62,13 @@ FOLDER = option("--folder", type=PATH, default=Path("engine"), show_default=True
 @option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True, help="What to log.")
 def run(
     folder: Path,
+    log: str,
     sources: Path | None,
     rpc: tuple[str, ...],
     chain: int,
     websocket: str | None,
     first: int,
+    gateway: tuple[str, ...],
     stages: tuple[str, ...],
     until_idle: bool,
     metrics_port: int | None,
@@ -68,16 +83,33 @@ def run(
     listened = _sources(sources)
     if rpc:
         listened += (EvmSource(f"evm:{chain}", chain, rpc, websocket, first),)
+    gateways = tuple(GatewaySource(f"gateway:{chain}", chain, database) for database in gateway)
     names = stages or NAMES
-    if "ingest" in names and not listened:
-        raise click.UsageError("name a chain to listen to by --rpc or --sources")
+    if "ingest" in names and not listened and not gateways:
+        raise click.UsageError("name what to listen to by --rpc, --sources or --gateway")
     registry = CollectorRegistry()
     if metrics_port:
         start_http_server(metrics_port, "127.0.0.1", registry)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    run_engine(EngineSettings(folder, listened), names, stop=stop, until_idle=until_idle, registry=registry)
+    run_engine(
+        _settings(folder, log, listened, gateways), names, stop=stop, until_idle=until_idle, registry=registry
+    )
+
+
+def _settings(
+    folder: Path,
+    log: str,
+    sources: tuple[EvmSource, ...] = (),
+    gateways: tuple[GatewaySource, ...] = (),
+) -> EngineSettings:
+    settings = EngineSettings(folder, sources, gateways, log)
+    try:
+        open_log(settings).close()
+    except (ValueError, LogError, OSError) as error:
+        raise click.BadParameter(str(error), param_hint="--log") from None
+    return settings
 
 
 def _sources(path: Path | None) -> tuple[EvmSource, ...]:
@@ -105,21 +137,21 @@ def _source(row: Mapping[str, Any]) -> EvmSource:
 @click.command("import")
 @click.argument("files", nargs=-1, required=True, type=FILE)
 @FOLDER
+@LOG
 @option("--chain", type=click.IntRange(1), default=1962, show_default=True, help="Chain id of the blocks.")
-def import_(files: tuple[Path, ...], folder: Path, chain: int) -> None:
+def import_(files: tuple[Path, ...], folder: Path, log: str, chain: int) -> None:
     """Bring blocks, receipts and logs from FILES into the lake.
 
     JSON lines as JSON-RPC writes blocks, receipts and logs (.gz too), RLP as `trex export` writes it, Parquet
     of logs. Parts of one block in several files are joined when these are given together.
     """
     set_up("warning", as_json=False)
-    settings = EngineSettings(folder)
+    settings = _settings(folder, log)
     events = open_log(settings)
+    size = sum(file.stat().st_size for file in files)
     try:
-        with click.progressbar(length=sum(file.stat().st_size for file in files), label="reading") as shown:
-            done = import_files(
-                files, f"evm:{chain}", chain, events, lambda at, _: shown.update(at - shown.pos)
-            )
+        with click.progressbar(length=size, label="reading", file=sys.stderr) as bar:
+            done = import_files(files, f"evm:{chain}", chain, events, lambda at, _: bar.update(at - bar.pos))
     finally:
         events.close()
     run_engine(settings, [name for name in NAMES if name != "ingest"], until_idle=True)
@@ -128,10 +160,11 @@ def import_(files: tuple[Path, ...], folder: Path, chain: int) -> None:
 
 @click.command()
 @FOLDER
+@LOG
 @click.option("--replay", is_flag=True, help="Give those that a stage refused to that stage again.")
-def dead(folder: Path, replay: bool) -> None:
+def dead(folder: Path, log: str, replay: bool) -> None:
     """Show what could not be read, with reason and place, a JSON object a line."""
-    events = open_log(EngineSettings(folder))
+    events = open_log(_settings(folder, log))
     try:
         if replay:
             click.echo(f"{replay_dead(events)} given to their stages again")

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -141,6 +142,31 @@ def test_a_group_is_set_back_and_reads_again(open_log: OpenLog) -> None:
     log.rewind("g", "t", [offset])
     assert log.committed("g", "t") == (offset,)
     assert numbers(drain(log.consumer("g", "t"), 3)) == [2, 3, 4]
+
+
+def test_the_end_is_read_while_others_write(open_log: OpenLog) -> None:
+    """LOG-010."""
+    log = open_log()
+    log.declare(Topic("t"))
+    producer = log.producer("p")
+    stop = threading.Event()
+
+    def write() -> None:
+        other = log.producer("other")
+        while not stop.is_set():
+            other.commit([message("t", -1, b"other")])
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        for number in range(10):
+            producer.commit([message("t", number)])
+            seen = [record for record in log.tail("t", 0, 0) if record.key == b"k"]
+            assert numbers(seen) == list(range(number + 1))
+    finally:
+        stop.set()
+        thread.join(30)
+    assert list(log.tail("t", 0, 10**9)) == []
 
 
 def test_newest_of_each_key(open_log: OpenLog) -> None:

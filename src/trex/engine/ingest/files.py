@@ -88,9 +88,10 @@ def import_files(
     """
     events.declare(RAW, CURSORS, Topic(DEAD))
     key = f"{source}/files/{_digest(paths)}".encode()
+    # The producer first: what one before it committed is settled then, and the cursor is the last.
+    producer = events.producer(key.decode())
     known = newest_by_key(events, CURSORS.name).get(key)
     done = orjson.loads(known.value)["records"] if known else 0
-    producer = events.producer(key.decode())
     blocks = dead = 0
     waiting: list[Message] = []
 

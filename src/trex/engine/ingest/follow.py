@@ -21,8 +21,6 @@ AHEAD = 4
 """Questions under way at once while filling back."""
 WINDOW_BLOCKS = 1024
 """How many blocks can be taken back on a chain that says `finalized` of none."""
-READ_RECORDS = 64
-"""Records of the log read at once while looking for a block that is taken back."""
 
 
 class ReplacedError(Exception):
@@ -60,7 +58,9 @@ class Follower:
         self.reader, self.events, self.first = reader, events, first
         self._saw = saw or (lambda _heads, _next: None)
         self._key = reader.source.encode()
+        # Producers first: what those before them committed is settled then, and the cursors are the last.
         self._live = events.producer(f"{reader.source}/live")
+        self._filling = events.producer(f"{reader.source}/fill")
         self._partition = partition_of(self._key, len(events.extents(RAW.name)))
         self._window: deque[Told] = deque()
         self._next = self._floor = -1
@@ -81,10 +81,10 @@ class Follower:
             heads = await self.reader.heads()
             final = -1 if heads.finalized is None else heads.finalized.number
             self._next = self._floor = max(self.first, final + 1)
+            self._fill_from, self._fill_until = self.first, self._next
             await self._commit(self._live, [], self._fill_cursor(self.first, self._next))
-        back = orjson.loads(
-            (await asyncio.to_thread(newest_by_key, self.events, CURSORS.name))[self._fill_key].value
-        )
+            return
+        back = orjson.loads(cursors[self._fill_key].value)
         self._fill_from, self._fill_until = back["next"], back["until"]
 
     @property
@@ -130,7 +130,6 @@ class Follower:
             EndpointError: no endpoint answers well.
             LogError: nothing was written since the last commit.
         """
-        producer = await asyncio.to_thread(self.events.producer, self._fill_key.decode())
         total = self._fill_until - self.first
         waiting: deque[tuple[int, int, asyncio.Task[list[RawBlock]]]] = deque()
         asked = self._fill_from
@@ -145,7 +144,7 @@ class Follower:
                 if [block.head.number for block in blocks] != list(range(start, end)):
                     raise EndpointError("bad_answer", f"blocks {start} to {end - 1} are not all there")
                 await self._commit(
-                    producer,
+                    self._filling,
                     [Message(RAW.name, self._key, block.record) for block in blocks],
                     self._fill_cursor(end, self._fill_until),
                 )
@@ -156,11 +155,11 @@ class Follower:
             for _, _, task in waiting:
                 task.cancel()
             await asyncio.gather(*(task for _, _, task in waiting), return_exceptions=True)
-            producer.close()
 
     def close(self) -> None:
-        """Let go of the producer."""
+        """Let go of the producers."""
         self._live.close()
+        self._filling.close()
 
     @property
     def _fill_key(self) -> bytes:
@@ -247,28 +246,22 @@ class Follower:
 
     def _find(self, told: Told) -> bytes:
         """The record of a block in the log."""
-        at = told.since
-        while records := self.events.read(RAW.name, self._partition, at, READ_RECORDS):
-            for record in records:
-                if record.key == self._key and _block_of(record.value) == (told.head, 1):
-                    return record.value
-            at = records[-1].offset + 1
+        for record in self.events.tail(RAW.name, self._partition, told.since):
+            if record.key == self._key and _block_of(record.value) == (told.head, 1):
+                return record.value
         raise ReplacedError(f"block {told.head.number} was replaced, and is not in the log any more")
 
     def _remember(self, since: int, oldest: int) -> None:
         """Rebuild the window from the log: what was followed and not taken back."""
-        at = since
-        while records := self.events.read(RAW.name, self._partition, at, READ_RECORDS):
-            for record in records:
-                if record.key != self._key:
-                    continue
-                head, weight = _block_of(record.value)
-                expected = self._window[-1].head.number + 1 if self._window else oldest
-                if weight == 1 and head.number == expected:  # Others are filled back.
-                    self._window.append(Told(head, record.offset))
-                elif weight == -1 and self._window and self._window[-1].head == head:
-                    self._window.pop()
-            at = records[-1].offset + 1
+        for record in self.events.tail(RAW.name, self._partition, since):
+            if record.key != self._key:
+                continue
+            head, weight = _block_of(record.value)
+            expected = self._window[-1].head.number + 1 if self._window else oldest
+            if weight == 1 and head.number == expected:  # Others are filled back.
+                self._window.append(Told(head, record.offset))
+            elif weight == -1 and self._window and self._window[-1].head == head:
+                self._window.pop()
 
 
 def _block_of(value: bytes) -> tuple[Head, int]:

@@ -41,7 +41,6 @@ KNOWN_COUNT = Form("count, or null where not known", lambda v: v is None or _cou
 KNOWN_AMOUNT = Form("amount, or null where not known", lambda v: v is None or AMOUNT.holds(v))
 TOPICS = Form("up to four hashes", lambda v: isinstance(v, list) and len(v) < 5 and all(map(HASH.holds, v)))
 WORD = Form("text", lambda v: isinstance(v, str) and len(v) <= 4096)
-DOCUMENT = Form("JSON object", lambda v: isinstance(v, dict))
 
 Fields = Mapping[str, Form]
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
@@ -131,3 +130,4 @@ register(
     )
 )
 register(Schema("evm.log", 1, {"transaction": HASH, "address": ADDRESS, "topics": TOPICS, "data": BYTES}))
+register(Schema("gateway.act", 1, {"actor": WORD, "action": WORD, "subject": WORD, "outcome": WORD}))

@@ -129,6 +129,10 @@ SILVER: Mapping[str, LakeTable] = {
             ),
         ),
         LakeTable(
+            "silver.acts",
+            (("actor", _TEXT), ("action", _TEXT), ("subject", _TEXT), ("outcome", _TEXT)),
+        ),
+        LakeTable(
             "silver.rewards",
             (
                 ("passport", _TEXT),

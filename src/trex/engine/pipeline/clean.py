@@ -21,7 +21,7 @@ class Cleaned:
 
 
 def clean(value: bytes) -> Cleaned:
-    """Read a raw record: {source, chain, weight, block, receipts, logs}, these three as in JSON-RPC."""
+    """Read a raw record: {source, chain, weight, block, receipts, logs, acts}; blocks as in JSON-RPC."""
     done = Cleaned()
     try:
         raw = orjson.loads(value)
@@ -87,6 +87,9 @@ def clean(value: bytes) -> Cleaned:
         add("evm.transaction", _transaction, alone, one, receipt)
     for entry in logs:
         add("evm.log", _log, lambda entry=entry: part(logs=[entry]), entry, block.hash)
+    acts = objects("acts", lambda told: part(acts=told), raw.get("acts"))
+    for number, act in enumerate(acts):
+        add("gateway.act", _act, lambda act=act: part(acts=[act]), act, number)
     done.events.sort(key=lambda event: event.position)
     return done
 
@@ -131,6 +134,10 @@ def _log(told: Mapping[str, Any], block: str) -> tuple[tuple[int, int], dict[str
         "topics": [_lower(topic) for topic in told["topics"]],
         "data": _lower(told["data"]),
     }
+
+
+def _act(told: dict[str, Any], number: int) -> tuple[tuple[int, int], dict[str, Any]]:
+    return (number, -1), told
 
 
 def _count(text: Any) -> int:

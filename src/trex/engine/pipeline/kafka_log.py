@@ -81,6 +81,8 @@ class KafkaLog:
             | {"enable.partition.eof": True, "fetch.wait.max.ms": 10, "auto.offset.reset": "earliest"}
         )
 
+        self._ends = KafkaClient(self.reading("ends") | {"isolation.level": "read_uncommitted"})
+
     def reading(self, group: str) -> dict[str, Any]:
         """Options of a client that reads what is committed, as a group."""
         return {
@@ -148,6 +150,39 @@ class KafkaLog:
             finally:
                 self._reader.unassign()
 
+    def tail(self, topic: str, partition: int, offset: int) -> Iterator[Record]:
+        """Every record from an offset to the end, waiting for what others are writing before it (LOG-010).
+
+        What is committed shows only up to the first transaction that is open, whosesoever it is: an end that
+        is read as committed would miss records that are.
+        """
+        place = TopicPartition(self.prefix + topic, partition)
+        with _words():
+            first, end = self._ends.get_watermark_offsets(place, TIMEOUT_S, cached=False)
+            place.offset = max(offset, first)
+            if place.offset >= end:
+                return
+            client = KafkaClient(self.reading("tail") | {"enable.partition.eof": True})
+            try:
+                client.assign([place])
+                until = time.monotonic() + TIMEOUT_S
+                while time.monotonic() < until:
+                    told = client.poll(0.1)
+                    if told is None:
+                        continue
+                    if (error := told.error()) is None:
+                        if (told.offset() or 0) >= end:
+                            return
+                        yield self.record(told)
+                        until = time.monotonic() + TIMEOUT_S
+                    elif error.code() != KafkaError._PARTITION_EOF:
+                        raise KafkaException(error)
+                    elif (told.offset() or 0) >= end:
+                        return
+                raise LogError(f"{topic}/{partition}: somebody's transaction before {end} did not end")
+            finally:
+                client.close()
+
     def extents(self, topic: str) -> tuple[Extent, ...]:
         """What each partition holds."""
         with self._lock, _words():
@@ -190,6 +225,7 @@ class KafkaLog:
         """Let go of the connections."""
         with self._lock:
             self._reader.close()
+            self._ends.close()
 
     def partitions(self, topic: str) -> int:
         """How many partitions a topic has."""

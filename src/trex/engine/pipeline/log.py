@@ -1,6 +1,6 @@
 """The seam of the log: topics of records in order, written in transactions, read by groups."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from zlib import crc32
@@ -138,6 +138,13 @@ class Log(Protocol):
     def read(self, topic: str, partition: int, offset: int, most: int) -> list[Record]:
         """Return up to `most` records from an offset on, outside any group."""
 
+    def tail(self, topic: str, partition: int, offset: int) -> Iterator[Record]:
+        """Every record from an offset to the end, waiting for what others are writing before it (LOG-010).
+
+        Raises:
+            LogError: they did not come to an end.
+        """
+
     def extents(self, topic: str) -> tuple[Extent, ...]:
         """What each partition holds."""
 
@@ -180,8 +187,5 @@ def newest_by_key(log: Log, topic: str) -> dict[bytes, Record]:
     """The newest record of each key of a compacted topic."""
     found: dict[bytes, Record] = {}
     for partition, extent in enumerate(log.extents(topic)):
-        at = extent.first
-        while records := log.read(topic, partition, at, 1000):
-            found |= {record.key: record for record in records}
-            at = records[-1].offset + 1
+        found |= {record.key: record for record in log.tail(topic, partition, extent.first)}
     return found

@@ -23,6 +23,8 @@ def normalise(event: Event) -> list[Fact]:
     """
     if event.kind == "evm.transaction":
         rows = list(_transaction(event))
+    elif event.kind == "gateway.act":
+        rows = [("acts", dict(event.payload))]
     else:
         topics = event.payload["topics"]
         read = READERS.get(topics[0]) if topics else None

@@ -30,6 +30,8 @@ POLL_S = 0.02
 """Pause between looks for new records."""
 BUSY_S = 60.0
 """How long to wait for other writers."""
+TAIL_RECORDS = 256
+"""Records read at once on the way to the end."""
 MAX_BATCH_BYTES = 32 << 20
 """Most bytes of values in one batch."""
 
@@ -123,6 +125,13 @@ class SqliteLog:
                 if size > MAX_BATCH_BYTES:
                     break
         return found
+
+    def tail(self, topic: str, partition: int, offset: int) -> Iterator[Record]:
+        """Every record from an offset to the end (LOG-010)."""
+        end = self.extents(topic)[partition].end
+        while offset < end and (records := self.read(topic, partition, offset, TAIL_RECORDS)):
+            yield from records
+            offset = records[-1].offset + 1
 
     def extents(self, topic: str) -> tuple[Extent, ...]:
         """What each partition holds."""
