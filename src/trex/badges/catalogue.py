@@ -123,6 +123,12 @@ _EVENTS = {"chain": CHAIN, "contract": ADDRESS, "event": EVENT, "actor": NAME, "
 SINCE = _whole(1, 3650, required=False)
 
 
+PROTOCOLS = Field(
+    lambda value: isinstance(value, list) and 0 < len(value) <= 16 and all(map(ADDRESS.accepts, value)),
+    "a list of 1 to 16 addresses in lower case",
+)
+
+
 def _web3(unit: str, **more: Field) -> Check:
     return Check(ValueKind.NUMBER, EvidenceClass.PUBLIC, unit, {**_EVENTS, "days": SINCE, **more})
 
@@ -198,6 +204,15 @@ CATALOGUE: Mapping[str, Check] = {
     "web3.volume": _web3("sum of an argument, in its smallest unit", argument=NAME),
     "web3.since-first": _web3("seconds since the first such event"),
     "web3.since-last": _web3("seconds since the last such event"),
+    "web3.rank": Check(
+        ValueKind.NUMBER,
+        EvidenceClass.PUBLIC,
+        "place of the first such event among everybody's first ones, from 1",
+        _EVENTS,
+    ),
+    "web3.first-block": Check(
+        ValueKind.NUMBER, EvidenceClass.PUBLIC, "height of the block of the first such event", _EVENTS
+    ),
     "solana.balance": Check(
         ValueKind.NUMBER,
         EvidenceClass.PUBLIC,
@@ -206,6 +221,17 @@ CATALOGUE: Mapping[str, Check] = {
     ),
     "nft.owned": _nft("items in all wallets", ids=IDS, traits=TRAITS),
     "nft.held": _nft("seconds with at least one item", mode=MODE),
+    "nft.placed": Check(
+        ValueKind.NUMBER,
+        EvidenceClass.PUBLIC,
+        "items that the wallets put into protocol contracts, and that are there",
+        {
+            "chain": CHAIN,
+            "collection": ADDRESS,
+            "standard": _text(r"erc721", "erc721"),
+            "protocols": PROTOCOLS,
+        },
+    ),
     "nft.minted": _nft("items minted to the wallets"),
     "nft.bought": _nft("items that came with a payment in the same transaction"),
     "nft.received": _nft("items that came without a payment"),

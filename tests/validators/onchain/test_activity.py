@@ -8,7 +8,7 @@ from tests.validators.onchain.conftest import ALICE, BOB, CAROL, CHAIN_ID, Net
 
 from trex.badges.evaluate import evaluate
 from trex.badges.policy import read_policy
-from trex.types.primitives import Hash32
+from trex.types.primitives import Address, Hash32
 from trex.validators.onchain.activity import (
     DAY_S,
     Act,
@@ -24,7 +24,7 @@ from trex.validators.onchain.activity import (
     streak,
     volume,
 )
-from trex.validators.onchain.collect_activity import collect_activity
+from trex.validators.onchain.collect_activity import collect_activity, collect_arrival
 from trex.validators.onchain.observe import observe
 from trex.validators.onchain.source import BlockRef
 
@@ -149,3 +149,38 @@ async def test_observe_web3_with_a_wrong_signature_is_not_known(net: Net) -> Non
     policy = read_policy(json.dumps(document).encode())
     (found,) = (await observe(policy.checks(), {CHAIN_ID: net.source}, [ALICE], 5)).values()
     assert (found.value, "nobody" in found.reason) == (None, True)
+
+
+async def test_early_birds_are_counted_by_people_in_the_order_of_the_chain(net: Net) -> None:
+    """ONC-033: Carol twice before Alice is one; Alice's wallets are one; Bob comes after."""
+    game = await net.deploy("Game")
+    for who, room in ((CAROL, 1), (CAROL, 2), (ALICE, 3), (BOB, 4)):
+        await net.do(game, "play(address,uint256,uint256)", who, room, 5)
+    event = read_signature(PLAYED)
+
+    async def came(*wallets: Address, **more: Any) -> tuple[int | None, int | None]:
+        found = await collect_arrival(net.source, wallets, game, event, "player", **more)
+        return found.rank, found.first_block
+
+    head = (await net.source.head()).number
+    assert [(await came(who))[0] for who in (CAROL, ALICE, BOB)] == [1, 2, 3]
+    assert await came(ALICE, BOB) == (2, head - 1)
+    assert (await came(BOB, where=[Where("room", "atLeast", "3")]))[0] == 2
+    assert await came(Address(bytes(19) + b"\x09")) == (None, None)
+    parameters = {"chain": CHAIN_ID, "contract": f"0x{game.hex()}", "event": PLAYED, "actor": "player"}
+    checks = [
+        {"check": {"validator": "web3.rank", "parameters": parameters, "is": {"atMost": "2"}}},
+        {
+            "check": {
+                "validator": "web3.first-block",
+                "parameters": parameters,
+                "is": {"atMost": str(head - 1)},
+            }
+        },
+    ]
+    levels = [{"level": 1, "name": "Early", "points": 1, "when": {"all": checks}}]
+    document = {"version": 1, "name": "Early", "evidenceClass": "public", "levels": levels}
+    policy = read_policy(json.dumps(document).encode())
+    for who, outcome in ((ALICE, "granted"), (BOB, "refused"), (Address(bytes(19) + b"\x09"), "undecided")):
+        seen = await observe(policy.checks(), {CHAIN_ID: net.source}, [who], 5)
+        assert evaluate(policy, seen, await net.now_s()).outcome == outcome

@@ -12,6 +12,7 @@ from tests.validators.onchain.conftest import ALICE, BOB, CAROL, CHAIN_ID, Net
 
 from trex.badges.evaluate import evaluate
 from trex.badges.policy import read_policy
+from trex.types.primitives import Address
 from trex.validators.onchain.collect_nft import collect_nft
 from trex.validators.onchain.metadata import MetadataError, gateway, read_traits
 from trex.validators.onchain.nft import Move, NftEvidence, Way, adds_up, came, flips, held_s, owned
@@ -261,3 +262,36 @@ async def test_observe_nft_answers_a_policy(net: Net) -> None:
     assert evaluate(policy, others, now).outcome == "refused"
     nowhere = await observe(policy.checks(), {}, [BOB], now)
     assert evaluate(policy, nowhere, now).outcome == "undecided"
+
+
+async def test_placed_items_are_those_that_wallets_brought_and_nobody_since(net: Net) -> None:
+    """ONC-024: one stays, one came back, one was brought again by another, one is elsewhere."""
+    item, vault, other = await net.deploy("Item"), await net.deploy("Vault"), await net.deploy("Vault")
+    for token_id in range(4):
+        await net.do(item, "mint(address,uint256,string)", ALICE, token_id, "")
+    move = "transferFrom(address,address,uint256)"
+    for token_id in range(3):
+        await net.do(item, move, ALICE, vault, token_id)
+    await net.do(item, move, ALICE, other, 3)
+    await net.do(vault, "give(address,address,uint256)", item, ALICE, 1)
+    await net.do(vault, "give(address,address,uint256)", item, BOB, 2)
+    await net.do(item, move, BOB, vault, 2, by=BOB)
+
+    async def placed(*wallets: Address) -> set[int]:
+        found = await collect_nft(net.source, wallets, item, "erc721", protocols=[vault])
+        return set(found.placed)
+
+    assert await placed(ALICE) == {0}
+    assert await placed(BOB) == {2}
+    assert await placed(ALICE, BOB) == {0, 2}
+    assert owned(await collect_nft(net.source, [ALICE], item, "erc721"), NONE, {}) == 1
+    parameters = {"chain": CHAIN_ID, "collection": f"0x{item.hex()}", "standard": "erc721"}
+    parameters |= {"protocols": [f"0x{vault.hex()}", f"0x{other.hex()}"]}
+    when = {"check": {"validator": "nft.placed", "parameters": parameters, "is": {"atLeast": "2"}}}
+    levels = [{"level": 1, "name": "Staker", "points": 1, "when": when}]
+    document = {"version": 1, "name": "Staker", "evidenceClass": "public", "levels": levels}
+    policy = read_policy(json.dumps(document).encode())
+    now = await net.now_s()
+    for who, outcome in ((ALICE, "granted"), (BOB, "refused")):
+        found = await observe(policy.checks(), {CHAIN_ID: net.source}, [who], now)
+        assert evaluate(policy, found, now).outcome == outcome

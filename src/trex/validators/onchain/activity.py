@@ -108,6 +108,8 @@ class ActivityEvidence:
     """Whose; each counted once."""
     acts: tuple[Act, ...]
     """In order."""
+    first_block: int | None = None
+    """Height of the block of the first of them; None if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,3 +180,34 @@ def since_first_s(evidence: ActivityEvidence) -> int | None:
 def since_last_s(evidence: ActivityEvidence) -> int | None:
     """Return seconds from the last event to the block; None if there is none."""
     return evidence.block.timestamp_s - evidence.acts[-1].timestamp_s if evidence.acts else None
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivalEvidence:
+    """When wallets first acted at a contract, among all who did (ONC-033)."""
+
+    block: BlockRef
+    """As of which."""
+    wallets: frozenset[Address]
+    """Whose; all of them are one."""
+    first_block: int | None
+    """Height of the block with the first event that counts; None if there is none."""
+    rank: int | None
+    """Place of that event among the first events of everybody, from 1; None if there is none."""
+
+
+def arrival(
+    firsts: Sequence[tuple[int, bytes]], wallets: frozenset[Address]
+) -> tuple[int | None, int | None]:
+    """Return block and place of the first event of any of the wallets, which count as one.
+
+    Args:
+        firsts: block and actor of the events that count, in the order of the chain.
+        wallets: of one passport.
+    """
+    before: set[bytes] = set()
+    for number, actor in firsts:
+        if actor in wallets:
+            return number, len(before) + 1
+        before.add(actor)
+    return None, None

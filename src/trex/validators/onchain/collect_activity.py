@@ -7,7 +7,15 @@ from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
 
 from trex.types.primitives import Address, Hash32
-from trex.validators.onchain.activity import Act, ActivityEvidence, EventSignature, Where, matches
+from trex.validators.onchain.activity import (
+    Act,
+    ActivityEvidence,
+    ArrivalEvidence,
+    EventSignature,
+    Where,
+    arrival,
+    matches,
+)
 from trex.validators.onchain.collect_token import word
 from trex.validators.onchain.source import BlockRef, EvmSource, Log, SourceError
 
@@ -63,9 +71,53 @@ async def collect_activity(
     found = [(log, arguments) for log in logs if (arguments := _arguments(event, log)) is not None]
     ours = [(log, arguments) for log, arguments in found if arguments[actor] in who]
     blocks = await source.blocks([log.block_number for log, _ in ours]) if ours else {}
-    acts = (Act(blocks[log.block_number].timestamp_s, arguments) for log, arguments in ours)
+    acts = [(Act(blocks[log.block_number].timestamp_s, arguments), log) for log, arguments in ours]
+    counted = [(act, log) for act, log in acts if matches(act, where)]
     await source.still(head)
-    return ActivityEvidence(head, who, tuple(act for act in acts if matches(act, where)))
+    first_block = counted[0][1].block_number if counted else None
+    return ActivityEvidence(head, who, tuple(act for act, _ in counted), first_block)
+
+
+async def collect_arrival(
+    source: EvmSource,
+    wallets: Collection[Address],
+    contract: Address,
+    event: EventSignature,
+    actor: str,
+    *,
+    where: Sequence[Where] = (),
+    block: BlockRef | None = None,
+) -> ArrivalEvidence:
+    """Find when wallets first acted at a contract, and how many others had by then (ONC-033).
+
+    Args:
+        source: the chain.
+        wallets: all that the passport has linked: they are one.
+        contract: whose events.
+        event: with named arguments.
+        actor: name of an argument of type address.
+        where: what other arguments must be, for everybody.
+        block: as of which; None for the newest that is final.
+
+    Raises:
+        SourceError: the facts cannot be had, or there are too many events up to the first one.
+        SignatureError: the event has no such argument.
+    """
+    head = block or await source.head()
+    who = frozenset(wallets)
+    own = await collect_activity(source, who, contract, event, actor, where=where, block=head)
+    if own.first_block is None:
+        return ArrivalEvidence(head, who, None, None)
+    until = (await source.blocks([own.first_block]))[own.first_block]
+    logs = await source.logs(0, until, contract, [[event.topic]])
+    if len(logs) > MAX_EVENTS:
+        raise SourceError("too_much", f"more than {MAX_EVENTS} events before the first one")
+    found = [
+        (log.block_number, arguments) for log in logs if (arguments := _arguments(event, log)) is not None
+    ]
+    count = [(number, told[actor]) for number, told in found if matches(Act(0, told), where)]
+    await source.still(head)
+    return ArrivalEvidence(head, who, *arrival(count, who))
 
 
 def _arguments(event: EventSignature, log: Log) -> dict[str, Any] | None:

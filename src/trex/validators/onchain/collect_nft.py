@@ -47,6 +47,7 @@ async def collect_nft(
     standard: Standard,
     *,
     traits: bool = False,
+    protocols: Collection[Address] = (),
     fetch: Fetch | None = None,
     block: BlockRef | None = None,
 ) -> NftEvidence:
@@ -60,6 +61,7 @@ async def collect_nft(
         collection: contract.
         standard: how it speaks.
         traits: read the traits of what is owned.
+        protocols: contracts that hold items for those who put them there; for ERC-721.
         fetch: through a gateway, for metadata by content address.
         block: as of which; None for the newest that is final.
 
@@ -80,8 +82,9 @@ async def collect_nft(
     owned = await ask(source, who, collection, ids, head)
     moves = await _moves(source, ours, raws)
     found = await _traits(source, collection, standard, owned, head, fetch) if traits else None
+    placed = await _placed(source, ours, collection, raws, protocols, head) if protocols else frozenset[int]()
     await source.still(head)
-    return NftEvidence(head, who, owned, moves if adds_up(moves, owned) else None, found)
+    return NftEvidence(head, who, owned, moves if adds_up(moves, owned) else None, found, placed)
 
 
 async def _raws(
@@ -158,6 +161,33 @@ async def _moves(source: EvmSource, ours: set[Hash32], raws: list[_Raw]) -> tupl
             sold=raw.sender in ours and raw.receiver != NOBODY,
         )
         for raw in crossing
+    )
+
+
+async def _placed(
+    source: EvmSource,
+    ours: set[Hash32],
+    collection: Address,
+    raws: list[_Raw],
+    protocols: Collection[Address],
+    head: BlockRef,
+) -> frozenset[int]:
+    """Items that a protocol contract has, and that one of the wallets was the last to bring (ONC-024)."""
+    at = {word(protocol) for protocol in protocols}
+    ids = sorted({raw.token_id for raw in raws if raw.sender in ours and raw.receiver in at})
+    if not ids:
+        return frozenset()
+    topics = [[TRANSFER], None, sorted(at), [Hash32(one.to_bytes(32)) for one in ids]]
+    logs = await source.logs(0, head, collection, topics)
+    last = {int.from_bytes(log.topics[3]): log for log in logs if len(log.topics) == 4}
+    answers = await source.calls([(head, collection, OWNER_OF + one.to_bytes(32)) for one in ids])
+    return frozenset(
+        one
+        for one, answer in zip(ids, answers, strict=True)
+        if answer is not None
+        and last[one].topics[1] in ours
+        and len(answer) == 32
+        and Hash32(answer) == last[one].topics[2]
     )
 
 

@@ -51,6 +51,8 @@ class NftEvidence:
     the contract says, so that history is not known (ONC-021)."""
     traits: Mapping[int, Mapping[str, str]] | None
     """Traits of each owned item; None if not asked for, or if one cannot be read (ONC-023)."""
+    placed: frozenset[int] = frozenset()
+    """Items that the wallets put into the protocol contracts that were asked about (ONC-024)."""
 
 
 def owned(evidence: NftEvidence, ids: frozenset[int], traits: Mapping[str, str]) -> int | None:

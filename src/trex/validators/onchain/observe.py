@@ -19,7 +19,7 @@ from trex.validators.onchain.activity import (
     streak,
     volume,
 )
-from trex.validators.onchain.collect_activity import collect_activity
+from trex.validators.onchain.collect_activity import collect_activity, collect_arrival
 from trex.validators.onchain.collect_nft import collect_nft
 from trex.validators.onchain.collect_token import collect_token
 from trex.validators.onchain.metadata import Fetch
@@ -99,7 +99,14 @@ async def _answer_nft(
     asked = check.parameters
     collection = Address(bytes.fromhex(asked["collection"][2:]))
     evidence = await collect_nft(
-        source, wallets, collection, asked["standard"], traits="traits" in asked, fetch=fetch, block=block
+        source,
+        wallets,
+        collection,
+        asked["standard"],
+        traits="traits" in asked,
+        protocols=[Address(bytes.fromhex(one[2:])) for one in asked.get("protocols", ())],
+        fetch=fetch,
+        block=block,
     )
     value = _nft_value(check, evidence)
     where = source_name(source.chain.chain_id, evidence.block)
@@ -116,6 +123,8 @@ def _nft_value(check: CheckCondition, evidence: NftEvidence) -> int | None:
         return owned(evidence, frozenset(int(one) for one in asked.get("ids", ())), asked.get("traits", {}))
     if check.validator == "nft.held":
         return held_nft_s(evidence, continuous=asked["mode"] == "continuous")
+    if check.validator == "nft.placed":
+        return len(evidence.placed)
     if check.validator == "nft.flipped":
         return flips(evidence, asked["days"] * DAY_S)
     return came(evidence, Way(check.validator.removeprefix("nft.")))
@@ -125,13 +134,24 @@ async def _answer_web3(
     check: CheckCondition, source: EvmSource, wallets: Collection[Address], block: BlockRef | None
 ) -> Observation:
     asked = check.parameters
+    contract, event = Address(bytes.fromhex(asked["contract"][2:])), read_signature(asked["event"])
+    conditions = [Where(one["argument"], one["word"], one["value"]) for one in asked.get("where", ())]
+    if check.validator in ("web3.rank", "web3.first-block"):
+        came_first = await collect_arrival(
+            source, wallets, contract, event, asked["actor"], where=conditions, block=block
+        )
+        found = came_first.rank if check.validator == "web3.rank" else came_first.first_block
+        when, name = came_first.block.timestamp_s, source_name(source.chain.chain_id, came_first.block)
+        if found is None:  # it may come yet: no place is not a bad place
+            return Observation(None, when, name, "no such event")
+        return Observation(Decimal(found), when, name, f"{found}, of {len(came_first.wallets)} wallets")
     evidence = await collect_activity(
         source,
         wallets,
-        Address(bytes.fromhex(asked["contract"][2:])),
-        read_signature(asked["event"]),
+        contract,
+        event,
         asked["actor"],
-        where=[Where(one["argument"], one["word"], one["value"]) for one in asked.get("where", ())],
+        where=conditions,
         history_s=asked["days"] * DAY_S if "days" in asked else None,
         block=block,
     )
