@@ -257,6 +257,19 @@ async def test_nonsense_of_one_is_its_own_bad_answer_whatever_reading_it_stumble
         assert await endpoints.middle(raw) == 5
 
 
+async def test_slow_endpoint_is_not_waited_for_alone_nor_asked_first_again() -> None:
+    async with several(later(30, saying(1)), saying(2)) as endpoints:
+        endpoints.slow_s = 0.05
+        assert await endpoints.first(ask) == 2
+        endpoints.slow_s = 30
+        assert await endpoints.first(ask) == 2
+        assert [endpoint.asked for endpoint in endpoints.endpoints] == [1, 2]
+    # It may still be who answers.
+    async with several(later(0.3, saying(1)), failing(-32603)) as endpoints:
+        endpoints.slow_s = 0.05
+        assert await endpoints.first(ask) == 1
+
+
 async def test_first_good_answer_is_asked_first_again() -> None:
     async with several(failing(-32603), saying(2)) as endpoints:
         assert [await endpoints.first(ask), await endpoints.first(ask)] == [2, 2]

@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 
 STRAGGLERS_S = 0.2
 """How long the rest is waited for once enough have answered."""
+SLOW_S = 3.0
+"""How long one endpoint is waited for alone where the first good answer will do."""
 
 T = TypeVar("T")
 H = TypeVar("H", bound=Hashable)
@@ -94,20 +96,40 @@ class Endpoints:
             raise ValueError(f"a quorum of {quorum} among {len(self.endpoints)} endpoints")
         self.disagreements = 0
         """How many answers were outvoted, for metrics."""
+        self.slow_s = SLOW_S
+        """Seconds after which one that has not answered is not waited for alone."""
         self._preferred = 0
 
     async def first(self, ask: Callable[[Endpoint], Awaitable[T]]) -> T:
-        """Return the first good answer; the endpoint that gave it is asked first next time."""
+        """Return the first good answer; the endpoint that gave it is asked first next time.
+
+        One endpoint is asked after another. Who is slow is not waited for alone: the next is asked beside it.
+        """
+        count = len(self.endpoints)
+        left = [(self._preferred + offset) % count for offset in reversed(range(count))]
+        asked: dict[asyncio.Future[T], int] = {}
         failure: EndpointError | None = None
-        for offset in range(len(self.endpoints)):
-            index = (self._preferred + offset) % len(self.endpoints)
-            try:
-                answer = await heard(ask, self.endpoints[index])
-            except EndpointError as error:
-                failure = failure or error
-                continue
-            self._preferred = index
-            return answer
+        try:
+            while left or asked:
+                if left:
+                    index = left.pop()
+                    asked[asyncio.ensure_future(heard(ask, self.endpoints[index]))] = index
+                done, _ = await asyncio.wait(
+                    asked, timeout=self.slow_s if left else None, return_when=asyncio.FIRST_COMPLETED
+                )
+                for task in done:
+                    index = asked.pop(task)
+                    try:
+                        answer = task.result()
+                    except EndpointError as error:
+                        failure = failure or error
+                        continue
+                    self._preferred = index
+                    return answer
+        finally:
+            for task in asked:
+                task.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
         raise failure or UnavailableError("unreachable", "no endpoint")
 
     async def majority(
