@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn blobs_are_their_commitments_together_when_each_is() {
         let blob = |seed: u8| {
-            let byte = |at: usize| if at % 32 == 0 { seed } else { (at / 7) as u8 ^ seed };
+            let byte = |at: usize| if at.is_multiple_of(32) { seed } else { (at / 7) as u8 ^ seed };
             (0..131_072).map(byte).collect::<Vec<u8>>()
         };
         let mut blobs: Vec<Vec<u8>> = (0..5).map(blob).chain([vec![0; 131_072]]).collect();

@@ -181,7 +181,7 @@ fn a_batch_read_before_its_turn_is_not_read_again() {
     let sources = l1.sources(8, batch(&builder, 1, vec![]));
     // Whoever brings blobs has checked them: what was read for a header counts, once.
     let garbage = Bytes::from(vec![0x2a; 131_072]);
-    follower.read_ahead(&sources.header, &[garbage.clone()]);
+    follower.read_ahead(&sources.header, std::slice::from_ref(&garbage));
     assert_eq!(follower.derive(0, &sources).unwrap().outcome.name, "version");
     follower.read_ahead(&l1.sources(9, vec![garbage]).header, &sources.blobs);
     assert_eq!(follower.derive(0, &sources).unwrap().outcome.name, "batch");
