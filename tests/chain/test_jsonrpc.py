@@ -390,6 +390,21 @@ async def test_refused_requests_are_freed_with_their_answers(client: Client) -> 
         gc.enable()
 
 
+async def test_long_calls_are_not_answered_on_the_loop(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = []
+
+    def call(*_: str) -> str:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return "0x"
+
+    monkeypatch.setattr(client.chain, "do_eth_getBalance", call)
+    for size in (10, 5_000):
+        assert await client.call("eth_getBalance", "x" * size) == "0x"
+    assert threads == [True, False]
+
+
 @pytest.mark.parametrize("block", ["pending", {"blockNumber": "pending"}])
 async def test_pending_block_is_not_executed_on_the_loop(
     client: Client, block: Any, monkeypatch: pytest.MonkeyPatch

@@ -87,7 +87,7 @@ BRIEF_S = 0.002
 BRIEF_REST = 20
 """After one that took longer, such calls go to threads for so many times as long."""
 AT_ONCE_BYTES = 4096
-"""Longer messages are not looked at on the loop before they get a task."""
+"""Longer messages get a task, and no call of theirs is answered on the loop: copying takes time too."""
 
 
 @dataclass(slots=True)
@@ -136,8 +136,8 @@ class Dispatcher:
         except MalformedError as error:
             return encode_error(NULL, error)
         if type(message) is list:
-            return await self._batch(message, session)
-        answers = await self._calls([read_call(message)], session)
+            return await self._batch(message, len(body) <= AT_ONCE_BYTES, session)
+        answers = await self._calls([read_call(message)], len(body) <= AT_ONCE_BYTES, session)
         return answers[0] if answers else None
 
     def at_once(self, body: bytes) -> bytes | None:
@@ -156,7 +156,7 @@ class Dispatcher:
         (answer,) = self._encode(call, outcome)
         return answer
 
-    async def _batch(self, messages: list[Any], session: Session) -> bytes | None:
+    async def _batch(self, messages: list[Any], is_short: bool, session: Session) -> bytes | None:
         limits = self.limits
         if not messages:
             return encode_error(NULL, RpcError(INVALID_REQUEST, "empty batch"))
@@ -164,11 +164,13 @@ class Dispatcher:
             what = f"batch too large: {len(messages)} requests"
             error = over_limit(what, "batch_requests", limits.batch_requests)
             return encode_error(NULL, RpcError(INVALID_REQUEST, error.message))
-        answers = await self._calls([read_call(message) for message in messages], session)
+        answers = await self._calls([read_call(message) for message in messages], is_short, session)
         return encode_batch(answers) if answers else None
 
-    async def _calls(self, calls: list[Call | MalformedError], session: Session) -> list[bytes]:
-        """Answer calls in their order, neighbours of one kind together."""
+    async def _calls(
+        self, calls: list[Call | MalformedError], is_short: bool, session: Session
+    ) -> list[bytes]:
+        """Answer calls in their order, neighbours of one kind together; on the loop only what is short."""
         answers: list[bytes] = []
         size, at, limit = 0, 0, self.limits.batch_response_bytes
         deadline = time.monotonic() + self.limits.call_timeout_s
@@ -192,7 +194,7 @@ class Dispatcher:
                 done, some = 1, await self._local(call, session)
             else:
                 run = [c for c in takewhile(self._is_core, islice(calls, at, None)) if isinstance(c, Call)]
-                done, some = len(run), await self._core(run, limit - size)
+                done, some = len(run), await self._core(run, limit - size, is_short)
             at += done
             size += sum(map(len, some))
             answers += some
@@ -296,9 +298,9 @@ class Dispatcher:
         self.metrics.called(call.method, time.perf_counter() - started, isinstance(result, RpcError))
         return self._encode(call, result)
 
-    async def _core(self, calls: list[Call], room: int) -> list[bytes]:
+    async def _core(self, calls: list[Call], room: int, is_short: bool) -> list[bytes]:
         """Let the core answer neighbouring calls, on the loop if it is one quick read, else on a thread."""
-        if len(calls) == 1 and (quick := self._quick(calls[0])) is not None:
+        if is_short and len(calls) == 1 and (quick := self._quick(calls[0])) is not None:
             return self._encode(calls[0], quick)
         finished: list[bytes | RpcError] = []
         failure = self._timed_out()
