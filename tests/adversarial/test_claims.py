@@ -92,16 +92,16 @@ async def test_claim_that_has_served(chain: Chain, judging: Gateway, honest: boo
     why="evidence is for the passport that it is about",
     guard=Guard(
         "src/trex/gateway/grants.py",
-        "if row is None or not (row.public or int(row.passport) in passports):",
+        "if kept is None or not (kept.is_public or kept.passport in passports):",
         "GTW-043",
-        "if row is None:",
+        "if kept is None:",
     ),
     refusal="or it is private",
 )
 async def test_evidence_of_somebody_elses_badge(gateway: Gateway, honest: bool) -> None:
     """A stranger names the digest that the chain has of a badge's private evidence."""
     digest = Hash32(keccak256(b"evidence"))
-    sealed = gateway.sealer.seal(b'{"document":"{}"}', "evidence")
+    sealed = gateway.sealer.seal(b'{"document":"{}","salt":"","policy":"any"}', "evidence")
     row = {"digest": digest, "passport": 1, "policy": bytes(32), "public": 0, "sealed": sealed, "at_s": 0}
     async with gateway.database.transaction() as tx:
         await tx.execute(insert(evidence).values(row))

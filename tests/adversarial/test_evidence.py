@@ -326,9 +326,9 @@ async def test_wash_transfers(chain: Chain, honest: bool) -> None:
     why="where events do not add up to what the contract says is owned, history is not known",
     guard=Guard(
         f"{ONCHAIN}collect_nft.py",
-        "return NftEvidence(head, who, owned, moves if adds_up(moves, owned) else None, found)",
+        "return NftEvidence(head, who, owned, moves if adds_up(moves, owned) else None, found, placed)",
         "ONC-021",
-        "return NftEvidence(head, who, owned, moves, found)",
+        "return NftEvidence(head, who, owned, moves, found, placed)",
     ),
     refusal="not known",
 )
