@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 import orjson
-from tests.settlement.anvil_l1 import CHAIN_ID, KEYS, Anvil, anvil
+from tests.settlement.anvil_l1 import CHAIN_ID, KEYS, Anvil, Proxy, anvil, proxy
 from tests.settlement.test_deploy import ACCOUNTS, DEVNET, address_of
 
 from trex._core import Chain, sign_transaction  # noqa: TID251
@@ -68,6 +68,8 @@ class Sequencing:
     """All of it."""
 
     l1: Anvil
+    liar: Proxy
+    """Before it, and asked only by a node `of_three` endpoints."""
     reader: L1Reader
     network: Network
     text: bytes
@@ -259,9 +261,17 @@ async def sequencing(
     extra: dict[str, int] | None = None,
     anvil_options: Sequence[str] = (),
     origin_depth: int = 0,
+    of_three: bool = False,
 ) -> AsyncIterator[Sequencing]:
-    """Start an L1, bring the contracts there, and start a node that makes blocks when told to."""
-    async with anvil(*anvil_options) as l1, aiohttp.ClientSession() as session:
+    """Start an L1, bring the contracts there, and start a node that makes blocks when told to.
+
+    It asks anvil, or `of_three` endpoints the one that may lie first.
+    """
+    async with (
+        anvil(*anvil_options) as l1,
+        proxy(l1.url) as liar,
+        aiohttp.ClientSession() as session,
+    ):
         await l1.mine(3)
         reader = L1Reader([Endpoint(l1.url, session, timeout_s=60)], CHAIN_ID, retries=PATIENT)
         document = await with_origin(reader, DEVNET, 2)
@@ -274,7 +284,8 @@ async def sequencing(
         network = read_network(text)
         contracts = Contracts(made.contracts["inbox"], made.contracts["portal"])
         chain = open_chain(folder / "sequencer", text, cache_bytes=8 << 20)
-        following = L1Options(l1=(l1.url,), beacon=(l1.url,), origin_depth=origin_depth, poll_s=0.05)
+        urls = (liar.url, l1.url, l1.url) if of_three else (l1.url,)
+        following = L1Options(l1=urls, beacon=urls, origin_depth=origin_depth, poll_s=0.05)
         try:
             node = Node(chain, NodeSettings(port=0, mining=Mining(slots=False)))
             async with settling(node, chain, network, folder, following) as driver:
@@ -285,7 +296,7 @@ async def sequencing(
                     await asyncio.wait_for(listening.wait(), WAIT_S)
                     user = Sender(reader, account_of(KEYS[0]), pricing=PRICING)
                     one = Sequencing(
-                        l1, reader, network, text, contracts, folder, session, user, chain, node, driver
+                        l1, liar, reader, network, text, contracts, folder, session, user, chain, node, driver
                     )
                     await one.followed()
                     yield one

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.settlement.anvil_l1 import Proxy, proxy
+from tests.settlement.anvil_l1 import CHAIN_ID, Proxy, proxy
 from tests.settlement.following import PATIENCE_S, running, synced
-from tests.settlement.rollup import QUICK, Rollup, build, output_at, output_root_at, rollup, rpc
+from tests.settlement.rollup import PATIENT, QUICK, Rollup, build, output_at, output_root_at, rollup, rpc
+from tests.settlement.sequencing import sequencing
 from tests.settlement.test_watch import elsewhere, hushed
 
 from trex.chain.batches import encode_batch
+from trex.rpc.endpoint import Endpoint
 from trex.settlement.driver import Driver
-from trex.settlement.l1.reader import Retries
+from trex.settlement.l1.reader import L1Reader, Retries
 
 if TYPE_CHECKING:
     from trex.settlement.kzg import Sidecar
@@ -303,6 +305,27 @@ async def test_one_endpoint_of_three_at_fault_is_outvoted(system: Rollup, tmp_pa
             await posting.end(driver)
     for chain in (sequencer, verifier):
         chain.close()
+
+
+async def test_sequencer_with_one_endpoint_of_three_at_fault_builds_what_is_posted(tmp_path: Path) -> None:
+    """DRV-066, DRV-067, PST-011: with each fault deposits arrive, and every block can be posted and is."""
+    async with sequencing(tmp_path, of_three=True) as one:
+        urls = (one.liar.url, one.l1.url, one.l1.url)
+        endpoints = [Endpoint(url, one.session, timeout_s=QUICK_TIMEOUT_S) for url in urls]
+        batcher = one.batcher(reader=L1Reader(endpoints, CHAIN_ID, retries=PATIENT))
+        for name, begin in FAULTS.items():
+            if begin is stall:
+                continue  # for each of the node's questions, which has all the patience of a user's
+            begin(one.liar)
+            await one.deposit()
+            await one.followed()
+            assert await one.block(1) == one.chain.head().number, name
+            await one.post_all(batcher)
+            mend(one.liar)
+        back = await one.all_on_l1()
+        assert back.deposits == len(FAULTS) - 1
+        assert await one.balance(b"\x42" * 20) == 5 * back.deposits
+        assert one.driver.mismatch is None
 
 
 def field_elements(seed: int) -> bytes:
