@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from trex.chain.opening import TABLES
 from trex.node.cli import main
 from trex.node.devnet import prepare
 from trex.node.files import network_file
@@ -53,6 +54,34 @@ def test_export_names_blocks_that_are_not_there(home: Path, tmp_path: Path) -> N
     refused = CliRunner().invoke(main, ["export", out])
     assert refused.exit_code == 1
     assert "there is no block 1: the newest is 0" in refused.stderr
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_lost_table_is_damage_and_not_a_new_chain(home: Path, tmp_path: Path, table: str) -> None:
+    """The engine makes an empty table where there is none: a chain would begin anew, or read zeros."""
+    run("import", str(tmp_path / "blocks"))
+    assert json.loads(run("db", "stats", "--json"))["tables"]
+    run("db", "compact")
+    store = home / "devnet" / "store"
+    assert sorted(TABLES) == sorted(folder.name for folder in (store / "tables").iterdir() if folder.is_dir())
+    (store / "tables" / table / "current").unlink()
+    log = (store / "log" / "00000000.blocks").read_bytes()
+    for command in (("db", "stats"), ("db", "verify"), ("export", str(tmp_path / "out"))):
+        refused = CliRunner().invoke(main, [*command])
+        assert refused.exit_code == 1
+        assert f"damaged at table {table}: file current is missing" in refused.stderr
+    assert (store / "log" / "00000000.blocks").read_bytes() == log
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_log_without_its_acknowledged_end_is_damage(home: Path, tmp_path: Path, empty: bool) -> None:
+    """Without that, records at the end that are damaged would pass for ones that were never whole."""
+    run("import", str(tmp_path / "blocks"))
+    acknowledged = home / "devnet" / "store" / "log" / "acknowledged"
+    acknowledged.write_bytes(b"") if empty else acknowledged.unlink()
+    refused = CliRunner().invoke(main, ["db", "verify"])
+    assert refused.exit_code == 1
+    assert "damaged at log: file acknowledged is missing" in refused.stderr
 
 
 def test_devnet_goes_on_with_what_was_imported(home: Path, tmp_path: Path) -> None:
