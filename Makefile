@@ -40,6 +40,7 @@ bench: ## T-Rex beside its peers, tables into bench/ (LONG=1: a million transact
 	@PYTHONPATH=src python bench/l1/run.py --out bench/l1/results.md
 	@PYTHONPATH=src python bench/reads/run.py $(if $(LONG),,--logs 200000) --out bench/reads/results.md
 	@PYTHONPATH=src python bench/growth/run.py $(if $(LONG),--long) --out bench/growth/results.md
+	@PYTHONPATH=src python bench/persona/run.py $(if $(LONG),--long) --out bench/persona/results.md
 
 check: ## formatting, lints, types, import rules; edits nothing
 	@$(PYTHON) scripts/setup test

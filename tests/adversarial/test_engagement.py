@@ -278,7 +278,7 @@ async def test_referral_by_nobody(chain: Chain, gateway: Gateway, honest: bool) 
     guard=Guard(
         TASKS,
         "if row is None or int(row.passport) not in passports:",
-        "GTW-072",
+        "GTW-082",
         "if row is None:",
     ),
     refusal="no such deed of yours",

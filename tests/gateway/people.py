@@ -28,6 +28,8 @@ class Person:
     passport: int = 0
     proxied: str = ""
     """Address that a proxy would name."""
+    secret: bytes = b""
+    """Of an EVM wallet, for transactions of its own."""
 
     @property
     def body(self) -> dict[str, str]:
@@ -110,6 +112,7 @@ def evm_person(served: Served) -> Person:
         evm_key(Address(bytes.fromhex(account.address[2:]))),
         lambda raw: bytes(account.sign_message(encode_defunct(raw)).signature),
         lambda typed: bytes(account.sign_message(encode_typed_data(full_message=typed)).signature),
+        secret=bytes(account.key),
     )
 
 

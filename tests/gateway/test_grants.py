@@ -27,6 +27,7 @@ from trex.gateway.policies import load_offers
 from trex.gateway.relayer import _groups
 from trex.gateway.store.schema import jobs
 from trex.passport import contracts as abi
+from trex.points import ledger
 from trex.types.network_file import keccak256
 from trex.validators.onchain.source import EvmChain
 
@@ -93,18 +94,41 @@ async def test_badge_by_balance_over_linked_wallets(devnet: Devnet, offering: Se
     await alice.finished({"number": granted["job"]})
     (badge,) = await holdings.badges_of(offering.gateway, alice.passport)
     assert (badge.level, badge.points, badge.state, badge.is_public) == (1, 10, "granted", True)
-    for _ in range(400):
-        if await holdings.points_of(offering.gateway, alice.passport):
-            break
-        await asyncio.sleep(0.05)
-    assert await holdings.points_of(offering.gateway, alice.passport) == 10
-    (entry,) = await holdings.entries_of(offering.gateway, alice.passport)
+    await until_points(alice, 10)
+    (entry,) = await ledger.entries_of(offering.gateway.client, alice.passport)
     assert (entry.amount, entry.season, int.from_bytes(entry.source)) == (10, 0, badge.token_id)
     evidence = await offering.get(f"/v1/evidence/{granted['evidence']}")
     document = evidence["document"]
     canonical = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
     assert keccak256(canonical) == badge.evidence == bytes.fromhex(granted["evidence"][2:])
     assert Decimal(document["observations"][0]["value"]) == 6
+
+
+async def test_badge_given_up_is_worth_nothing(devnet: Devnet, offering: Served) -> None:
+    """GTW-083, PTS-005: the ledger follows at once, by a line more."""
+    alice = await evm_person(offering).create()
+    give(devnet, alice, 9)
+    await alice.finished({"number": (await alice.post("/v1/grants", {"policy": "wealthy"}, 202))["job"]})
+    await until_points(alice, 10)
+    (badge,) = await holdings.badges_of(offering.gateway, alice.passport)
+    renounce = {
+        "act": "renounce",
+        "passport": alice.passport,
+        "actor": alice.body,
+        "tokenId": badge.token_id,
+    }
+    await alice.finished(await alice.do(renounce, alice))
+    await until_points(alice, 0)
+    entries = await ledger.entries_of(offering.gateway.client, alice.passport)
+    assert [one.amount for one in entries] == [10, -10]
+
+
+async def until_points(person: Person, wanted: int) -> None:
+    for _ in range(600):
+        if await ledger.total_of(person.served.gateway.client, person.passport) == wanted:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("the ledger does not follow")
 
 
 async def test_wallet_moved_to_another_passport_is_not_counted_twice(

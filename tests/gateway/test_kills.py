@@ -29,9 +29,9 @@ def sent_by_relayer(devnet: Devnet) -> int:
 class Killed:
     """A gateway that is killed and started again on the same port."""
 
-    def __init__(self, folder: Path, devnet: Devnet, database_url: str) -> None:
+    def __init__(self, folder: Path, devnet: Devnet, database_url: str, more: str = "") -> None:
         self.folder = folder
-        self.config = plain_config(folder, devnet, f'database = "{database_url}"', free_port())
+        self.config = plain_config(folder, devnet, more or f'database = "{database_url}"', free_port())
         # Everybody here is one client; the limits have tests of their own.
         self.config = 'trusted_proxies = ["127.0.0.1"]\n' + self.config
         self.process = Process(folder, self.config)

@@ -167,8 +167,9 @@ def test_dimensions_by_their_formula() -> None:
         badge(1, 101, b"\x01" * 32),
         badge(2, 30, b"\x02" * 32),
         badge(3, 1000, b"\x01" * 32, BadgeState.REVOKED),
+        badge(4, 1000, b"\x01" * 32, BadgeState.EXPIRED),
     ]
-    found = {one.id: (one.points, one.score) for one in dimensions(held, {"both": offer}, 151)}
+    found = {one.id: (one.points, one.score) for one in dimensions(held, {"both": offer}, 20)}
     assert found == {
         "assets": (51, 33),
         "onchain": (0, 0),

@@ -23,7 +23,7 @@ from trex.types.network_file import keccak256
 from trex.types.primitives import Hash32
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = sorted((ROOT / "vectors/tasks").glob("*.json"))
+EXAMPLES = sorted((ROOT / "src/trex/gateway/example_tasks").glob("*.json"))
 POLICIES = Resource.from_contents(json.loads((ROOT / "specs/policy.schema.json").read_text()))
 SCHEMA = jsonschema.Draft202012Validator(
     json.loads((ROOT / "specs/task.schema.json").read_text()),

@@ -24,6 +24,9 @@ _ITEM: Fields = (
     ("bytes32", "kind"),
     ("bytes32", "source"),
 )
+_REVERSAL: Fields = (("uint256[]", "entries"), ("bytes32", "reason"), ("uint64", "deadline"))
+_MAPPING: Fields = (("uint64", "keyEpoch"), ("bytes32[]", "from"), ("bytes32[]", "to"))
+_OPENING: Fields = (("uint64", "keyEpoch"),)
 _SEASON: Fields = (
     ("uint32", "season"),
     ("uint64", "start"),
@@ -41,6 +44,9 @@ def _tuple(fields: Fields) -> str:
 BIND = Method("bind", (_tuple(_BINDING), "uint64", "bytes"))
 RECORD = Method("record", (f"{_tuple(_ITEM)}[]", "uint64", "uint64", "bytes"))
 OPEN_SEASON = Method("openSeason", ("(uint64,uint64,uint64,bytes32[],uint64[])", "uint64", "bytes"))
+REVERSE = Method("reverse", ("uint256[]", "bytes32", "uint64", "uint64", "bytes"))
+MAP = Method("map", ("bytes32[]", "bytes32[]", "uint64", "bytes"))
+OPEN_KEY_EPOCH = Method("openKeyEpoch", ("uint64", "bytes"))
 SYNC_BADGES = Method("syncBadges", ("uint256[]",))
 
 
@@ -119,3 +125,32 @@ def season_message(contracts: Contracts, number: int, season: Season) -> TypedMe
 def season_call(season: Season, epoch: int, signatures: bytes) -> bytes:
     """Calldata of a season."""
     return OPEN_SEASON.call(tuple(_values(season).values()), epoch, signatures)
+
+
+def reversal_message(
+    contracts: Contracts, entries: Sequence[int], reason: Hash32, deadline_s: int
+) -> TypedMessage:
+    """What is signed to take entries back (PTS-001)."""
+    value = {"entries": list(entries), "reason": reason, "deadline": deadline_s}
+    return TypedMessage(contracts.points_domain, "Reversal", {"Reversal": _REVERSAL}, value)
+
+
+def reverse_call(
+    entries: Sequence[int], reason: Hash32, deadline_s: int, epoch: int, signatures: bytes
+) -> bytes:
+    """Calldata that takes entries back."""
+    return REVERSE.call(list(entries), reason, deadline_s, epoch, signatures)
+
+
+def mapping_message(
+    contracts: Contracts, key_epoch: int, before: Sequence[Hash32], after: Sequence[Hash32]
+) -> TypedMessage:
+    """What is signed to give nullifiers forms under the next k (PAS-044)."""
+    value = {"keyEpoch": key_epoch, "from": list(before), "to": list(after)}
+    return TypedMessage(contracts.nullifiers_domain, "MapNullifiers", {"MapNullifiers": _MAPPING}, value)
+
+
+def opening_message(contracts: Contracts, key_epoch: int) -> TypedMessage:
+    """What is signed to put the next k in force (PAS-044)."""
+    value = {"keyEpoch": key_epoch}
+    return TypedMessage(contracts.nullifiers_domain, "OpenKeyEpoch", {"OpenKeyEpoch": _OPENING}, value)

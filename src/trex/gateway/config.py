@@ -3,13 +3,16 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from trex.gateway.attestations import Season
 from trex.gateway.keys import Keys, read_secret, read_secret_text
 from trex.gateway.limits import Rate
 from trex.gateway.settings import Settings, SocialClient
 from trex.passport.contracts import contracts_of
+from trex.points.task import TaskKind
 from trex.types.evm import read_address
 from trex.validators.onchain.source import EvmChain
 from trex.validators.social.platform import all_platforms, read_platform
@@ -18,6 +21,9 @@ _PLAIN = (
     *("public_url", "database", "rpc_url", "ipfs_gateway", "acts_a_day", "session_s", "challenge_s"),
     *("solana", "trusted_proxies"),
 )
+
+
+_KINDS = {f"task/{kind.value}": kind.ledger_kind for kind in TaskKind}
 
 
 class ConfigError(ValueError):
@@ -66,8 +72,10 @@ def read_config(text: str, folder: Path) -> Config:
         found["chains"] = {
             int(chain): _chain(int(chain), told) for chain, told in document.pop("chains", {}).items()
         }
-        if "policies" in document:
-            found["policies"] = folder / document.pop("policies")
+        for name in ("policies", "tasks"):
+            if name in document:
+                found[name] = folder / document.pop(name)
+        found["seasons"] = tuple(_season(told) for told in document.pop("seasons", ()))
         found["platforms"] = {
             name: _platform(name, told, folder) for name, told in document.pop("platforms", {}).items()
         }
@@ -89,9 +97,9 @@ def read_config(text: str, folder: Path) -> Config:
 
 def _keys(told: Mapping[str, Any], folder: Path) -> Keys:
     names = {"relayer", "nullifier", "sealing", "issuer"}
-    if told.keys() != names | {"attestors"}:
+    if told.keys() - {"next_nullifier"} != names | {"attestors"}:
         raise ConfigError(f"keys: expected {', '.join(sorted(names))} and attestors, each a file")
-    found = {name: read_secret(folder / told[name]) for name in names}
+    found = {name: read_secret(folder / told[name]) for name in names | (told.keys() & {"next_nullifier"})}
     return Keys(attestors=tuple(read_secret(folder / one) for one in told["attestors"]), **found)
 
 
@@ -105,6 +113,30 @@ def _platform(name: str, told: Mapping[str, Any], folder: Path) -> SocialClient:
             f"platforms.{name}: there are {', '.join(shipped)}; another needs a file of that id"
         )
     return SocialClient(platform, told.get("client_id", ""), read_secret_text(folder / told["secret_file"]))
+
+
+def _season(told: Mapping[str, Any]) -> Season:
+    """Read a season: start and end as moments with their zone, caps in points."""
+    if told.keys() != {"start", "end", "passport_cap", "kinds"}:
+        raise ConfigError("seasons: each has start, end, passport_cap and kinds")
+    for name in ("start", "end"):
+        if not isinstance(told[name], datetime) or told[name].tzinfo is None:
+            raise ConfigError(f"seasons: {name} is a moment such as 2026-01-01T00:00:00Z")
+    kinds = dict(told["kinds"])
+    if unknown := kinds.keys() - _KINDS.keys():
+        raise ConfigError(
+            f"seasons: there is no kind {', '.join(sorted(unknown))}; there are {', '.join(_KINDS)}"
+        )
+    caps = (told["passport_cap"], *kinds.values())
+    if not all(type(cap) is int and 0 <= cap < 2**64 for cap in caps):
+        raise ConfigError("seasons: caps are whole numbers of points")
+    return Season(
+        start=int(told["start"].timestamp()),
+        end=int(told["end"].timestamp()),
+        passportCap=told["passport_cap"],
+        kinds=tuple(_KINDS[name] for name in kinds),
+        kindCaps=tuple(kinds.values()),
+    )
 
 
 def _chain(chain_id: int, told: Mapping[str, Any]) -> EvmChain:

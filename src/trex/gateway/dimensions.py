@@ -54,30 +54,28 @@ def dimension_of(check: CheckCondition) -> str:
     return _FAMILIES.get(family, "engagement")
 
 
-def dimensions(badges: Sequence[HeldBadge], offers: Mapping[str, Offer], total: int) -> list[Dimension]:
+def dimensions(badges: Sequence[HeldBadge], offers: Mapping[str, Offer], deeds: int) -> list[Dimension]:
     """Compute the five of a passport.
 
     A granted badge's points go in equal whole parts to the dimensions of its policy's checks, what is left
-    over to the first of them by name; points that come from no badge are engagement.
+    over to the first of them by name; deeds' points are engagement.
 
     Args:
         badges: of the passport.
         offers: policies whose documents are known here; a badge under another counts as engagement.
-        total: points of the passport by the ledger.
+        deeds: points of the passport in all seasons.
     """
     by_id = {offer.id: offer.policy for offer in offers.values()}
     points = dict.fromkeys(TITLES, 0)
-    from_badges = 0
     for badge in badges:
         if badge.state is not BadgeState.GRANTED:
             continue
-        from_badges += badge.points
         policy = by_id.get(badge.policy)
         named = sorted({dimension_of(check) for check in policy.checks()}) if policy else ["engagement"]
         share, rest = divmod(badge.points, len(named))
         for at, name in enumerate(named):
             points[name] += share + (rest if at == 0 else 0)
-    points["engagement"] += max(0, total - from_badges)
+    points["engagement"] += deeds
     return [
         Dimension(name, title, points[name], 100 * points[name] // (points[name] + HALF))
         for name, title in TITLES.items()

@@ -61,11 +61,19 @@ def _by_kind(keys: Sequence[Key], kind: KeyKind) -> list[Key]:
     return [key for key in keys if key.kind is kind]
 
 
-async def evaluate_for(gateway: Gateway, passport: int, policy: Policy) -> Evaluation:
+async def evaluate_for(
+    gateway: Gateway, passport: int, policy: Policy, *, since_s: int | None = None
+) -> Evaluation:
     """Decide a policy for a passport, on its wallets, claims and accounts.
 
     Of wallets the first eight count, in the order in which they came: a grant names no more nullifiers. Under
     public evidence the public ones alone count: a published sum would tell of the others (BDG-051).
+
+    Args:
+        gateway: which one.
+        passport: whose.
+        policy: what is asked.
+        since_s: Unix time before which activity and posts do not count (TSK-008); None for all.
     """
     block, _ = await gateway.client.latest()
     public = [one.key for one in await gateway.client.keys(passport, block)]
@@ -78,12 +86,12 @@ async def evaluate_for(gateway: Gateway, passport: int, policy: Policy) -> Evalu
     checks, now = policy.checks(), gateway.now_s
     families = {_family(check) for check in checks}
     addresses = [key.address for key in evm]
-    found = await observe(checks, evm_sources(gateway), addresses, now, metadata_of(gateway))
+    found = await observe(checks, evm_sources(gateway), addresses, now, metadata_of(gateway), since_s=since_s)
     if "solana" in families:
         endpoints = gateway.settings.solana
         source = SolanaSource(endpoints, len(endpoints) // 2 + 1, gateway.http) if endpoints else None
         found |= await observe_solana(checks, source, [Pubkey.from_bytes(key.data) for key in solana], now)
-    shown, shown_by = await social.observations_of(gateway, checks, known)
+    shown, shown_by = await social.observations_of(gateway, checks, known, since_s)
     found |= shown
     proved = await claims.observations_of(gateway, passport, checks, known)
     found |= proved.observations

@@ -10,12 +10,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from trex.badges.chain.contract import Grant
 from trex.badges.chain.evidence import digest_of
 from trex.gateway import audit, outbox, people
+from trex.gateway.calls import payload_of
 from trex.gateway.errors import Fault, GatewayError
 from trex.gateway.evaluation import Evaluation, evaluate_for, validator_version
 from trex.gateway.nullify import nullifier_of
 from trex.gateway.outbox import JobKind
 from trex.gateway.policies import Offer
-from trex.gateway.relayer import payload_of
 from trex.gateway.service import Gateway
 from trex.gateway.sign_in import key_name
 from trex.gateway.store.schema import evidence

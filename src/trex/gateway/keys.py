@@ -71,6 +71,8 @@ class Keys:
     """What is sealed in the database."""
     issuer: Secret
     """Signs credentials (P-256)."""
+    next_nullifier: Secret | None = None
+    """The k that is to follow; None for none."""
 
     def issuer_key(self) -> ec.EllipticCurvePrivateKey:
         """Return the key that signs credentials."""

@@ -17,6 +17,16 @@ from trex.gateway.store.schema import blinds
 from trex.types.network_file import keccak256
 from trex.types.primitives import Hash32
 
+WALLET = "wallet"
+"""Scope of wallets' nullifiers."""
+WALLETS = frozenset({"evm", "solana", "passkey"})
+"""How wallets are named as platforms."""
+
+
+def scope_of(platform: str) -> str:
+    """What a nullifier of an account at a platform counts (GTW-040)."""
+    return WALLET if platform in WALLETS else f"account/{platform}"
+
 
 class KeyHolder(Protocol):
     """Holds k: alone, or as one of several who must come together."""

@@ -41,6 +41,18 @@ class JobKind(StrEnum):
     """Grants a badge: a Grant's fields."""
     POINTS = "points"
     """Records a deed: a PointsItem's fields."""
+    SEASON = "season"
+    """Announces a season: its number and a Season's fields."""
+    REVERSE = "reverse"
+    """Takes entries of the ledger back: {entries, reason}."""
+    MAP = "map"
+    """Gives nullifiers forms under the next k: {from, to}."""
+    OPEN_KEY_EPOCH = "open-key-epoch"
+    """Puts the next k in force: nothing."""
+    EPOCH = "epoch"
+    """Publishes an epoch of rewards: {epoch, root, total, token, claimUntil, document}."""
+    CLAIM = "claim"
+    """Pays a reward: {epoch, index, passport, amount, proof}."""
 
 
 @dataclass(frozen=True, slots=True)

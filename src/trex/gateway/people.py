@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from trex.gateway import audit, outbox
 from trex.gateway.attestations import Binding
+from trex.gateway.calls import payload_of
 from trex.gateway.errors import Fault, GatewayError
-from trex.gateway.nullify import nullifier_of
+from trex.gateway.nullify import nullifier_of, scope_of
 from trex.gateway.outbox import JobKind, JobState
-from trex.gateway.relayer import payload_of
 from trex.gateway.service import Gateway
 from trex.gateway.sign_in import key_name
 from trex.gateway.store.schema import accounts, jobs
@@ -26,8 +26,6 @@ from trex.passport.texts import write_date
 from trex.types.network_file import keccak256
 from trex.types.primitives import Hash32
 
-WALLET = "wallet"
-"""Scope of wallets' nullifiers."""
 PLATFORMS = {KeyKind.EVM: "evm", KeyKind.ED25519: "solana", KeyKind.PASSKEY: "passkey"}
 """How wallets are named in nullifiers."""
 
@@ -46,7 +44,7 @@ class AccountOf:
     @property
     def scope(self) -> str:
         """What its nullifier counts."""
-        return WALLET if self.platform in PLATFORMS.values() else f"account/{self.platform}"
+        return scope_of(self.platform)
 
 
 @dataclass(frozen=True, slots=True)

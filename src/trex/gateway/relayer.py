@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -13,9 +12,11 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from trex.badges.chain import contract
+from trex.engagement.epochs import REWARD_SKIPPED
 from trex.gateway import attestations as said
 from trex.gateway import outbox
-from trex.gateway.attest import Attestor, NoQuorumError, attest
+from trex.gateway.attest import Attestor, NoQuorumError
+from trex.gateway.calls import Call, call_of
 from trex.gateway.keys import Secret, account_of
 from trex.gateway.outbox import Job, JobKind, JobState
 from trex.gateway.reverts import reason_of
@@ -24,12 +25,13 @@ from trex.gateway.store.schema import transactions
 from trex.passport.client import PersonaClient
 from trex.rpc.errors import RefusedError, UnavailableError
 from trex.types.evm import checksum_address
-from trex.types.primitives import Address, Hash32
+from trex.types.primitives import Hash32
 
 log = logging.getLogger(__name__)
 
 BATCH = 50
-"""Most grants or deeds in one transaction."""
+"""Most grants, deeds or claims in one transaction."""
+BATCHED = frozenset({JobKind.GRANT, JobKind.POINTS, JobKind.CLAIM})
 MAX_GAS = 16_777_216
 """Most gas of one transaction (EIP-7825)."""
 ATTEMPTS = 3
@@ -38,8 +40,6 @@ RESEND_S = 3
 """A transaction that is in no block by then is sent again."""
 BUMP_S = 30
 """A transaction that is in no block by then is signed anew with higher fees."""
-ATTESTED_S = 3_600
-"""How long an attestation counts that is made for a transaction."""
 PAUSE_S = 0.2
 """Between looks at the queue, when nothing wakes the worker."""
 FAULT_PAUSE_S = 2.0
@@ -47,16 +47,6 @@ FAULT_PAUSE_S = 2.0
 TIP_WEI = 1_000_000
 SENT, MINED, FINAL, LOST = "sent", "mined", "final", "lost"
 """States of a transaction."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """What one transaction does."""
-
-    to: Address
-    """Which contract."""
-    data: bytes
-    """Calldata."""
 
 
 class Relayer:
@@ -136,7 +126,7 @@ class Relayer:
     async def _send(self, group: list[Job]) -> None:
         """Send jobs as one transaction, or in halves where one of them spoils it (GTW-023)."""
         try:
-            call = await self._call(group)
+            call = await call_of(self.client, self.attestors, group)
         except NoQuorumError as error:
             await self._later(group, str(error))
             return
@@ -156,27 +146,6 @@ class Relayer:
             await self._refused(group[0], reason_of(error))
             return
         await self._commit_and_broadcast(group, call, min(MAX_GAS, gas + gas // 4))
-
-    async def _call(self, group: list[Job]) -> Call:
-        kind, contracts = group[0].kind, self.client.contracts
-        if kind is JobKind.RELAY:
-            payload = group[0].payload
-            return Call(Address(bytes.fromhex(payload["to"])), bytes.fromhex(payload["data"]))
-        in_force = await self.client.attestors()
-        _, chain_now_s = await self.client.latest()
-        deadline = chain_now_s + ATTESTED_S
-        if kind is JobKind.BIND:
-            fields = _revived(group[0].payload) | {"deadline": deadline}
-            binding = said.Binding(**fields)
-            signed = await attest(self.attestors, in_force, said.binding_message(contracts, binding))
-            return Call(contracts.nullifiers, said.bind_call(binding, in_force.epoch, signed))
-        if kind is JobKind.GRANT:
-            grants = [contract.Grant(**(_revived(job.payload) | {"deadline": deadline})) for job in group]
-            signed = await attest(self.attestors, in_force, contract.grants_message(contracts, grants))
-            return Call(contracts.badges, contract.grant_call(grants, in_force.epoch, signed))
-        items = [said.PointsItem(**_revived(job.payload)) for job in group]
-        signed = await attest(self.attestors, in_force, said.points_message(contracts, items, deadline))
-        return Call(contracts.points, said.record_call(items, deadline, in_force.epoch, signed))
 
     async def _commit_and_broadcast(self, group: list[Job], call: Call, gas: int) -> None:
         """GTW-021: signed and stored first, sent afterwards; a kill between the two loses nothing."""
@@ -289,6 +258,7 @@ class Relayer:
             if receipt["status"] == "0x1":
                 await outbox.settle(tx, row.number, JobState.DONE, self._now_s())
                 await self._count_points(tx, row, receipt)
+                await self._fail_skipped(tx, row, receipt)
                 return
             again = await outbox.settle(tx, row.number, JobState.SENT, self._now_s())
             for job in again:
@@ -298,10 +268,10 @@ class Relayer:
                     await outbox.fail(tx, [job.number], "reverted", self._now_s())
 
     async def _count_points(self, tx: AsyncConnection, row: Any, receipt: dict[str, Any]) -> None:
-        """Have the ledger count what badges that were just granted are worth (PTS-005)."""
-        granted = f"0x{contract.BADGE_GRANTED.hex()}"
+        """Have the ledger count what badges are worth that were granted or given up just now (PTS-005)."""
+        changed = {f"0x{topic.hex()}" for topic in (contract.BADGE_GRANTED, contract.BADGE_STATE)}
         tokens = sorted(
-            {int(one["topics"][1], 16) for one in receipt["logs"] if one["topics"][:1] == [granted]}
+            {int(one["topics"][1], 16) for one in receipt["logs"] if changed & set(one["topics"][:1])}
         )
         if not tokens:
             return
@@ -315,6 +285,21 @@ class Relayer:
             now_s=self._now_s(),
             once=f"points of transaction {row.number}",
         )
+
+    async def _fail_skipped(self, tx: AsyncConnection, row: Any, receipt: dict[str, Any]) -> None:
+        """Claims that a batch left out were not paid (PTS-024)."""
+        topic = f"0x{REWARD_SKIPPED.hex()}"
+        skipped = {
+            (int(one["topics"][1], 16), int(one["topics"][2], 16))
+            for one in receipt["logs"]
+            if one["topics"][:1] == [topic]
+        }
+        if skipped:
+            mine = outbox.settle(tx, row.number, JobState.DONE, self._now_s())
+            lost = [one.number for one in await mine if (one.payload.get("epoch"), one.passport) in skipped]
+            await outbox.fail(
+                tx, lost, "left out: paid already, or the payout address refuses", self._now_s()
+            )
 
     async def _move(self, row: Any, state: str, jobs_state: JobState) -> None:
         async with self.database.transaction() as tx:
@@ -369,13 +354,18 @@ class Relayer:
 
 
 def _groups(waiting: Sequence[Job]) -> list[list[Job]]:
-    """What goes into one transaction each: grants together, deeds together, the rest alone, in order."""
+    """What goes into one transaction each: grants, deeds, claims of an epoch; the rest alone, in order."""
     groups: list[list[Job]] = []
     open_groups: dict[JobKind, list[Job]] = {}
     for job in waiting:
         group = open_groups.get(job.kind)
         mixed = group is not None and job.kind is JobKind.GRANT and _same_badge(group, job)
-        if job.kind in (JobKind.GRANT, JobKind.POINTS) and group and len(group) < BATCH and not mixed:
+        mixed |= (
+            group is not None
+            and job.kind is JobKind.CLAIM
+            and group[0].payload["epoch"] != job.payload["epoch"]
+        )
+        if job.kind in BATCHED and group and len(group) < BATCH and not mixed:
             group.append(job)
             continue
         fresh = [job]
@@ -388,30 +378,3 @@ def _same_badge(group: Sequence[Job], job: Job) -> bool:
     """Whether a batch grants this very badge already: of two grants the later must come later (BDG-012)."""
     badge = (job.payload["passport"], job.payload["policy"])
     return any((one.payload["passport"], one.payload["policy"]) == badge for one in group)
-
-
-def _revived(payload: Any) -> dict[str, Any]:
-    """Make bytes of the hashes in a job's JSON."""
-    found: dict[str, Any] = {}
-    for name, value in payload.items():
-        if isinstance(value, str):
-            found[name] = Hash32(bytes.fromhex(value))
-        elif isinstance(value, list):
-            found[name] = tuple(Hash32(bytes.fromhex(one)) for one in value)
-        else:
-            found[name] = value
-    return found
-
-
-def payload_of(item: Any) -> dict[str, Any]:
-    """Write a Binding, Grant or PointsItem as a job's JSON."""
-    found: dict[str, Any] = {}
-    for name in item.__slots__:
-        value = getattr(item, name)
-        if isinstance(value, bytes):
-            found[name] = value.hex()
-        elif isinstance(value, tuple):
-            found[name] = [one.hex() for one in value]
-        else:
-            found[name] = value
-    return found

@@ -13,18 +13,23 @@ import aiohttp
 from trex.badges.chain.contract import PUBLISH
 from trex.gateway import audit, challenges, outbox, sessions, sign_in
 from trex.gateway.attest import Attestor, LocalAttestor
+from trex.gateway.calls import payload_of
 from trex.gateway.errors import Fault, GatewayError
 from trex.gateway.keys import Keys, account_of
 from trex.gateway.limits import Limiter
 from trex.gateway.nullify import KeyHolder, Sealer, SoleKeyHolder
 from trex.gateway.policies import load_offers
 from trex.gateway.relayer import Relayer
+from trex.gateway.rotation import Rotation
 from trex.gateway.settings import Settings
 from trex.gateway.store.database import Database
+from trex.gateway.taskbook import load_tasks
 from trex.passport.client import PersonaClient
 from trex.passport.contracts import TERMS_OF
 from trex.passport.keys import Key
+from trex.points import ledger
 from trex.rpc.endpoint import Endpoint
+from trex.types.primitives import Hash32
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +50,10 @@ class WrongChainError(Exception):
     """The endpoint is of another chain than the settings say."""
 
 
+class SeasonMismatchError(Exception):
+    """The chain has a season with other terms than the settings say."""
+
+
 class Gateway:
     """Everything that a request needs."""
 
@@ -59,9 +68,12 @@ class Gateway:
         self.database = Database(settings.database)
         publisher = account_of(keys.relayer)
         self.offers = dict(load_offers(settings.policies, publisher)) if settings.policies else {}
+        self.tasks = load_tasks(settings.tasks) if settings.tasks else {}
         self.requests = Limiter(settings.requests)
         self.costly = Limiter(settings.costly)
         self._open = AsyncExitStack()
+        self.computing = asyncio.Lock()
+        """One epoch of rewards is computed at a time."""
         self.status_lists: dict[tuple[str, int], tuple[float, str]] = {}
         """Signed status lists by purpose and page, with when they were made (monotonic)."""
         self.client: PersonaClient
@@ -78,6 +90,8 @@ class Gateway:
 
         Raises:
             WrongChainError: the endpoint is of another chain.
+            SeasonMismatchError: the chain has a season with other terms.
+            WrongNullifierKeyError: another k is in force.
             DatabaseMismatchError: the database belongs to another chain or version.
             UnavailableError: the chain does not answer.
         """
@@ -93,9 +107,17 @@ class Gateway:
         self.relayer = Relayer(
             self.database, self.client, self.keys.relayer, self.attestors, lambda: self.now_s
         )
+        nullifier_keys = [one for one in (self.keys.nullifier, self.keys.next_nullifier) if one is not None]
+        rotation = Rotation(
+            self.database, self.client, self.sealer, nullifier_keys, lambda: self.now_s, self.relayer.wake
+        )
+        self.key_holder = await rotation.begin()
         await self._publish()
+        await self._announce_seasons()
         self._work = asyncio.create_task(self.relayer.run())
         self._open.push_async_callback(self._end_work)
+        self._rotating = asyncio.create_task(rotation.run())
+        self._open.push_async_callback(self._end_rotation)
         self.state = State.RUNNING
 
     async def _publish(self) -> None:
@@ -122,6 +144,38 @@ class Gateway:
                     now_s=self.now_s,
                     once=f"publish {offer.id.hex()}",
                 )
+
+    async def _announce_seasons(self) -> None:
+        """Announce seasons that the chain does not know yet, in order (GTW-081).
+
+        Raises:
+            SeasonMismatchError: the chain has one otherwise.
+        """
+        known = await ledger.seasons(self.client)
+        after: int | None = None
+        for number, wanted in enumerate(self.settings.seasons, 1):
+            if number <= len(known):
+                told = known[number - 1]
+                caps = dict(zip(wanted.kinds, wanted.kindCaps, strict=True))
+                there = (told.start_s, told.end_s, told.passport_cap, told.kind_caps)
+                if there != (wanted.start, wanted.end, wanted.passportCap, caps):
+                    raise SeasonMismatchError(f"season {number} is on the chain with other terms")
+                continue
+            async with self.database.transaction() as tx:
+                after = await outbox.enqueue(
+                    tx,
+                    outbox.JobKind.SEASON,
+                    {"season": number, **payload_of(wanted)},
+                    passport=0,
+                    owner=Hash32(bytes(32)),
+                    now_s=self.now_s,
+                    once=f"season {number} {wanted.start} {wanted.end}",
+                    after=after,
+                )
+
+    async def _end_rotation(self) -> None:
+        self._rotating.cancel()
+        await asyncio.gather(self._rotating, return_exceptions=True)
 
     async def _end_work(self) -> None:
         self.relayer.stop()

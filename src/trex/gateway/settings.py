@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from trex.gateway.attestations import Season
 from trex.gateway.keys import SecretText
 from trex.gateway.limits import Rate
 from trex.passport.contracts import Contracts
@@ -47,6 +48,10 @@ class Settings:
     """Folder of the policies that badges can be asked under; None for none."""
     publishers: tuple[Address, ...] = ()
     """Who else may have policies of theirs granted under (GTW-046)."""
+    tasks: Path | None = None
+    """Folder of the tasks that are worth points; None for none."""
+    seasons: tuple[Season, ...] = ()
+    """Seasons in which points are counted, in order; those that the chain lacks are announced."""
     solana: tuple[str, ...] = ()
     """Endpoints of Solana."""
     platforms: Mapping[str, SocialClient] = field(default_factory=dict)

@@ -271,9 +271,19 @@ async def _ask(
 
 
 async def observations_of(
-    gateway: Gateway, checks: Collection[CheckCondition], known: list[LinkedAccount]
+    gateway: Gateway,
+    checks: Collection[CheckCondition],
+    known: list[LinkedAccount],
+    since_s: int | None = None,
 ) -> tuple[dict[Hash32, Observation], list[AccountOf]]:
-    """Answer the `social.` checks of a policy; what cannot be had is not known (SOC-023)."""
+    """Answer the `social.` checks of a policy; what cannot be had is not known (SOC-023).
+
+    Args:
+        gateway: which one.
+        checks: of a policy; others are left out.
+        known: accounts of the passport.
+        since_s: Unix time before which posts do not count, whatever a check says; None for none.
+    """
     found: dict[Hash32, Observation] = {}
     used: list[AccountOf] = []
     for check in checks:
@@ -287,13 +297,15 @@ async def observations_of(
             continue
         used.append(mine.account)
         try:
-            found[check.key] = await _observe(gateway, check, mine)
+            found[check.key] = await _observe(gateway, check, mine, since_s)
         except GatewayError as error:
             found[check.key] = Observation(None, gateway.now_s, name, error.detail)
     return found, used
 
 
-async def _observe(gateway: Gateway, check: CheckCondition, mine: LinkedAccount) -> Observation:
+async def _observe(
+    gateway: Gateway, check: CheckCondition, mine: LinkedAccount, since_s: int | None
+) -> Observation:
     client, asked = client_of(gateway, mine.account.platform), dict(check.parameters)
     platform, token = client.platform, mine.tokens.get("access_token", "")
     if check.validator == "social.linked":
@@ -302,6 +314,8 @@ async def _observe(gateway: Gateway, check: CheckCondition, mine: LinkedAccount)
     rule = platform.follows if check.validator == "social.follows" else platform.posts
     if rule is None or not token:
         return Observation(None, gateway.now_s, platform.id, "the platform does not say")
+    if since_s is not None:
+        asked["fromS"] = max(asked.get("fromS", 0), since_s)
     places = {"id": mine.account.id, "target": str(asked.get("target", ""))}
     places |= {"from": _date(asked.get("fromS", 0)), "until": _date(asked.get("untilS", gateway.now_s))}
     answer = await question(gateway, client, token, fill(rule.url, **places))

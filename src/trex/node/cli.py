@@ -25,6 +25,9 @@ COMMANDS = {
     "badge": LazyCommand("trex.node.badge:badge", "Badges: publish, grant, verify, re-execute."),
     "passport": LazyCommand("trex.node.passport:passport", "Passports: guardians, recovery, moving wallets."),
     "task": LazyCommand("trex.node.task:task", "Tasks that are worth points: check and explain them."),
+    "engagement": LazyCommand(
+        "trex.node.engagement:engagement", "Rewards of epochs: compute them from the chain, compare, publish."
+    ),
     "audience": LazyCommand("trex.node.audience:audience", "Find people by a sentence."),
     "engine": LazyCommand("trex.node.engine:engine", "From events to the right people."),
     "zktls": LazyCommand("trex.node.zktls:zktls", "Judge zkTLS claims of Reclaim."),

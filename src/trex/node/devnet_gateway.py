@@ -13,6 +13,22 @@ RELAYER, ATTESTORS = 5, (7, 8, 9)
 """Accounts of the devnet that pay for sponsored acts, and that are its validator set."""
 OWN_KEYS = ("nullifier", "sealing", "issuer")
 """Drawn at the first start and kept."""
+EXAMPLES = {"policies": "examples", "tasks": "example_tasks"}
+"""Folders of the gateway, and what is in them at first."""
+SEASON = """
+[[seasons]]
+start = 2026-01-01T00:00:00Z
+end = 2036-01-01T00:00:00Z
+passport_cap = 10000
+
+[seasons.kinds]
+"task/once" = 1000
+"task/daily" = 3000
+"task/weekly" = 2000
+"task/streak" = 2000
+"task/referral" = 1000
+"""
+"""The one season of a devnet."""
 
 
 def start_gateway(
@@ -37,11 +53,12 @@ def start_gateway(
 def write_config(
     folder: Path, origin: str, port: int, chain_id: int, rpc_url: str, l1: tuple[int, str] | None
 ) -> None:
-    """Write what the gateway reads; keys and policies only where they are missing."""
+    """Write what the gateway reads; keys, policies and tasks only where they are missing."""
     folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / "policies").exists():
-        with resources.as_file(resources.files("trex.gateway").joinpath("examples")) as examples:
-            shutil.copytree(examples, folder / "policies")
+    for name, packaged in EXAMPLES.items():
+        if not (folder / name).exists():
+            with resources.as_file(resources.files("trex.gateway").joinpath(packaged)) as examples:
+                shutil.copytree(examples, folder / name)
     attestors = {f"attestor-{place}": ACCOUNTS[place].key for place in ATTESTORS}
     for name, key in {"relayer": ACCOUNTS[RELAYER].key, **attestors}.items():
         _write_key(folder / f"{name}.key", key)
@@ -56,13 +73,14 @@ def write_config(
         f"port = {port}",
         f"chain_id = {chain_id}",
         f'rpc_url = "{rpc_url}"',
-        'policies = "policies"',
+        *(f'{name} = "{name}"' for name in EXAMPLES),
         f"publishers = [{publishers}]",
         "",
         "[keys]",
         'relayer = "relayer.key"',
         f"attestors = [{listed}]",
         *(f'{name} = "{name}.key"' for name in OWN_KEYS),
+        *SEASON.splitlines(),
     ]
     lines += ["", "[limits]", "requests = [10000, 1000.0]", "costly = [10000, 1000.0]"]
     for number, url in [(chain_id, rpc_url), *([l1] if l1 else [])]:

@@ -43,13 +43,13 @@ def lint(task_files: tuple[Path, ...], as_json: bool) -> None:
             broken[file] = error
     by_hash = {one.document_hash: one for one in read.values()}
     for file, found in read.items():
-        if fault := _fault(found, by_hash):
-            broken[file] = fault
+        if unmet := _fault(found, by_hash):
+            broken[file] = unmet
     said = []
     for file in task_files:
-        if error := broken.get(file):
-            verdict = {"valid": False, "path": error.path, "rule": error.rule, "reason": error.reason}
-            text = f"{file}: {error}"
+        if fault := broken.get(file):
+            verdict = {"valid": False, "path": fault.path, "rule": fault.rule, "reason": fault.reason}
+            text = f"{file}: {fault}"
         else:
             hash_ = f"0x{read[file].document_hash.hex()}"
             verdict, text = {"valid": True, "hash": hash_}, f"{file}: valid, {hash_}"

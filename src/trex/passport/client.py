@@ -108,6 +108,16 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldNullifier:
+    """An account of a passport's human, as the chain knows it."""
+
+    canonical: Hash32
+    """Its first form, under which what was used is counted (PAS-040)."""
+    scope: Hash32
+    """Hash of what is counted, such as `account/github`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Attestors:
     """A validator set."""
 
@@ -271,6 +281,25 @@ class PersonaClient:
             return None
         holder, _, _, released, _, moving_to, ready, _, _, _ = found
         return AccountState(holder, released, moving_to, ready)
+
+    async def nullifiers(self, passport: int) -> list[HeldNullifier]:
+        """Nullifiers that a passport holds, in the order in which they first came to it."""
+        at, mine = self.contracts.nullifiers, f"0x{passport:064x}"
+        place = {"address": f"0x{at.hex()}", "fromBlock": "0x0", "toBlock": "latest"}
+        bound = {**place, "topics": [f"0x{abi.BOUND.hex()}", mine]}
+        moved = {**place, "topics": [f"0x{abi.MOVED.hex()}", None, None, mine]}
+        came: list[tuple[int, int, Hash32]] = []
+        for query, topic in ((bound, 3), (moved, 1)):
+            for log in await self.rpc.call("eth_getLogs", query):
+                canonical = Hash32(bytes.fromhex(log["topics"][topic][2:]))
+                came.append((int(log["blockNumber"], 16), int(log["logIndex"], 16), canonical))
+        names = list(dict.fromkeys(canonical for _, _, canonical in sorted(came)))
+        found = await self.ask(*((at, abi.CREDENTIAL_OF, (one,)) for one in names))
+        return [
+            HeldNullifier(name, Hash32(one[8]))
+            for name, one in zip(names, found, strict=True)
+            if one is not None and one[0] == passport
+        ]
 
     async def key_epoch(self) -> int:
         """Epoch of k in force (PAS-044)."""

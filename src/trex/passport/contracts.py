@@ -22,8 +22,8 @@ GUARDIANS = "(bytes32[],uint8,uint8)"
 _PREDEPLOYS = bytes.fromhex("54726578") + bytes(15)
 _PASSPORT = Address(bytes.fromhex("06fab5a4e177fefe5cc15dc41c64ba933021418a"))
 _BADGES = Address(bytes.fromhex("a51b53dc3aa7f4ef5fe9bb429521a73f411ad867"))
-_KEY_VERIFIER, _VALIDATOR_SET, _NULLIFIERS, _POLICIES, _QUARANTINE, _POINTS = (
-    Address(_PREDEPLOYS + bytes([number])) for number in (2, 3, 5, 6, 7, 10)
+_KEY_VERIFIER, _VALIDATOR_SET, _NULLIFIERS, _POLICIES, _QUARANTINE, _POINTS, _REWARDS = (
+    Address(_PREDEPLOYS + bytes([number])) for number in (2, 3, 5, 6, 7, 10, 11)
 )
 _MAINNET = 1628
 _MAINNET_PASSPORT = Address(bytes.fromhex("bbb216c52f5b9095391f463adc438d65a8ac2242"))
@@ -44,6 +44,7 @@ class Contracts:
     policies: Address = _POLICIES
     quarantine: Address = _QUARANTINE
     points: Address = _POINTS
+    rewards: Address = _REWARDS
 
     @property
     def passport_domain(self) -> Domain:
@@ -64,6 +65,11 @@ class Contracts:
     def points_domain(self) -> Domain:
         """EIP-712 domain of deeds."""
         return Domain("T-Rex Points", self.chain_id, self.points)
+
+    @property
+    def rewards_domain(self) -> Domain:
+        """EIP-712 domain of epochs' rewards."""
+        return Domain("T-Rex EngagementRewards", self.chain_id, self.rewards)
 
 
 def contracts_of(chain_id: int) -> Contracts:
@@ -142,6 +148,8 @@ CREDENTIAL = "(uint96,uint64,uint64,uint64,uint64,uint96,uint64,uint64,bytes32,b
 CREDENTIAL_OF = Method("credentialOf", ("bytes32",), (CREDENTIAL,))
 COMPLETE_MOVE = Method("completeMove", ("bytes32",))
 HOLDER_OF = Method("holderOf", ("bytes32",), ("uint256",))
+MAPPED = Method("mapped", (), ("uint256",))
+TOTAL = Method("total", (), ("uint256",))
 KEY_EPOCH = Method("keyEpoch", (), ("uint64",))
 ACT_NONCE_OF = Method("actNonceOf", ("uint256",), ("uint256",))
 RENOUNCE = Method("renounce", ("uint256", KEY, PROOF))
@@ -159,6 +167,9 @@ OPEN_CASE = Method("openCase", (CASE, "uint64", "bytes"), ("uint256",))
 PASSPORT_CREATED = keccak256(b"PassportCreated(uint256,bytes32,uint8,bytes)")
 KEY_ADDED = keccak256(b"KeyAdded(uint256,bytes32,uint8,uint8,bytes)")
 """Events from which a passport's keys are read."""
+BOUND = keccak256(b"Bound(uint256,bytes32,bytes32,bytes32,bytes32)")
+MOVED = keccak256(b"Moved(bytes32,uint256,uint256)")
+"""Events by which a nullifier comes to a passport."""
 
 
 def create(key: Key, proof: Proof) -> bytes:

@@ -30,6 +30,17 @@ def period_of(kind: TaskKind, moment_s: int) -> int:
     return week_of(moment_s) if kind is TaskKind.WEEKLY else 0
 
 
+def period_start_s(kind: TaskKind, period: int) -> int | None:
+    """When a day or week began, Unix seconds: what is done before does not count in it (TSK-008).
+
+    Returns:
+        None for kinds without a beginning.
+    """
+    if kind is TaskKind.DAILY:
+        return period * DAY_S
+    return (period * 7 - _THURSDAY) * DAY_S if kind is TaskKind.WEEKLY else None
+
+
 def streak_period(season: int, number: int) -> int:
     """Period of the streak of that number, counted from 0, in a season (TSK-015)."""
     return season << 32 | number

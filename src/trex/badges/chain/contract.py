@@ -38,6 +38,8 @@ BADGE_GRANTED = keccak256(
     b"BadgeGranted(uint256,uint256,bytes32,uint16,uint32,uint64,bytes32,bytes32,uint256)"
 )
 """Topic of the event by which a badge is granted or renewed."""
+BADGE_STATE = keccak256(b"BadgeState(uint256,uint8,bytes32)")
+"""Topic of the event by which a badge is suspended, reinstated, revoked or given up."""
 MAX_URI_BYTES = 256
 """Longest URI that the policy contract keeps."""
 

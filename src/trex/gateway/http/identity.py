@@ -14,6 +14,7 @@ from trex.gateway.http.access import Costly, SignedIn, TheGateway
 from trex.gateway.http.badges import passport_of
 from trex.gateway.http.models import Body, account_name
 from trex.passport.did import METHOD, DidError, TrexDid, read_did, resolve
+from trex.points import ledger
 from trex.rpc.errors import RefusedError
 
 router = APIRouter(tags=["identity"])
@@ -110,7 +111,8 @@ async def passport(number: Annotated[int, Field(ge=1, lt=2**96)], gateway: TheGa
     if state is None:
         raise GatewayError(Fault.NOT_FOUND, f"there is no passport {number}")
     keys = await gateway.client.keys(number)
-    held, points = await holdings.badges_of(gateway, number), await holdings.points_of(gateway, number)
+    held, points = await holdings.badges_of(gateway, number), await ledger.total_of(gateway.client, number)
+    deeds = await ledger.deed_points_of(gateway.client, number)
     did = TrexDid(gateway.settings.contracts.chain_id, number)
     return {
         "passport": number,
@@ -125,7 +127,7 @@ async def passport(number: Annotated[int, Field(ge=1, lt=2**96)], gateway: TheGa
             }
             for one in keys
         ],
-        "dimensions": {one.id: one.score for one in dimensions(held, gateway.offers, points)},
+        "dimensions": {one.id: one.score for one in dimensions(held, gateway.offers, deeds)},
         "badges": [
             {
                 "tokenId": badge.token_id,

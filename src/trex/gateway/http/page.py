@@ -3,6 +3,7 @@
 import hmac
 import json
 from base64 import b64decode
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -11,12 +12,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
-from trex.gateway import grants, holdings, people, publishing, social
+from trex.gateway import grants, holdings, people, publishing, social, tasks
 from trex.gateway.dimensions import dimensions
 from trex.gateway.errors import Fault, GatewayError
 from trex.gateway.http.access import Costly, TheGateway, cookie_name, require_same_origin, token_of
 from trex.gateway.http.badges import passport_of
 from trex.gateway.http.models import account_name, key_body
+from trex.gateway.http.points import ledger_body
 from trex.gateway.service import Gateway
 from trex.gateway.sessions import Session
 from trex.passport.did import TrexDid
@@ -33,12 +35,17 @@ _PAGES = Environment(
 _PAGES.filters["day"] = lambda moment_s: write_date(moment_s)[:10]
 MESSAGES = {
     "asked": "Granted: the badge is on its way to the chain.",
-    "refused": "Not granted: what your passport has does not meet it.",
+    "counted": "Counted: the points are on their way to the ledger.",
+    "refused": "Not granted: what your passport has or did does not meet it.",
     "undecided": "Not known: evidence is missing, or a source does not answer.",
     "busy": "Too many requests: try again later.",
-    "conflict": "Not granted: an account that it rests on belongs to another passport.",
+    "conflict": "No: it is counted already, or an account that it rests on belongs to another passport.",
 }
 """What the page says, by the name in its address: nothing else from an address is shown."""
+
+
+SHOWN = 10
+"""Newest entries of the ledger on the page."""
 
 
 def _page(name: str, gateway: Gateway, **values: Any) -> HTMLResponse:
@@ -80,7 +87,8 @@ async def passport(request: Request, gateway: TheGateway, said: str = "") -> HTM
     state = await gateway.client.state(number)
     assert state is not None
     held = await holdings.badges_of(gateway, number)
-    points = await holdings.points_of(gateway, number)
+    book = await ledger_body(gateway, number, None, SHOWN)
+    points = book.total
     linked = await people.linked(gateway, number)
     keys = [
         {"name": account_name(one.key), "role": one.role.name.lower()}
@@ -94,7 +102,9 @@ async def passport(request: Request, gateway: TheGateway, said: str = "") -> HTM
         badges=held,
         pictures=await _pictures(gateway, [one.token_id for one in held]),
         points=points,
-        dimensions=dimensions(held, gateway.offers, points),
+        dimensions=dimensions(held, gateway.offers, sum(one.total for one in book.seasons)),
+        book=book,
+        tasks=gateway.tasks.items(),
         offers=list(gateway.offers.values()),
         keys=keys,
         accounts=[one for one in linked if one.account.platform not in people.PLATFORMS.values()],
@@ -130,9 +140,27 @@ async def ask(request: Request, gateway: TheGateway) -> Response:
     """Ask for a badge."""
     session, form = await _own_form(request, gateway)
     offer = await publishing.offer_of(gateway, form.get("policy", ""))
+    passport = await passport_of(session, gateway)
+    return await _said("asked", grants.grant(gateway, session.key, passport, offer))
+
+
+@router.post("/do", dependencies=[Costly])
+async def do(request: Request, gateway: TheGateway) -> Response:
+    """Have a deed counted."""
+    session, form = await _own_form(request, gateway)
+    named = form.get("referrer", "").strip()
+    referrer = int(named) if named.isdecimal() and len(named) < 30 else None
+    passport = await passport_of(session, gateway)
+    return await _said(
+        "counted", tasks.perform(gateway, session.key, passport, form.get("task", ""), referrer)
+    )
+
+
+async def _said(done: str, act: Awaitable[object]) -> Response:
+    """Carry an act out and go back to the page with what came of it."""
     try:
-        await grants.grant(gateway, session.key, await passport_of(session, gateway), offer)
-        said = "asked"
+        await act
+        said = done
     except GatewayError as error:
         names = {Fault.REFUSED: "refused", Fault.UNDECIDED: "undecided", Fault.CONFLICT: "conflict"}
         names[Fault.TOO_MANY] = "busy"

@@ -146,6 +146,37 @@ evidence = Table(
 )
 """What grants rest on, by the digest that the chain has; sealed."""
 
+deeds = Table(
+    "deeds",
+    metadata,
+    Column("source", LargeBinary(32), primary_key=True),
+    Column("passport", BigInteger, nullable=False),
+    Column("task", String(64), nullable=False),
+    Column("job", _NUMBER, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("at_s", BigInteger, nullable=False),
+)
+"""Deeds under tasks by their source in the ledger, with what they rest on, sealed."""
+
+reward_epochs = Table(
+    "reward_epochs",
+    metadata,
+    Column("root", LargeBinary(32), primary_key=True),
+    Column("epoch", BigInteger, nullable=False),
+)
+"""Epochs of rewards that were computed from the chain and are as published."""
+
+reward_leaves = Table(
+    "reward_leaves",
+    metadata,
+    Column("root", LargeBinary(32), primary_key=True),
+    Column("passport", BigInteger, primary_key=True),
+    Column("place", BigInteger, nullable=False),
+    Column("amount", String(80), nullable=False),
+    Column("proof", Text, nullable=False),
+)
+"""Their rewards, with proofs; what is lost is computed again."""
+
 claims = Table(
     "claims",
     metadata,

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from decimal import Decimal
 
 from trex.badges.observation import Observation
@@ -40,6 +41,7 @@ async def observe(
     now_s: int,
     fetch: Fetch | None = None,
     block: BlockRef | None = None,
+    since_s: int | None = None,
 ) -> dict[Hash32, Observation]:
     """Answer every `token.`, `nft.` and `web3.` check, each as of one final block of its chain.
 
@@ -50,6 +52,7 @@ async def observe(
         now_s: Unix time in seconds, for answers that are not known.
         fetch: brings metadata by content; None if no gateway is configured.
         block: as of which, for checks of one chain; None for the newest that is final.
+        since_s: Unix time before which activity does not count, whatever `days` says (TSK-008).
     """
     found: dict[Hash32, Observation] = {}
     for check in checks:
@@ -66,7 +69,7 @@ async def observe(
             elif family == "nft":
                 found[check.key] = await _answer_nft(check, source, wallets, fetch, block)
             else:
-                found[check.key] = await _answer_web3(check, source, wallets, block)
+                found[check.key] = await _answer_web3(check, source, wallets, block, since_s)
         except (SourceError, SignatureError) as error:
             found[check.key] = Observation(None, now_s, f"chain {chain}", str(error))
     return found
@@ -131,7 +134,11 @@ def _nft_value(check: CheckCondition, evidence: NftEvidence) -> int | None:
 
 
 async def _answer_web3(
-    check: CheckCondition, source: EvmSource, wallets: Collection[Address], block: BlockRef | None
+    check: CheckCondition,
+    source: EvmSource,
+    wallets: Collection[Address],
+    block: BlockRef | None,
+    since_s: int | None,
 ) -> Observation:
     asked = check.parameters
     contract, event = Address(bytes.fromhex(asked["contract"][2:])), read_signature(asked["event"])
@@ -155,6 +162,9 @@ async def _answer_web3(
         history_s=asked["days"] * DAY_S if "days" in asked else None,
         block=block,
     )
+    if since_s is not None:
+        acts = tuple(act for act in evidence.acts if act.timestamp_s >= since_s)
+        evidence = replace(evidence, acts=acts)
     value = _web3_value(check, evidence)
     where = source_name(source.chain.chain_id, evidence.block)
     if value is None:

@@ -1,0 +1,1 @@
+"""Proof-of-Engagement: epochs of rewards that anyone recomputes from the chain."""

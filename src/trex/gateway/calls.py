@@ -1,0 +1,121 @@
+"""What a job sends to the chain: attested by the validator set where the contract wants it (GTW-024)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from trex.badges.chain import contract
+from trex.engagement import epochs
+from trex.engagement.epochs import EpochRewards
+from trex.gateway import attestations as said
+from trex.gateway.attest import Attestor, attest
+from trex.gateway.outbox import Job, JobKind
+from trex.passport.client import PersonaClient
+from trex.types.network_file import keccak256
+from trex.types.primitives import Address, Hash32
+
+ATTESTED_S = 3_600
+"""How long an attestation counts that is made for a transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What one transaction does."""
+
+    to: Address
+    """Which contract."""
+    data: bytes
+    """Calldata."""
+
+
+async def call_of(client: PersonaClient, attestors: Sequence[Attestor], group: Sequence[Job]) -> Call:
+    """Make the call that does a group of jobs of one kind.
+
+    Raises:
+        NoQuorumError: too few of the attestors are members of the set in force.
+        UnavailableError: the chain does not answer.
+    """
+    kind, contracts, payload = group[0].kind, client.contracts, group[0].payload
+    if kind is JobKind.RELAY:
+        return Call(Address(bytes.fromhex(payload["to"])), bytes.fromhex(payload["data"]))
+    if kind is JobKind.CLAIM:
+        wanted = [_claim(job.payload) for job in group]
+        return Call(contracts.rewards, epochs.claim_call(payload["epoch"], wanted))
+    in_force = await client.attestors()
+    _, chain_now_s = await client.latest()
+    deadline = chain_now_s + ATTESTED_S
+    if kind is JobKind.EPOCH:
+        document = payload["document"].encode()
+        rewards = EpochRewards(
+            root=Hash32(bytes.fromhex(payload["root"])),
+            total=int(payload["total"]),
+            token=Address(bytes.fromhex(payload["token"])),
+            claim_until_s=payload["claimUntil"],
+            formula=keccak256(document),
+        )
+        message = epochs.publish_message(contracts, payload["epoch"], rewards)
+        signed = await attest(attestors, in_force, message)
+        return Call(contracts.rewards, epochs.publish_call(rewards, document, in_force.epoch, signed))
+    fields = _revived(payload)
+    if kind is JobKind.BIND:
+        binding = said.Binding(**(fields | {"deadline": deadline}))
+        signed = await attest(attestors, in_force, said.binding_message(contracts, binding))
+        return Call(contracts.nullifiers, said.bind_call(binding, in_force.epoch, signed))
+    if kind is JobKind.GRANT:
+        grants = [contract.Grant(**(_revived(job.payload) | {"deadline": deadline})) for job in group]
+        signed = await attest(attestors, in_force, contract.grants_message(contracts, grants))
+        return Call(contracts.badges, contract.grant_call(grants, in_force.epoch, signed))
+    if kind is JobKind.SEASON:
+        number, season = fields.pop("season"), said.Season(**fields)
+        signed = await attest(attestors, in_force, said.season_message(contracts, number, season))
+        return Call(contracts.points, said.season_call(season, in_force.epoch, signed))
+    if kind is JobKind.REVERSE:
+        entries, reason = fields["entries"], fields["reason"]
+        taken = said.reversal_message(contracts, entries, reason, deadline)
+        signed = await attest(attestors, in_force, taken)
+        data = said.reverse_call(entries, reason, deadline, in_force.epoch, signed)
+        return Call(contracts.points, data)
+    if kind is JobKind.MAP:
+        before, after = fields["from"], fields["to"]
+        message = said.mapping_message(contracts, await client.key_epoch() + 1, before, after)
+        signed = await attest(attestors, in_force, message)
+        return Call(contracts.nullifiers, said.MAP.call(before, after, in_force.epoch, signed))
+    if kind is JobKind.OPEN_KEY_EPOCH:
+        message = said.opening_message(contracts, await client.key_epoch() + 1)
+        signed = await attest(attestors, in_force, message)
+        return Call(contracts.nullifiers, said.OPEN_KEY_EPOCH.call(in_force.epoch, signed))
+    items = [said.PointsItem(**_revived(job.payload)) for job in group]
+    signed = await attest(attestors, in_force, said.points_message(contracts, items, deadline))
+    return Call(contracts.points, said.record_call(items, deadline, in_force.epoch, signed))
+
+
+def _claim(payload: Any) -> tuple[int, int, int, list[bytes]]:
+    proof = [bytes.fromhex(one) for one in payload["proof"]]
+    return payload["index"], payload["passport"], int(payload["amount"]), proof
+
+
+def _revived(payload: Any) -> dict[str, Any]:
+    """Make bytes of the hashes in a job's JSON."""
+    found: dict[str, Any] = {}
+    for name, value in payload.items():
+        if isinstance(value, str):
+            found[name] = Hash32(bytes.fromhex(value))
+        elif isinstance(value, list):
+            found[name] = tuple(Hash32(bytes.fromhex(one)) if isinstance(one, str) else one for one in value)
+        else:
+            found[name] = value
+    return found
+
+
+def payload_of(item: Any) -> dict[str, Any]:
+    """Write a Binding, Grant, PointsItem or Season as a job's JSON."""
+    found: dict[str, Any] = {}
+    for name in item.__slots__:
+        value = getattr(item, name)
+        if isinstance(value, bytes):
+            found[name] = value.hex()
+        elif isinstance(value, tuple):
+            found[name] = [one.hex() if isinstance(one, bytes) else one for one in value]
+        else:
+            found[name] = value
+    return found
