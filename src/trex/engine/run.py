@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from trex.engine.ingest.gateway import GatewaySource, listen_gateway
 from trex.engine.ingest.listen import EvmSource, SourceMetrics, listen
 from trex.engine.ingest.topics import CURSORS, RAW
+from trex.engine.lake.gold import run_features
 from trex.engine.lake.lake import Lake
 from trex.engine.lake.sink import READERS, run_sink
 from trex.engine.pipeline.log import Log, Topic
@@ -24,10 +26,12 @@ from trex.engine.pipeline.stages import STAGES
 
 log = logging.getLogger(__name__)
 
-NAMES = ("ingest", *(stage.name for stage in STAGES), *READERS)
+NAMES = ("ingest", *(stage.name for stage in STAGES), *READERS, "features")
 """Every stage that can be run alone."""
 SQLITE = "sqlite"
 """The embedded log."""
+RETAIN_S = 60.0
+"""Between rounds of letting go of old records."""
 PARTITIONS = RAW.partitions
 """Of every topic between stages: what one source tells stays in order."""
 
@@ -42,6 +46,8 @@ class EngineSettings:
     """Chains."""
     gateways: tuple[GatewaySource, ...] = ()
     """Persona gateways."""
+    keep_s: int | None = None
+    """How long records between stages are kept; None for ever. The lake keeps what came of them."""
     log: str = SQLITE
     """`sqlite`, or `kafka://host:port,host:port/prefix`; the prefix is that of topics and groups."""
 
@@ -55,8 +61,9 @@ def open_log(settings: EngineSettings) -> Log:
     """
     settings.folder.mkdir(parents=True, exist_ok=True)
     events = _named(settings)
-    between = {name for stage in STAGES for name in (stage.reads, stage.writes)} - {RAW.name}
-    events.declare(RAW, CURSORS, Topic(DEAD), *(Topic(name, PARTITIONS) for name in sorted(between)))
+    between = {name for stage in STAGES for name in (stage.reads, stage.writes)}
+    kept = [Topic(name, PARTITIONS, retention_s=settings.keep_s) for name in sorted(between)]
+    events.declare(CURSORS, Topic(DEAD), *kept)
     return events
 
 
@@ -132,6 +139,8 @@ def _run_one(
 ) -> None:
     if name == "ingest":
         asyncio.run(_ingest(settings, events, stop, of_sources, until_idle))
+    elif name == "features":
+        run_features(open_lake(settings), stop, until_idle=until_idle)
     elif name in READERS:
         run_sink(name, events, open_lake(settings), stop, metrics, until_idle=until_idle)
     else:
@@ -159,7 +168,11 @@ async def _ingest(
         asyncio.create_task(listen_gateway(gateway, events, until_idle=until_idle))
         for gateway in settings.gateways
     ]
+    retained_s = float("-inf")
     while tasks and not stop.is_set():
+        if time.monotonic() - retained_s > RETAIN_S:
+            await asyncio.to_thread(events.retain)
+            retained_s = time.monotonic()
         done, _ = await asyncio.wait(tasks, timeout=0.2, return_when=asyncio.FIRST_EXCEPTION)
         for task in done:
             task.result()

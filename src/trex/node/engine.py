@@ -9,6 +9,7 @@ COMMANDS = {
     "import": LazyCommand("trex.node.engine_run:import_", "Bring blocks, receipts and logs from files."),
     "dead": LazyCommand("trex.node.engine_run:dead", "What could not be read, and why."),
     "sql": LazyCommand("trex.node.engine_run:sql", "Ask the lake by SQL."),
+    "features": LazyCommand("trex.node.engine_features:features", "What is known of a persona."),
     "evaluate": LazyCommand("trex.node.engine_evaluate:evaluate", "Measure recommenders."),
 }
 

@@ -49,6 +49,7 @@ LOG = option(
 @option("--chain", type=click.IntRange(1), default=1962, show_default=True, help="Its chain id.")
 @option("--websocket", metavar="URL", help="Where it announces new heads; otherwise it is polled.")
 @option("--first", type=click.IntRange(0), default=0, show_default=True, help="First block of interest.")
+@option("--keep-days", type=click.IntRange(1), help="Let go of older records between stages.")
 @option("--gateway", multiple=True, metavar="URL", help="Database of the chain's persona gateway.")
 @click.option(
     "--stage",
@@ -69,6 +70,7 @@ def run(
     websocket: str | None,
     first: int,
     gateway: tuple[str, ...],
+    keep_days: int | None,
     stages: tuple[str, ...],
     until_idle: bool,
     metrics_port: int | None,
@@ -94,7 +96,11 @@ def run(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     run_engine(
-        _settings(folder, log, listened, gateways), names, stop=stop, until_idle=until_idle, registry=registry
+        _settings(folder, log, listened, gateways, keep_days),
+        names,
+        stop=stop,
+        until_idle=until_idle,
+        registry=registry,
     )
 
 
@@ -103,8 +109,9 @@ def _settings(
     log: str,
     sources: tuple[EvmSource, ...] = (),
     gateways: tuple[GatewaySource, ...] = (),
+    keep_days: int | None = None,
 ) -> EngineSettings:
-    settings = EngineSettings(folder, sources, gateways, log)
+    settings = EngineSettings(folder, sources, gateways, keep_days and keep_days * 86_400, log)
     try:
         open_log(settings).close()
     except (ValueError, LogError, OSError) as error:

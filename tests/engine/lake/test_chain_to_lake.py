@@ -8,7 +8,7 @@ from tests.engine.emitter import ALICE, BOB, deploy, emit, pay, truth
 from tests.settlement.anvil_l1 import CHAIN_ID, Anvil, anvil
 
 from trex.engine.ingest.listen import EvmSource
-from trex.engine.run import EngineSettings, open_lake, run
+from trex.engine.run import NAMES, EngineSettings, open_lake, run
 
 
 def held(settings: EngineSettings) -> list[tuple[Any, ...]]:
@@ -23,7 +23,8 @@ def settings_of(node: Anvil, folder: Path) -> EngineSettings:
 
 
 async def bring(settings: EngineSettings) -> list[tuple[Any, ...]]:
-    await asyncio.to_thread(run, settings, until_idle=True)
+    stages = [name for name in NAMES if name != "features"]
+    await asyncio.to_thread(run, settings, stages, until_idle=True)
     return held(settings)
 
 

@@ -167,6 +167,7 @@ def test_the_end_is_read_while_others_write(open_log: OpenLog) -> None:
         stop.set()
         thread.join(30)
     assert list(log.tail("t", 0, 10**9)) == []
+    assert log.retain() == 0
 
 
 def test_newest_of_each_key(open_log: OpenLog) -> None:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from trex.engine.ingest.rlp_blocks import RlpError, block_of, read_blocks, receipts_of
 from trex.engine.ingest.topics import CURSORS, RAW
-from trex.engine.pipeline.log import Log, Message, Topic, newest_by_key
+from trex.engine.pipeline.log import Log, Message, newest_by_key
 from trex.engine.pipeline.stage import DEAD
 
 HELD = 400_000
@@ -86,7 +86,6 @@ def import_files(
         OSError: a file cannot be read.
         LogError: nothing was written since the last commit.
     """
-    events.declare(RAW, CURSORS, Topic(DEAD))
     key = f"{source}/files/{_digest(paths)}".encode()
     # The producer first: what one before it committed is settled then, and the cursor is the last.
     producer = events.producer(key.decode())

@@ -55,7 +55,6 @@ async def listen_gateway(source: GatewaySource, events: Log, *, until_idle: bool
     url = make_url(source.database)
     if url.drivername not in _DRIVERS:
         raise ValueError(f"a database of kind {url.drivername!r}; there are sqlite and postgresql")
-    await asyncio.to_thread(events.declare, RAW, CURSORS)
     database = create_async_engine(url.set(drivername=_DRIVERS[url.drivername]), hide_parameters=True)
     try:
         while True:

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from trex.engine.ingest.evm import EvmReader, Heads
 from trex.engine.ingest.follow import Follower
-from trex.engine.ingest.topics import CURSORS, RAW
+from trex.engine.ingest.topics import RAW
 from trex.engine.pipeline.log import Log, LogError, backlog
 from trex.rpc.errors import EndpointError
 
@@ -93,7 +93,6 @@ async def listen(
     Raises:
         ReplacedError: a final block was replaced; the source must be read anew.
     """
-    await asyncio.to_thread(events.declare, RAW, CURSORS)
     async with aiohttp.ClientSession() as session:
         reader = EvmReader(source.name, source.chain, source.rpc, session)
         while True:

@@ -10,15 +10,12 @@ import ibis
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import DeltaError
 
-from trex.engine.lake.tables import BRONZE, SILVER, LakeTable, arrow
+from trex.engine.lake.tables import TABLES, LakeTable, arrow
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from ibis.backends.duckdb import Backend
     from ibis.expr.types import Table
-
-TABLES: Mapping[str, LakeTable] = {table.name: table for table in (BRONZE, *SILVER.values())}
-"""Every table that is written from the log."""
 
 
 Placed = tuple[str, int, dict[str, object]]
@@ -44,6 +41,11 @@ class Lake:
         """A table as it is now; None before its first row."""
         path = self.path(name)
         return DeltaTable(path) if DeltaTable.is_deltatable(str(path)) else None
+
+    def version(self, name: str) -> int:
+        """How often a table was committed to; -1 before its first row."""
+        table = self.table(name)
+        return -1 if table is None else int(table.version())
 
     def append(self, table: LakeTable, rows: Sequence[Placed], positions: Mapping[str, int]) -> int:
         """Add rows that are not there yet and how far of the log the table is then, in one commit (LAK-001).
@@ -101,15 +103,17 @@ class Lake:
             at: versions of tables, for time travel; the newest of others.
         """
         found = ibis.duckdb.connect(threads=os.cpu_count() or 1)
-        for name in TABLES:
+        for name, kind in TABLES.items():
             table = self.table(name)
+            flat = _flat(name) if kind.derived else f"all_{_flat(name)}"
             if table is None:
-                rows = found.create_table(f"all_{_flat(name)}", schema=ibis.schema(TABLES[name].schema))
+                rows = found.create_table(flat, schema=ibis.schema(kind.schema))
             else:
                 if at and name in at:
                     table.load_as_version(at[name])
-                rows = _registered(found, f"all_{_flat(name)}", table)
-            found.create_view(_flat(name), standing(rows))
+                rows = _registered(found, flat, table)
+            if not kind.derived:
+                found.create_view(_flat(name), standing(rows))
         return found
 
 

@@ -9,14 +9,16 @@ import orjson
 from trex.engine.ingest.events import Block
 from trex.engine.ingest.events import decode as decode_events
 from trex.engine.ingest.schemas import SchemaError
-from trex.engine.lake.lake import TABLES, Lake, LakeError, Placed
-from trex.engine.lake.tables import BRONZE, SILVER
+from trex.engine.lake.lake import Lake, LakeError, Placed
+from trex.engine.lake.tables import BRONZE, SILVER, TABLES
 from trex.engine.pipeline import facts
 from trex.engine.pipeline.log import Batch, FencedError, Log, LogError, Message, Producer, Topic
 from trex.engine.pipeline.stage import DEAD, PAUSE_S, WAIT_S, Metrics, dead_message
 
 log = logging.getLogger(__name__)
 
+COMPACT = 100
+"""Commits of a table between compactions."""
 MOST = 2_000
 """Records a step."""
 Rows = dict[str, list[dict[str, object]]]
@@ -131,6 +133,8 @@ def _bring(name: str, read: Batch, lake: Lake, producer: Producer, metrics: Metr
     positions = {f"{topic}/{partition}": at for (topic, partition), at in read.positions.items()}
     for table, placed in rows.items():
         lake.append(TABLES[table], placed, positions)
+        if lake.version(table) % COMPACT == COMPACT - 1:
+            lake.compact(table)
     producer.commit(dead, read)
     metrics.records.labels(name).inc(len(read.records))
     metrics.dead.labels(name).inc(len(dead))

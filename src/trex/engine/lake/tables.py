@@ -28,12 +28,15 @@ class LakeTable:
     name: str
     """`layer.table`."""
     own: tuple[tuple[str, pa.DataType], ...]
-    """Columns beside those that all share."""
+    """Columns beside those that all events' rows share."""
+    derived: bool = False
+    """Made from other tables, not from the log: rows have no events, and all hold."""
 
     @property
     def schema(self) -> pa.Schema:
         """All columns."""
-        return pa.schema([*_SHARED, *(pa.field(name, kind) for name, kind in self.own)])
+        own = [pa.field(name, kind) for name, kind in self.own]
+        return pa.schema(own if self.derived else [*_SHARED, *own])
 
 
 _TEXT, _NUMBER, _REAL = pa.string(), pa.int64(), pa.float64()
@@ -145,6 +148,40 @@ SILVER: Mapping[str, LakeTable] = {
     )
 }
 """Facts by the name that normalising gives their table."""
+
+
+HOLDINGS = LakeTable(
+    "silver.holdings",
+    (
+        ("account", _TEXT),
+        ("chain", _NUMBER),
+        ("kind", _TEXT),
+        ("asset", _TEXT),
+        ("token_id", _TEXT),
+        ("from_s", _NUMBER),
+        ("until_s", _NUMBER),
+        ("amount", _TEXT),
+        ("value", _REAL),
+    ),
+    derived=True,
+)
+"""Who held what, from when until when."""
+FEATURES = LakeTable(
+    "gold.features",
+    (
+        ("passport", _TEXT),
+        ("feature", _TEXT),
+        ("window_days", _NUMBER),
+        ("value", _REAL),
+        ("as_of_s", _NUMBER),
+    ),
+    derived=True,
+)
+"""Features of passports by the catalogue's ids; a window of 0 days is all time."""
+TABLES: Mapping[str, LakeTable] = {
+    table.name: table for table in (BRONZE, *SILVER.values(), HOLDINGS, FEATURES)
+}
+"""Every table of the lake."""
 
 
 def arrow(table: LakeTable, rows: list[dict[str, Any]]) -> pa.Table:

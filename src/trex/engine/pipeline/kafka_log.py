@@ -221,6 +221,10 @@ class KafkaLog:
                 if place.error is not None:
                     raise KafkaException(place.error)
 
+    def retain(self) -> int:
+        """Brokers do it by themselves (LOG-006)."""
+        return 0
+
     def close(self) -> None:
         """Let go of the connections."""
         with self._lock:

@@ -154,6 +154,9 @@ class Log(Protocol):
     def rewind(self, group: str, topic: str, offsets: Sequence[int]) -> None:
         """Set a group that has no members to these offsets, to replay from them."""
 
+    def retain(self) -> int:
+        """Let go of what retention and compaction allow; return how many records went (LOG-006)."""
+
     def close(self) -> None:
         """Let go of what is held."""
 
