@@ -2,9 +2,8 @@
 
 use std::sync::{Arc, MutexGuard};
 
-use alloy_primitives::keccak256;
 use trex_stf::{state_trie::StateTrie, transaction::Transaction};
-use trex_store::StoreError;
+use trex_store::{StoreError, StoredTransaction};
 
 use crate::{
     chain::{Chain, Head, load_head},
@@ -69,12 +68,11 @@ impl Chain {
         let last = self.store().head().map_or(number, |head| head.number);
         for number in number.saturating_add(1)..=last {
             let Some(body) = self.store().body(number)? else { continue };
-            for (encoded, sender) in body.transactions.into_iter().zip(body.senders) {
+            for StoredTransaction { encoded, hash, sender } in body {
                 bytes += encoded.len();
                 if found.len() == config.max_transactions || bytes > config.max_bytes {
                     return Ok(found);
                 }
-                let hash = keccak256(&encoded);
                 let tx = Transaction::with_sender(encoded, hash, sender).map_err(|error| {
                     let detail = format!("transaction {hash}: {error}");
                     StoreError::Corrupt { place: format!("body of block {number}"), detail }

@@ -2,27 +2,28 @@
 
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, Bytes};
-use alloy_rlp::Decodable;
 use trex_stf::{receipt::Receipt, state::State};
 
+use std::sync::Arc;
+
 use crate::{
-    Body, Store, TxPlace,
+    Body, Outline, Store, StoredTransaction, TxPlace,
     codec::{self, Malformed},
     error::{Result, StoreError},
-    log::{EXTRA, HEADER, Pos, RECEIPTS, SENDERS, TXS},
-    record,
+    log::{EXTRA, FIRST_LOGS, HASHES, HEADER, LOGS, RECEIPTS, SENDERS, TXS},
+    pages::Section,
+    record::{self, Position},
     store::{malformed, position},
     trees::Table,
 };
-use std::sync::Arc;
 
 impl Store {
-    fn place(&self, number: u64) -> Result<Option<(Pos, B256)>> {
+    fn position(&self, number: u64) -> Result<Option<Position>> {
         position(&self.snapshot(), number)
     }
 
     fn section(&self, number: u64, section: usize) -> Result<Option<Vec<u8>>> {
-        self.place(number)?.map(|(pos, _)| self.log.section(pos, section)).transpose()
+        self.position(number)?.map(|at| self.log.section(at.pos, section)).transpose()
     }
 
     /// Hash of a block.
@@ -30,7 +31,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Corrupt`], [`StoreError::Io`]; so for every read below.
     pub fn hash_by_number(&self, number: u64) -> Result<Option<B256>> {
-        Ok(self.place(number)?.map(|p| p.1))
+        Ok(self.position(number)?.map(|at| at.hash))
     }
 
     /// Number of the block with a hash.
@@ -43,14 +44,22 @@ impl Store {
         Ok(Some(u64::from_be_bytes(n)))
     }
 
+    /// Hash and header of a block.
+    ///
+    /// # Errors
+    /// As [`Store::hash_by_number`].
+    pub fn sealed_header(&self, number: u64) -> Result<Option<(B256, Header)>> {
+        let Some(section) = self.section(number, HEADER)? else { return Ok(None) };
+        let (hash, _, header) = record::take_header(&section).map_err(malformed("log"))?;
+        Ok(Some((hash, header)))
+    }
+
     /// Header of a block.
     ///
     /// # Errors
     /// As [`Store::hash_by_number`].
     pub fn header_by_number(&self, number: u64) -> Result<Option<Header>> {
-        let Some(s) = self.section(number, HEADER)? else { return Ok(None) };
-        let header = s.get(32..).and_then(|mut rlp| Header::decode(&mut rlp).ok());
-        header.map(Some).ok_or_else(|| malformed("log")(Malformed))
+        Ok(self.sealed_header(number)?.map(|(_, header)| header))
     }
 
     /// Header of the block with a hash.
@@ -61,18 +70,32 @@ impl Store {
         self.number_by_hash(hash)?.map_or(Ok(None), |n| self.header_by_number(n))
     }
 
-    /// Transactions and senders of a block.
+    /// Transactions of a block, their hashes and senders.
     ///
     /// # Errors
     /// As [`Store::hash_by_number`].
     pub fn body(&self, number: u64) -> Result<Option<Body>> {
-        let Some((pos, _)) = self.place(number)? else { return Ok(None) };
+        let Some(Position { pos, .. }) = self.position(number)? else { return Ok(None) };
         let frame = self.log.frame(pos)?;
-        let transactions =
-            record::transactions_of(&self.log.section_of(pos, &frame, TXS)?).map_err(malformed("log"))?;
-        let senders =
-            self.log.section_of(pos, &frame, SENDERS)?.chunks_exact(20).map(Address::from_slice).collect();
-        Ok(Some(Body { transactions, senders }))
+        let section = |section| self.log.section_of(pos, &frame, section);
+        Ok(Some(Body {
+            transactions: record::transactions_of(&section(TXS)?).map_err(malformed("log"))?,
+            hashes: record::hashes_of(&section(HASHES)?),
+            senders: section(SENDERS)?.chunks_exact(20).map(Address::from_slice).collect(),
+        }))
+    }
+
+    /// What of a block is known without its transactions.
+    ///
+    /// # Errors
+    /// As [`Store::hash_by_number`].
+    pub fn outline(&self, number: u64) -> Result<Option<Outline>> {
+        let Some(Position { pos, .. }) = self.position(number)? else { return Ok(None) };
+        let frame = self.log.frame(pos)?;
+        let header = self.log.section_of(pos, &frame, HEADER)?;
+        let (_, body_bytes, _) = record::take_header(&header).map_err(malformed("log"))?;
+        let tx_hashes = record::hashes_of(&self.log.section_of(pos, &frame, HASHES)?);
+        Ok(Some(Outline { tx_hashes, body_bytes }))
     }
 
     /// Receipts of a block.
@@ -80,8 +103,11 @@ impl Store {
     /// # Errors
     /// As [`Store::hash_by_number`].
     pub fn receipts(&self, number: u64) -> Result<Option<Vec<Receipt>>> {
-        let Some(s) = self.section(number, RECEIPTS)? else { return Ok(None) };
-        record::receipts_of(&s).map(Some).map_err(malformed("log"))
+        let Some(Position { pos, .. }) = self.position(number)? else { return Ok(None) };
+        let frame = self.log.frame(pos)?;
+        let section = |section| self.log.section_of(pos, &frame, section);
+        let receipts = record::receipts_of(&section(RECEIPTS)?, &section(FIRST_LOGS)?, &section(LOGS)?);
+        receipts.map(Some).map_err(malformed("log"))
     }
 
     /// One receipt, and the number of logs before it in its block.
@@ -89,9 +115,21 @@ impl Store {
     /// # Errors
     /// As [`Store::hash_by_number`].
     pub fn receipt(&self, place: TxPlace) -> Result<Option<(u32, Receipt)>> {
-        let Some(s) = self.section(place.block, RECEIPTS)? else { return Ok(None) };
-        let item = codec::list_item(&s, place.index as usize).map_err(malformed("log"))?;
-        item.map(codec::take_receipt).transpose().map_err(malformed("log"))
+        let Some(Position { pos, .. }) = self.position(place.block)? else { return Ok(None) };
+        let frame = self.log.frame(pos)?;
+        let open = |section| Section::open(&self.log, pos, &frame, section);
+        let i = place.index as usize;
+        let bad = malformed("log");
+        let mut receipt = match open(RECEIPTS)?.run(i..i + 1)? {
+            Some(bytes) => codec::take_receipt(&bytes).map_err(&bad)?,
+            None => return Ok(None),
+        };
+        let (mut firsts, mut logs) = (open(FIRST_LOGS)?, open(LOGS)?);
+        let first = firsts.number(i)?;
+        let end = if 4 * (i + 1) < firsts.len() { firsts.number(i + 1)? as usize } else { logs.items()? };
+        let run = logs.run(first as usize..end)?.ok_or_else(|| bad(Malformed))?;
+        receipt.logs = codec::take_logs(&run, end - first as usize).map_err(&bad)?;
+        Ok(Some((first, receipt)))
     }
 
     /// Number of transactions of a block.
@@ -99,23 +137,26 @@ impl Store {
     /// # Errors
     /// As [`Store::hash_by_number`].
     pub fn transaction_count(&self, number: u64) -> Result<Option<u32>> {
-        let Some((pos, _)) = self.place(number)? else { return Ok(None) };
+        let Some(Position { pos, .. }) = self.position(number)? else { return Ok(None) };
         Ok(Some((self.log.frame(pos)?.section(SENDERS).1 / 20) as u32))
     }
 
-    /// A transaction's EIP-2718 bytes and sender.
+    /// One transaction.
     ///
     /// # Errors
     /// As [`Store::hash_by_number`].
-    pub fn transaction(&self, place: TxPlace) -> Result<Option<(Bytes, Address)>> {
-        let Some((pos, _)) = self.place(place.block)? else { return Ok(None) };
+    pub fn transaction(&self, place: TxPlace) -> Result<Option<StoredTransaction>> {
+        let Some(Position { pos, .. }) = self.position(place.block)? else { return Ok(None) };
         let frame = self.log.frame(pos)?;
-        let txs = self.log.section_of(pos, &frame, TXS)?;
-        let senders = self.log.section_of(pos, &frame, SENDERS)?;
+        let open = |section| Section::open(&self.log, pos, &frame, section);
         let i = place.index as usize;
-        let Some(raw) = codec::list_item(&txs, i).map_err(malformed("log"))? else { return Ok(None) };
-        let sender = senders.get(20 * i..20 * i + 20).ok_or_else(|| malformed("log")(Malformed))?;
-        Ok(Some((Bytes::copy_from_slice(raw), Address::from_slice(sender))))
+        let encoded = match open(TXS)?.run(i..i + 1)? {
+            Some(bytes) => Bytes::copy_from_slice(&bytes),
+            None => return Ok(None),
+        };
+        let hash = B256::from_slice(&open(HASHES)?.read(32 * i..32 * (i + 1))?);
+        let sender = Address::from_slice(&open(SENDERS)?.read(20 * i..20 * (i + 1))?);
+        Ok(Some(StoredTransaction { encoded, hash, sender }))
     }
 
     /// Where the transaction with a hash is.

@@ -22,7 +22,7 @@ impl<'a> Reader<'a> {
         Ok(head)
     }
 
-    fn array<const N: usize>(&mut self) -> Decoded<[u8; N]> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Decoded<[u8; N]> {
         self.take(N)?.try_into().map_err(|_| Malformed)
     }
 
@@ -333,9 +333,8 @@ pub(crate) fn take_ascending(bytes: &[u8]) -> Decoded<Vec<u32>> {
     Ok(out)
 }
 
-/// A receipt; `first_log` is the number of logs before it in its block.
-pub(crate) fn put_receipt(out: &mut Vec<u8>, receipt: &Receipt, first_log: u32) {
-    out.extend_from_slice(&first_log.to_le_bytes());
+/// A receipt without its logs.
+pub(crate) fn put_receipt(out: &mut Vec<u8>, receipt: &Receipt) {
     let flags = u8::from(receipt.success)
         | u8::from(receipt.contract_address.is_some()) << 1
         | u8::from(receipt.deposit_nonce.is_some()) << 2
@@ -359,68 +358,11 @@ pub(crate) fn put_receipt(out: &mut Vec<u8>, receipt: &Receipt, first_log: u32) 
         put_varint(out, fee.base_fee_scalar.into());
         put_varint(out, fee.blob_base_fee_scalar.into());
     }
-    put_varint(out, receipt.logs.len() as u64);
-    for log in &receipt.logs {
-        out.extend_from_slice(log.address.as_slice());
-        out.push(log.data.topics().len() as u8);
-        for topic in log.data.topics() {
-            out.extend_from_slice(topic.as_slice());
-        }
-        put_bytes(out, &log.data.data);
-    }
 }
 
-/// The reverse of [`put_receipt`]: number of logs before it, and the receipt.
-pub(crate) fn take_receipt(bytes: &[u8]) -> Decoded<(u32, Receipt)> {
+/// The reverse of [`put_receipt`].
+pub(crate) fn take_receipt(bytes: &[u8]) -> Decoded<Receipt> {
     let r = &mut Reader(bytes);
-    let (first_log, mut receipt) = take_receipt_fields(r)?;
-    let n = r.count()?;
-    receipt.logs.reserve(n);
-    for _ in 0..n {
-        receipt.logs.push(take_log(r)?);
-    }
-    r.end()?;
-    Ok((first_log, receipt))
-}
-
-/// Those of a receipt's logs whose index in the block `wanted` takes, and the index behind its last.
-/// It is asked for every log in turn; only what it takes is copied.
-pub(crate) fn take_logs(
-    bytes: &[u8],
-    mut wanted: impl FnMut(u32) -> bool,
-) -> Decoded<(u32, Vec<(u32, Log)>)> {
-    let r = &mut Reader(bytes);
-    let (mut index, _) = take_receipt_fields(r)?;
-    let mut logs = Vec::new();
-    for _ in 0..r.count()? {
-        if wanted(index) {
-            logs.push((index, take_log(r)?));
-        } else {
-            pass_log(r)?;
-        }
-        index = index.checked_add(1).ok_or(Malformed)?;
-    }
-    r.end()?;
-    Ok((index, logs))
-}
-
-fn take_log(r: &mut Reader<'_>) -> Decoded<Log> {
-    let address = r.address()?;
-    let topics = (0..r.byte()?).map(|_| r.hash()).collect::<Decoded<Vec<_>>>()?;
-    let data = LogData::new(topics, Bytes::copy_from_slice(r.bytes()?)).ok_or(Malformed)?;
-    Ok(Log { address, data })
-}
-
-fn pass_log(r: &mut Reader<'_>) -> Decoded<()> {
-    r.take(20)?;
-    let topics = r.byte()?;
-    r.take(32 * usize::from(topics))?;
-    r.bytes().map(|_| ())
-}
-
-/// All of a receipt before its logs, and the number of logs before it.
-fn take_receipt_fields(r: &mut Reader<'_>) -> Decoded<(u32, Receipt)> {
-    let first_log = u32::from_le_bytes(r.array()?);
     let flags = r.byte()?;
     let mut receipt = Receipt {
         success: flags & 1 != 0,
@@ -446,5 +388,32 @@ fn take_receipt_fields(r: &mut Reader<'_>) -> Decoded<(u32, Receipt)> {
             blob_base_fee_scalar: r.varint()?.try_into().map_err(|_| Malformed)?,
         });
     }
-    Ok((first_log, receipt))
+    r.end()?;
+    Ok(receipt)
+}
+
+/// A log.
+pub(crate) fn put_log(out: &mut Vec<u8>, log: &Log) {
+    out.extend_from_slice(log.address.as_slice());
+    out.push(log.data.topics().len() as u8);
+    for topic in log.data.topics() {
+        out.extend_from_slice(topic.as_slice());
+    }
+    put_bytes(out, &log.data.data);
+}
+
+/// The reverse of [`put_log`], from the front of some.
+pub(crate) fn take_log(r: &mut Reader<'_>) -> Decoded<Log> {
+    let address = r.address()?;
+    let topics = (0..r.byte()?).map(|_| r.hash()).collect::<Decoded<Vec<_>>>()?;
+    let data = LogData::new(topics, Bytes::copy_from_slice(r.bytes()?)).ok_or(Malformed)?;
+    Ok(Log { address, data })
+}
+
+/// As many logs as there are, one after the other.
+pub(crate) fn take_logs(bytes: &[u8], count: usize) -> Decoded<Vec<Log>> {
+    let r = &mut Reader(bytes);
+    let logs = (0..count).map(|_| take_log(r)).collect::<Decoded<Vec<_>>>()?;
+    r.end()?;
+    Ok(logs)
 }

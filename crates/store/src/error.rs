@@ -139,7 +139,10 @@ impl fmt::Display for StoreError {
                 write!(f, "the folder belongs to network {found}, asked for {expected}")
             }
             Self::WrongFormat { expected, found } => {
-                write!(f, "the folder has store format {found}, this build reads {expected}")
+                write!(
+                    f,
+                    "the folder has store format {found}, this build reads {expected}: write its blocks out with the build that made it (trex export) and import them into a new folder, or begin anew (trex devnet --fresh)"
+                )
             }
             Self::Io { detail } => write!(f, "{detail}"),
             Self::Stopped { detail } => write!(f, "writing was stopped by an earlier fault: {detail}"),

@@ -1,15 +1,19 @@
 //! Finding logs by address and topic, transactions by address, contracts' creators.
 
-use std::{collections::BTreeMap, ops::RangeInclusive};
+use std::{
+    collections::BTreeMap,
+    ops::{Range, RangeInclusive},
+};
 
-use alloy_primitives::{Address, keccak256};
+use alloy_primitives::{Address, B256};
 
 use crate::{
     FoundLog, LogFilter, Store, TxPlace,
-    codec::{self, Malformed},
+    codec::{self, Malformed, Reader},
     error::Result,
-    log::{RECEIPTS, TXS},
-    record,
+    log::{FIRST_LOGS, Frame, HASHES, LOGS, LogReader, Pos},
+    pages::{PAGE, Section},
+    record::{self, Position},
     store::{malformed, position},
     trees::{Snapshot, Table},
 };
@@ -74,52 +78,36 @@ impl Store {
         filter: &LogFilter,
         each: &mut dyn FnMut(FoundLog) -> bool,
     ) -> Result<bool> {
-        let Some((pos, block_hash)) = position(snapshot, block)? else { return Ok(true) };
+        let Some(Position { pos, hash, timestamp }) = position(snapshot, block)? else { return Ok(true) };
         let frame = self.log.frame(pos)?;
-        let bad = malformed("log");
-        let receipts = self.log.section_of(pos, &frame, RECEIPTS)?;
-        let n = codec::list_len(&receipts).map_err(&bad)?;
-        // Transactions are read once the first log matches.
-        let mut txs: Option<Vec<u8>> = None;
-        let mut wanted = indices.map(|i| i.iter().copied().peekable());
-        let mut i = 0;
-        while i < n {
-            if let Some(wanted) = &mut wanted {
-                let Some(next) = wanted.peek() else { return Ok(true) };
-                i = receipt_with(&receipts, i, n, *next).map_err(&bad)?;
+        let few = |indices: &[u32]| (indices.len() * PAGE) as u64 <= frame.section(LOGS).1;
+        let open = if indices.is_some_and(few) { Section::open } else { Section::open_whole };
+        let mut logs = open(&self.log, pos, &frame, LOGS)?;
+        let every: Vec<u32>;
+        let indices = match indices {
+            Some(indices) => indices,
+            None => {
+                every = (0..logs.items()? as u32).collect();
+                &every
             }
-            let item = codec::list_item(&receipts, i).and_then(|r| r.ok_or(Malformed)).map_err(&bad)?;
-            let (behind, logs) = codec::take_logs(item, |index| match &mut wanted {
-                Some(wanted) => wanted.next_if_eq(&index).is_some(),
-                None => true,
-            })
-            .map_err(&bad)?;
-            let mut tx_hash = None;
-            for (log_index, log) in logs.into_iter().filter(|(_, log)| filter.matches(log)) {
-                let tx_hash = match tx_hash {
-                    Some(hash) => hash,
-                    None => {
-                        let txs = match &mut txs {
-                            Some(t) => t,
-                            none => none.insert(self.log.section_of(pos, &frame, TXS)?),
-                        };
-                        let raw = codec::list_item(txs, i).and_then(|t| t.ok_or(Malformed)).map_err(&bad)?;
-                        *tx_hash.insert(keccak256(raw))
-                    }
-                };
-                let found = FoundLog { block, block_hash, tx_index: i as u32, tx_hash, log_index, log };
-                if !each(found) {
-                    return Ok(false);
-                }
+        };
+        let mut owners = None;
+        for &log_index in indices {
+            // Damage must not end the search: an index that the block does not have is passed by.
+            let at = log_index as usize;
+            let Some(bytes) = logs.run(at..at + 1)? else { continue };
+            let log = codec::take_log(&mut Reader(&bytes)).map_err(malformed("log"))?;
+            if !filter.matches(&log) {
+                continue;
             }
-            if let Some(wanted) = &mut wanted {
-                // Damage must not hold us here: indices this receipt should have had are passed by.
-                while wanted.next_if(|index| *index < behind).is_some() {}
-                if wanted.peek().is_none() {
-                    return Ok(true);
-                }
+            let owners = match &mut owners {
+                Some(owners) => owners,
+                none => none.insert(Owners::open(&self.log, pos, &frame)?),
+            };
+            let (tx_index, tx_hash) = owners.of(log_index)?;
+            if !each(FoundLog { block, block_hash: hash, timestamp, tx_index, tx_hash, log_index, log }) {
+                return Ok(false);
             }
-            i += 1;
         }
         Ok(true)
     }
@@ -207,19 +195,35 @@ fn posting((key, value): &crate::trees::Entry) -> Result<(u64, Vec<u32>)> {
     parse().map_err(malformed("table index"))
 }
 
-/// Index of the receipt that holds a log, from `at` on, by the first log each receipt names.
-fn receipt_with(receipts: &[u8], at: usize, n: usize, log: u32) -> codec::Decoded<usize> {
-    let first = |i: usize| -> codec::Decoded<u32> {
-        let item = codec::list_item(receipts, i)?.and_then(|b| b.get(..4)).ok_or(Malformed)?;
-        Ok(u32::from_le_bytes(item.try_into().map_err(|_| Malformed)?))
-    };
-    let (mut low, mut high) = (at, n);
-    // The last receipt that begins at or before the log.
-    while high - low > 1 {
-        let mid = low + (high - low) / 2;
-        if first(mid)? <= log { low = mid } else { high = mid }
+/// Finds the transactions that logs of one block are of.
+struct Owners<'a> {
+    first_logs: Section<'a>,
+    hashes: Section<'a>,
+    /// The transaction of the last log asked for: its logs, index and hash.
+    last: (Range<u32>, u32, B256),
+}
+
+impl<'a> Owners<'a> {
+    fn open(log: &'a LogReader, pos: Pos, frame: &Frame) -> Result<Self> {
+        let open = |section| Section::open(log, pos, frame, section);
+        Ok(Self { first_logs: open(FIRST_LOGS)?, hashes: open(HASHES)?, last: (0..0, 0, B256::ZERO) })
     }
-    Ok(low)
+
+    /// Index and hash of the transaction that has a log.
+    fn of(&mut self, log: u32) -> Result<(u32, B256)> {
+        if !self.last.0.contains(&log) {
+            let (mut low, mut high) = (0, self.first_logs.len() / 4);
+            // The last one that begins at or before the log.
+            while high - low > 1 {
+                let middle = low + (high - low) / 2;
+                if self.first_logs.number(middle)? <= log { low = middle } else { high = middle }
+            }
+            let end = if 4 * high < self.first_logs.len() { self.first_logs.number(high)? } else { u32::MAX };
+            let hash = B256::from_slice(&self.hashes.read(32 * low..32 * (low + 1))?);
+            self.last = (log..end, low as u32, hash);
+        }
+        Ok((self.last.1, self.last.2))
+    }
 }
 
 /// What a filter names, by position: 0 is the address, 1 to 4 the topics. Rarer ones come first.

@@ -12,8 +12,8 @@ use crate::{
     store::malformed,
 };
 
-/// Version of what is on disk.
-const FORMAT: u32 = 1;
+/// Version of what is on disk: 2 since sections are read in pages.
+const FORMAT: u32 = 2;
 
 /// Reads which store a folder holds, or writes it down for a new one.
 pub(crate) fn check_format(dir: &Path, options: &Options) -> Result<()> {

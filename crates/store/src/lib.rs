@@ -20,6 +20,7 @@ mod find;
 mod format;
 mod log;
 mod ops;
+mod pages;
 mod record;
 mod rewrite;
 mod stats;
@@ -31,6 +32,9 @@ mod view;
 
 pub use error::{Result, StoreError};
 pub use store::Store;
-pub use types::{BlockData, Body, FoundLog, Head, History, LogFilter, Options, Stats, TableStats, TxPlace};
+pub use types::{
+    BlockData, Body, FoundLog, Head, History, LogFilter, Options, Outline, Stats, StoredTransaction, TableStats,
+    TxPlace,
+};
 pub use verify::{CheckBlock, Progress, Verified};
 pub use view::StateView;

@@ -3,7 +3,7 @@
 //! One record a block, appended and synced once; the trees above it keep no log of their own and are
 //! refilled from here after a kill. It is also where bodies, receipts and old trie nodes stay, so
 //! bulk is written once. A record is a frame (sequence number, block number, lengths and checksums of
-//! its sections, checksum of the frame) and its sections, each readable alone.
+//! its sections, checksum of the frame) and its sections, each readable alone and in pages.
 //!
 //! *Torn or damaged?* After each sync the end of the acknowledged log goes to a small side file.
 //! Bytes before that end must be whole, else the log is damaged; bytes after it that are not whole
@@ -19,30 +19,41 @@ use std::{
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::error::{Result, StoreError};
+use crate::{
+    error::{Result, StoreError},
+    pages,
+};
 
 /// Sections of a record.
-pub(crate) const SECTIONS: usize = 8;
-/// Block hash and RLP header.
+pub(crate) const SECTIONS: usize = 11;
+/// Block hash, bytes that the transactions take in the block's RLP, RLP header.
 pub(crate) const HEADER: usize = 0;
 /// Raw transactions, as a list.
 pub(crate) const TXS: usize = 1;
+/// Hashes of the transactions, 32 bytes each.
+pub(crate) const HASHES: usize = 2;
 /// Senders, 20 bytes each.
-pub(crate) const SENDERS: usize = 2;
-/// Receipts, as a list.
-pub(crate) const RECEIPTS: usize = 3;
+pub(crate) const SENDERS: usize = 3;
+/// Receipts without their logs, as a list.
+pub(crate) const RECEIPTS: usize = 4;
+/// For each receipt the number of logs before it, 32 bits.
+pub(crate) const FIRST_LOGS: usize = 5;
+/// Logs of all receipts, as a list.
+pub(crate) const LOGS: usize = 6;
 /// Accounts, slots and codes, old and new.
-pub(crate) const FLAT: usize = 4;
+pub(crate) const FLAT: usize = 7;
 /// Trie nodes, old and new.
-pub(crate) const NODES: usize = 5;
+pub(crate) const NODES: usize = 8;
 /// The chain layer's own bytes.
-pub(crate) const EXTRA: usize = 6;
+pub(crate) const EXTRA: usize = 9;
 /// What else the record does: meta entries, pruned blocks, internal calls.
-pub(crate) const ACTS: usize = 7;
+pub(crate) const ACTS: usize = 10;
 
 const MAGIC: u32 = 0x5254_4c42;
 const FRAME: usize = 4 + 4 + 8 + 8 + SECTIONS * 16 + 8;
 const SEGMENT_BYTES: u64 = 256 << 20;
+/// Bytes that are read without a look at the file's length.
+const SMALL_READ: u64 = 1 << 16;
 
 /// What a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,12 +114,22 @@ pub(crate) struct Frame {
 
 impl Frame {
     pub(crate) fn len(&self) -> u64 {
-        FRAME as u64 + self.lens.iter().sum::<u64>()
+        self.end_of(SECTIONS - 1)
     }
 
-    /// Offset of a section from the record's start, and its length.
+    /// Offset of a section's bytes from the record's start, and their number.
     pub(crate) fn section(&self, i: usize) -> (u64, u64) {
-        (FRAME as u64 + self.lens[..i].iter().sum::<u64>(), self.lens[i])
+        (self.end_of(i) - self.lens[i], self.lens[i])
+    }
+
+    /// What stands for a section's checksum.
+    pub(crate) fn sum(&self, i: usize) -> u64 {
+        self.sums[i]
+    }
+
+    /// Offset behind a section: before each stand the checksums of its pages.
+    fn end_of(&self, i: usize) -> u64 {
+        FRAME as u64 + self.lens[..=i].iter().map(|len| pages::sums_len(*len) + len).sum::<u64>()
     }
 
     fn encode(&self) -> [u8; FRAME] {
@@ -161,18 +182,26 @@ impl Record {
         let (at, len) = self.frame.section(i);
         self.bytes.get(at as usize..(at + len) as usize).unwrap_or_default()
     }
+
+    fn is_whole(&self, i: usize) -> bool {
+        let (at, len) = self.frame.section(i);
+        let sums = self.bytes.get((at - pages::sums_len(len)) as usize..at as usize).unwrap_or_default();
+        pages::is_whole(self.section(i), sums, self.frame.sums[i])
+    }
 }
 
 /// Encodes a record.
 pub(crate) fn encode(kind: Kind, seq: u64, number: u64, sections: &[Vec<u8>; SECTIONS]) -> Vec<u8> {
     let mut frame = Frame { kind, seq, number, lens: [0; SECTIONS], sums: [0; SECTIONS] };
+    let sums: [Vec<u8>; SECTIONS] = std::array::from_fn(|i| pages::sums_of(&sections[i]));
     for (i, s) in sections.iter().enumerate() {
         frame.lens[i] = s.len() as u64;
-        frame.sums[i] = xxh3_64(s);
+        frame.sums[i] = pages::frame_sum(s, &sums[i]);
     }
     let mut out = Vec::with_capacity(frame.len() as usize);
     out.extend_from_slice(&frame.encode());
-    for s in sections {
+    for (s, sums) in sections.iter().zip(&sums) {
+        out.extend_from_slice(sums);
         out.extend_from_slice(s);
     }
     out
@@ -180,7 +209,8 @@ pub(crate) fn encode(kind: Kind, seq: u64, number: u64, sections: &[Vec<u8>; SEC
 
 /// Offset of the nodes section in a record with these sections.
 pub(crate) fn nodes_offset(sections: &[Vec<u8>; SECTIONS]) -> u64 {
-    FRAME as u64 + sections[..NODES].iter().map(|s| s.len() as u64).sum::<u64>()
+    let before = sections[..NODES].iter().map(|s| pages::sums_len(s.len() as u64) + s.len() as u64);
+    FRAME as u64 + before.sum::<u64>() + pages::sums_len(sections[NODES].len() as u64)
 }
 
 /// Where the second slot of a [`Mark`] begins: in another sector than the first, whatever a disk's are. A
@@ -246,6 +276,11 @@ fn place(pos: Pos) -> String {
     format!("log/{:08}.blocks at {}", pos.segment, pos.offset)
 }
 
+/// A section is not the one that was written.
+pub(crate) fn damaged(pos: Pos, section: usize) -> StoreError {
+    StoreError::corrupt(place(pos), format!("section {section} does not have its checksum"))
+}
+
 impl LogReader {
     pub(crate) fn new(dir: &Path) -> Self {
         Self { dir: dir.to_owned(), files: RwLock::default() }
@@ -275,12 +310,17 @@ impl LogReader {
     }
 
     fn read_at(&self, pos: Pos, skip: u64, len: u64) -> Result<Vec<u8>> {
+        if len == 0 {
+            return Ok(Vec::new());
+        }
         let file = self.file(pos.segment)?;
         let at = u64::from(pos.offset) + skip;
-        // A length out of a damaged place must not size a buffer.
-        let size = file.metadata().map_err(|e| StoreError::io("log", &e))?.len();
-        if at.checked_add(len).is_none_or(|end| end > size) {
-            return Err(StoreError::corrupt(place(pos), "file is shorter than it was written"));
+        // A length out of a damaged place must not size a large buffer.
+        if len > SMALL_READ {
+            let size = file.metadata().map_err(|e| StoreError::io("log", &e))?.len();
+            if at.checked_add(len).is_none_or(|end| end > size) {
+                return Err(StoreError::corrupt(place(pos), "file is shorter than it was written"));
+            }
         }
         let mut out = vec![0; len as usize];
         file.read_exact_at(&mut out, at).map_err(|e| StoreError::io(&place(pos), &e))?;
@@ -301,11 +341,9 @@ impl LogReader {
     /// One section of a record whose frame is at hand.
     pub(crate) fn section_of(&self, pos: Pos, frame: &Frame, i: usize) -> Result<Vec<u8>> {
         let (at, len) = frame.section(i);
+        let sums = self.read_at(pos, at - pages::sums_len(len), pages::sums_len(len))?;
         let bytes = self.read_at(pos, at, len)?;
-        if xxh3_64(&bytes) != frame.sums[i] {
-            return Err(StoreError::corrupt(place(pos), format!("section {i} does not have its checksum")));
-        }
-        Ok(bytes)
+        if pages::is_whole(&bytes, &sums, frame.sums[i]) { Ok(bytes) } else { Err(damaged(pos, i)) }
     }
 
     /// Bytes whose truth the caller checks (a trie node by its hash).
@@ -318,15 +356,10 @@ impl LogReader {
         let frame = self.frame(pos)?;
         let bytes = self.read_at(pos, 0, frame.len())?;
         let record = Record { frame, bytes };
-        for i in 0..SECTIONS {
-            if xxh3_64(record.section(i)) != record.frame.sums[i] {
-                return Err(StoreError::corrupt(
-                    place(pos),
-                    format!("section {i} does not have its checksum"),
-                ));
-            }
+        match (0..SECTIONS).find(|i| !record.is_whole(*i)) {
+            Some(i) => Err(damaged(pos, i)),
+            None => Ok(record),
         }
-        Ok(record)
     }
 
     /// Gives a section's blocks back to the file system; the section is unreadable afterwards.

@@ -19,7 +19,7 @@ pub(crate) fn block_ops(e: &Entries<'_>) -> Vec<Op> {
     ops.extend(e.diff.codes.iter().map(|(h, c)| (Table::Flat, record::code_key(h), Some(c.as_ref().into()))));
     ops.extend(record::finding_ops(e));
     ops.extend(record::meta_ops(&e.acts.meta));
-    ops.push(record::head_op(e.number, &e.hash));
+    ops.push(record::head_op(e.number, &e.at.hash));
     ops
 }
 

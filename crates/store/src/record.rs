@@ -1,6 +1,8 @@
 //! From a block to the sections of its record, and from either to the table entries it makes.
 
-use alloy_primitives::{Address, B256, Bytes, Log, keccak256};
+use alloy_consensus::Header;
+use alloy_primitives::{Address, B256, Bytes, Log};
+use alloy_rlp::{Decodable, Encodable};
 use trex_stf::{receipt::Receipt, state::StateDiff};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -8,7 +10,10 @@ use crate::{
     BlockData,
     codec::{self, Decoded, Malformed, OldNodes, Reader},
     error::{Result, StoreError},
-    log::{ACTS, EXTRA, FLAT, HEADER, NODES, Pos, RECEIPTS, Record, SECTIONS, SENDERS, TXS},
+    log::{
+        ACTS, EXTRA, FIRST_LOGS, FLAT, HASHES, HEADER, LOGS, NODES, Pos, RECEIPTS, Record, SECTIONS, SENDERS,
+        TXS,
+    },
     trees::{Op, Table},
 };
 
@@ -91,22 +96,17 @@ pub(crate) fn acts_of(block: &BlockData<'_>, index_addresses: bool) -> Acts {
 /// Sections of a block's record, and where old nodes lie in theirs.
 pub(crate) fn encode_block(block: &BlockData<'_>, acts: &Acts) -> ([Vec<u8>; SECTIONS], OldNodes) {
     let mut s: [Vec<u8>; SECTIONS] = Default::default();
-    s[HEADER].extend_from_slice(block.hash.as_slice());
-    alloy_rlp::Encodable::encode(block.header, &mut s[HEADER]);
+    put_header(&mut s[HEADER], block);
     codec::put_list(&mut s[TXS], block.transactions);
+    s[HASHES] = block.tx_hashes.iter().flat_map(|h| h.0).collect();
     s[SENDERS] = block.senders.iter().flat_map(|a| a.0.0).collect();
-    let mut first_log = 0;
-    let receipts: Vec<_> = block
-        .receipts
-        .iter()
-        .map(|r| {
-            let mut out = Vec::with_capacity(64);
-            codec::put_receipt(&mut out, r, first_log);
-            first_log += r.logs.len() as u32;
-            out
-        })
-        .collect();
-    codec::put_list(&mut s[RECEIPTS], &receipts);
+    let mut first_log = 0u32;
+    for receipt in block.receipts {
+        s[FIRST_LOGS].extend_from_slice(&first_log.to_le_bytes());
+        first_log += receipt.logs.len() as u32;
+    }
+    codec::put_list(&mut s[RECEIPTS], &encoded(block.receipts.iter(), codec::put_receipt));
+    codec::put_list(&mut s[LOGS], &encoded(block.receipts.iter().flat_map(|r| &r.logs), codec::put_log));
     codec::put_flat(&mut s[FLAT], block.diff);
     let old = codec::put_nodes(&mut s[NODES], &block.diff.nodes);
     s[EXTRA] = block.extra.to_vec();
@@ -114,11 +114,72 @@ pub(crate) fn encode_block(block: &BlockData<'_>, acts: &Acts) -> ([Vec<u8>; SEC
     (s, old)
 }
 
+fn encoded<T>(items: impl Iterator<Item = T>, put: impl Fn(&mut Vec<u8>, T)) -> Vec<Vec<u8>> {
+    items
+        .map(|item| {
+            let mut out = Vec::with_capacity(64);
+            put(&mut out, item);
+            out
+        })
+        .collect()
+}
+
+/// Bytes that transactions take in the RLP of their block.
+pub(crate) fn body_bytes(transactions: &[Bytes]) -> u64 {
+    // A legacy transaction is a list of RLP itself, any other one is a string there.
+    let in_block = |tx: &Bytes| match tx.first() {
+        Some(first) if *first >= 0xc0 => tx.len(),
+        _ => tx[..].length(),
+    };
+    transactions.iter().map(in_block).sum::<usize>() as u64
+}
+
+fn put_header(out: &mut Vec<u8>, block: &BlockData<'_>) {
+    out.extend_from_slice(block.hash.as_slice());
+    out.extend_from_slice(&body_bytes(block.transactions).to_le_bytes());
+    block.header.encode(out);
+}
+
+/// A block's hash, bytes that its transactions take in its RLP, and header, from its section.
+pub(crate) fn take_header(section: &[u8]) -> Decoded<(B256, u64, Header)> {
+    let r = &mut Reader(section);
+    let (hash, body_bytes) = (r.hash()?, u64::from_le_bytes(r.array()?));
+    let header = Header::decode(&mut r.0).map_err(|_| Malformed)?;
+    Ok((hash, body_bytes, header))
+}
+
+/// Where a block is, and what of it needs no further reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Position {
+    pub(crate) pos: Pos,
+    pub(crate) hash: B256,
+    pub(crate) timestamp: u64,
+}
+
+impl Position {
+    fn encode(&self) -> Vec<u8> {
+        let place = self.pos.to_u64().to_be_bytes();
+        [place.as_slice(), &self.timestamp.to_be_bytes(), self.hash.as_slice()].concat()
+    }
+
+    /// From a lookup entry.
+    pub(crate) fn parse(v: &[u8]) -> Result<Self> {
+        let word = |at: usize| Some(u64::from_be_bytes(v.get(at..at + 8)?.try_into().ok()?));
+        let parse = || {
+            Some(Self {
+                pos: Pos::from_u64(word(0)?),
+                timestamp: word(8)?,
+                hash: B256::try_from(v.get(16..)?).ok()?,
+            })
+        };
+        parse().ok_or_else(|| StoreError::corrupt("table lookup", "bad block entry"))
+    }
+}
+
 /// What of a block makes table entries.
 pub(crate) struct Entries<'a> {
     pub(crate) number: u64,
-    pub(crate) hash: B256,
-    pub(crate) pos: Pos,
+    pub(crate) at: Position,
     pub(crate) tx_hashes: &'a [B256],
     pub(crate) receipts: &'a [Receipt],
     pub(crate) diff: &'a StateDiff,
@@ -130,7 +191,8 @@ pub(crate) struct Entries<'a> {
 
 /// A block read back from its record.
 pub(crate) struct Replayed {
-    pub(crate) hash: B256,
+    hash: B256,
+    timestamp: u64,
     tx_hashes: Vec<B256>,
     receipts: Vec<Receipt>,
     pub(crate) diff: StateDiff,
@@ -140,24 +202,27 @@ pub(crate) struct Replayed {
 
 impl Replayed {
     pub(crate) fn parse(record: &Record) -> Decoded<Self> {
-        let hash = record.section(HEADER).get(..32).map(B256::from_slice).ok_or(Malformed)?;
-        let txs = record.section(TXS);
-        let mut tx_hashes = Vec::new();
-        for i in 0..codec::list_len(txs)? {
-            tx_hashes.push(keccak256(codec::list_item(txs, i)?.ok_or(Malformed)?));
-        }
-        let receipts = receipts_of(record.section(RECEIPTS))?;
+        let (hash, _, header) = take_header(record.section(HEADER))?;
+        let receipts =
+            receipts_of(record.section(RECEIPTS), record.section(FIRST_LOGS), record.section(LOGS))?;
         let mut diff = codec::take_flat(record.section(FLAT))?;
         let (nodes, old_nodes) = codec::take_nodes(record.section(NODES))?;
         diff.nodes = nodes;
-        Ok(Self { hash, tx_hashes, receipts, diff, old_nodes, acts: Acts::decode(record.section(ACTS))? })
+        Ok(Self {
+            hash,
+            timestamp: header.timestamp,
+            tx_hashes: hashes_of(record.section(HASHES)),
+            receipts,
+            diff,
+            old_nodes,
+            acts: Acts::decode(record.section(ACTS))?,
+        })
     }
 
     pub(crate) fn entries(&self, record: &Record, pos: Pos) -> Entries<'_> {
         Entries {
             number: record.frame.number,
-            hash: self.hash,
-            pos,
+            at: Position { pos, hash: self.hash, timestamp: self.timestamp },
             tx_hashes: &self.tx_hashes,
             receipts: &self.receipts,
             diff: &self.diff,
@@ -168,14 +233,28 @@ impl Replayed {
     }
 }
 
-/// All receipts of a receipts section.
-pub(crate) fn receipts_of(section: &[u8]) -> Decoded<Vec<Receipt>> {
-    let n = codec::list_len(section)?;
+/// All receipts, from the sections that they are in.
+pub(crate) fn receipts_of(section: &[u8], first_logs: &[u8], logs: &[u8]) -> Decoded<Vec<Receipt>> {
+    let count = codec::list_len(logs)?;
+    let mut logs = Reader(logs.get(4 + 4 * count..).ok_or(Malformed)?);
+    let mut firsts = first_logs.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize);
+    let mut first = firsts.next();
     let mut out = Vec::new();
-    for i in 0..n {
-        out.push(codec::take_receipt(codec::list_item(section, i)?.ok_or(Malformed)?)?.1);
+    for i in 0..codec::list_len(section)? {
+        let mut receipt = codec::take_receipt(codec::list_item(section, i)?.ok_or(Malformed)?)?;
+        let next = firsts.next();
+        let own = next.unwrap_or(count).checked_sub(first.ok_or(Malformed)?).ok_or(Malformed)?;
+        receipt.logs = (0..own).map(|_| codec::take_log(&mut logs)).collect::<Decoded<_>>()?;
+        out.push(receipt);
+        first = next;
     }
+    logs.end()?;
     Ok(out)
+}
+
+/// All hashes of a section of hashes.
+pub(crate) fn hashes_of(section: &[u8]) -> Vec<B256> {
+    section.chunks_exact(32).map(B256::from_slice).collect()
 }
 
 /// All transactions of a transactions section.
@@ -333,8 +412,8 @@ pub(crate) fn finding_ops(e: &Entries<'_>) -> Vec<Op> {
     let mut ops: Vec<Op> =
         Vec::with_capacity(4 * e.tx_hashes.len() + e.diff.accounts.len() + e.diff.nodes.len());
     let mut put = |t, k, v: Vec<u8>| ops.push((t, k, Some(v.into())));
-    put(Table::Lookup, number_key(n), [e.pos.to_u64().to_be_bytes().as_slice(), e.hash.as_slice()].concat());
-    put(Table::Lookup, hash_key(&e.hash), n.to_be_bytes().to_vec());
+    put(Table::Lookup, number_key(n), e.at.encode());
+    put(Table::Lookup, hash_key(&e.at.hash), n.to_be_bytes().to_vec());
     for (i, hash) in e.tx_hashes.iter().enumerate() {
         put(Table::Lookup, tx_key(hash), [n.to_be_bytes().as_slice(), &(i as u32).to_be_bytes()].concat());
     }
@@ -350,7 +429,7 @@ pub(crate) fn finding_ops(e: &Entries<'_>) -> Vec<Op> {
             put(
                 Table::History,
                 at_block(node_key(node.owner.as_ref(), &node.path), n),
-                node_pointer(e.pos, e.nodes_at, *old),
+                node_pointer(e.at.pos, e.nodes_at, *old),
             );
         }
     }
@@ -390,12 +469,4 @@ pub(crate) fn head_op(number: u64, hash: &B256) -> Op {
 /// Entry that names the first block whose state is kept.
 pub(crate) fn earliest_op(number: u64) -> Op {
     (Table::Lookup, EARLIEST_KEY.to_vec(), Some(number.to_be_bytes().into()))
-}
-
-/// Place and hash of a block, from its lookup entry.
-pub(crate) fn parse_position(v: &[u8]) -> Result<(Pos, B256)> {
-    let parse =
-        || Some((u64::from_be_bytes(v.get(..8)?.try_into().ok()?), B256::try_from(v.get(8..)?).ok()?));
-    let (pos, hash) = parse().ok_or_else(|| StoreError::corrupt("table lookup", "bad block entry"))?;
-    Ok((Pos::from_u64(pos), hash))
 }

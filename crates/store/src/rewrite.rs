@@ -12,8 +12,8 @@ use trex_stf::state::StateDiff;
 use crate::{
     Progress, Store,
     error::{Result, StoreError},
-    log::{self, ACTS, HEADER, Kind, LogReader, Pos, RECEIPTS, SECTIONS, TXS, sync_dir},
-    record::{self, Acts, Entries},
+    log::{self, ACTS, FIRST_LOGS, HEADER, Kind, LOGS, LogReader, Pos, RECEIPTS, SECTIONS, TXS, sync_dir},
+    record::{self, Acts, Entries, Position},
     store::{malformed, position},
     trees::{Entry, Op, Snapshot, Table, Trees},
 };
@@ -83,9 +83,9 @@ fn copy(
     let mut hash = B256::ZERO;
     for number in 0..=head {
         let missing = || StoreError::corrupt(format!("block {number}"), "is missing");
-        let (pos, _) = position(from, number)?.ok_or_else(missing)?;
+        let at = position(from, number)?.ok_or_else(missing)?;
         let ops;
-        (hash, ops) = finding_ops(log, number, pos)?;
+        (hash, ops) = finding_ops(log, number, at.pos)?;
         target.put(ops)?;
         if number.is_multiple_of(1024) || number == head {
             progress("blocks written", number + 1, head + 1);
@@ -116,14 +116,18 @@ fn finding_ops(log: &LogReader, number: u64, pos: Pos) -> Result<(B256, Vec<Op>)
     }
     let section = |index| log.section_of(pos, &frame, index);
     let bad = malformed("log");
-    let hash = keccak256(section(HEADER)?.get(32..).unwrap_or_default());
+    let (kept, _, header) = record::take_header(&section(HEADER)?).map_err(&bad)?;
+    let hash = header.hash_slow();
+    if kept != hash {
+        return Err(StoreError::corrupt(format!("block {number}"), "header does not have its hash"));
+    }
     let transactions = record::transactions_of(&section(TXS)?).map_err(&bad)?;
     let entries = Entries {
         number,
-        hash,
-        pos,
+        at: Position { pos, hash, timestamp: header.timestamp },
         tx_hashes: &transactions.iter().map(keccak256).collect::<Vec<_>>(),
-        receipts: &record::receipts_of(&section(RECEIPTS)?).map_err(&bad)?,
+        receipts: &record::receipts_of(&section(RECEIPTS)?, &section(FIRST_LOGS)?, &section(LOGS)?)
+            .map_err(&bad)?,
         diff: &StateDiff::default(),
         old_nodes: &Vec::new(),
         nodes_at: 0,

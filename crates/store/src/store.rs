@@ -18,7 +18,7 @@ use crate::{
     format::check_format,
     log::{self, ACTS, Kind, LogReader, LogWriter, Pos, SECTIONS},
     ops::{block_ops, prune_ops, replay_ops, unwind_ops},
-    record::{self, Acts, Entries},
+    record::{self, Acts, Entries, Position},
     trees::{Op, Snapshot, Table, Trees},
 };
 
@@ -233,8 +233,7 @@ impl Store {
             let nodes_at = log::nodes_offset(&sections);
             let entries = Entries {
                 number: b.header.number,
-                hash: b.hash,
-                pos,
+                at: Position { pos, hash: b.hash, timestamp: b.header.timestamp },
                 tx_hashes: b.tx_hashes,
                 receipts: b.receipts,
                 diff: b.diff,
@@ -307,12 +306,12 @@ impl Store {
             let snapshot = self.trees.snapshot();
             let (mut undone, mut size) = (Vec::new(), 0);
             while at > to && (undone.is_empty() || size < UNWIND_STEP_BYTES) {
-                let (pos, _) = position(&snapshot, at)?.ok_or(StoreError::UnknownBlock { block: at })?;
+                let pos = position(&snapshot, at)?.ok_or(StoreError::UnknownBlock { block: at })?.pos;
                 size += self.log.frame(pos)?.len();
                 undone.push((at, pos));
                 at -= 1;
             }
-            let (_, hash) = position(&snapshot, at)?.ok_or(StoreError::UnknownBlock { block: at })?;
+            let hash = position(&snapshot, at)?.ok_or(StoreError::UnknownBlock { block: at })?.hash;
             drop(snapshot);
             let seq = self.trees.next_seq();
             let acts = Acts { pruned: undone, ..Acts::default() };
@@ -351,8 +350,8 @@ impl Store {
         let snapshot = self.trees.snapshot();
         let mut out = Vec::new();
         while *earliest < target && (out.len() as u64) < PRUNE_STEP {
-            let Some((pos, _)) = position(&snapshot, *earliest + 1)? else { break };
-            out.push((*earliest + 1, pos));
+            let Some(at) = position(&snapshot, *earliest + 1)? else { break };
+            out.push((*earliest + 1, at.pos));
             *earliest += 1;
         }
         Ok(out)
@@ -456,9 +455,9 @@ fn check_follows(head: Option<Head>, b: &BlockData<'_>) -> Result<()> {
     }
 }
 
-pub(crate) fn position(snapshot: &Snapshot, number: u64) -> Result<Option<(Pos, B256)>> {
+pub(crate) fn position(snapshot: &Snapshot, number: u64) -> Result<Option<Position>> {
     let entry = snapshot.get(Table::Lookup, &record::number_key(number))?;
-    entry.map(|v| record::parse_position(&v)).transpose()
+    entry.map(|v| Position::parse(&v)).transpose()
 }
 
 pub(crate) fn read_head(snapshot: &Snapshot) -> Result<Option<Head>> {

@@ -18,7 +18,7 @@ use crate::{
     checkpoint::{Checkpoint, read_checkpoint, write_checkpoint},
     error::{Result, StoreError},
     log::{FLAT, LogReader, NODES, Pos},
-    record,
+    record::{self, Position},
 };
 
 /// The tables.
@@ -452,7 +452,7 @@ fn flush_all(inner: &Inner, end: Pos, log: &LogReader) -> Result<()> {
     for number in *punched + 1..=pruned.unwrap_or_default() {
         let entry = guarded(Table::Lookup, || lookup.get(record::number_key(number), u64::MAX))?;
         if let Some(entry) = entry {
-            log.punch(record::parse_position(&entry)?.0, FLAT..=NODES)?;
+            log.punch(Position::parse(&entry)?.pos, FLAT..=NODES)?;
         }
         *punched = number;
     }

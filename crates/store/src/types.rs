@@ -84,13 +84,45 @@ pub struct TxPlace {
     pub index: u32,
 }
 
-/// A block's transactions and senders.
+/// A block's transactions, their hashes and senders, in lists that run parallel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Body {
     /// EIP-2718 bytes.
     pub transactions: Vec<Bytes>,
-    /// Senders, parallel.
+    /// Hashes.
+    pub hashes: Vec<B256>,
+    /// Senders.
     pub senders: Vec<Address>,
+}
+
+impl IntoIterator for Body {
+    type Item = StoredTransaction;
+    type IntoIter = Box<dyn Iterator<Item = StoredTransaction>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        let all = self.transactions.into_iter().zip(self.hashes).zip(self.senders);
+        Box::new(all.map(|((encoded, hash), sender)| StoredTransaction { encoded, hash, sender }))
+    }
+}
+
+/// What of a block is known without its transactions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outline {
+    /// Hashes of the transactions.
+    pub tx_hashes: Vec<B256>,
+    /// Bytes that the transactions take in the block's RLP.
+    pub body_bytes: u64,
+}
+
+/// A transaction as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredTransaction {
+    /// EIP-2718 bytes.
+    pub encoded: Bytes,
+    /// Hash.
+    pub hash: B256,
+    /// Sender.
+    pub sender: Address,
 }
 
 /// A log and where it is.
@@ -100,6 +132,8 @@ pub struct FoundLog {
     pub block: u64,
     /// Block hash.
     pub block_hash: B256,
+    /// Block time, seconds since 1970.
+    pub timestamp: u64,
     /// Transaction index in the block.
     pub tx_index: u32,
     /// Hash of the transaction.

@@ -14,7 +14,8 @@ use trex_stf::{receipt::Receipt, state::State, state_trie::account_rlp};
 use crate::{
     Body, StateView, Store, TxPlace, codec,
     error::{Result, StoreError},
-    log::{ACTS, EXTRA, FLAT, HEADER, Kind, NODES, RECEIPTS, SENDERS, TXS},
+    log::{FLAT, Kind, NODES, SECTIONS},
+    record::{self, Position},
     store::{malformed, position},
     trees::Table,
 };
@@ -124,22 +125,23 @@ impl Store {
         let mut last = None;
         for number in 0..=head {
             let bad = |what: &str| StoreError::corrupt(format!("block {number}"), what);
-            let (pos, hash) = position(&self.snapshot(), number)?.ok_or_else(|| bad("is missing"))?;
+            let Position { pos, hash, timestamp } =
+                position(&self.snapshot(), number)?.ok_or_else(|| bad("is missing"))?;
             let frame = self.log.frame(pos)?;
             if frame.number != number || frame.kind != Kind::Block {
                 return Err(bad("record is another one's"));
             }
             // State changes of pruned blocks are given back.
             let pruned = number > 0 && number <= self.earliest_state();
-            for section in [HEADER, TXS, SENDERS, RECEIPTS, EXTRA, ACTS] {
+            for section in (0..SECTIONS).filter(|section| !pruned || ![FLAT, NODES].contains(section)) {
                 self.log.section_of(pos, &frame, section)?;
             }
-            if !pruned {
-                self.log.section_of(pos, &frame, FLAT)?;
-                self.log.section_of(pos, &frame, NODES)?;
-            }
-            let header = self.header_by_number(number)?.ok_or_else(|| bad("header is missing"))?;
-            if header.hash_slow() != hash || header.number != number {
+            let (kept, header) = self.sealed_header(number)?.ok_or_else(|| bad("header is missing"))?;
+            if header.hash_slow() != hash
+                || kept != hash
+                || header.number != number
+                || header.timestamp != timestamp
+            {
                 return Err(bad("header does not have its hash"));
             }
             if number > 0 && header.parent_hash != parent {
@@ -150,8 +152,17 @@ impl Store {
             if body.senders.len() != body.transactions.len() || receipts.len() != body.transactions.len() {
                 return Err(bad("senders or receipts do not match the transactions"));
             }
-            for (index, tx) in (0..).zip(&body.transactions) {
-                if self.find_transaction(&keccak256(tx))? != Some(TxPlace { block: number, index }) {
+            let outline = self.outline(number)?.ok_or_else(|| bad("outline is missing"))?;
+            if outline.body_bytes != record::body_bytes(&body.transactions)
+                || body.hashes.len() != body.transactions.len()
+            {
+                return Err(bad("hashes or size do not match the transactions"));
+            }
+            for (index, (tx, hash)) in (0..).zip(body.transactions.iter().zip(&body.hashes)) {
+                if keccak256(tx) != *hash {
+                    return Err(bad("a transaction does not have its hash"));
+                }
+                if self.find_transaction(hash)? != Some(TxPlace { block: number, index }) {
                     return Err(bad("a transaction is not found by its hash"));
                 }
             }
@@ -186,7 +197,7 @@ impl Store {
             if number > head {
                 break;
             }
-            let Some((pos, _)) = position(&self.snapshot(), number)? else { continue };
+            let Some(Position { pos, .. }) = position(&self.snapshot(), number)? else { continue };
             let diff = codec::take_flat(&self.log.section(pos, FLAT)?).map_err(malformed("log"))?;
             let nodes = codec::take_nodes(&self.log.section(pos, NODES)?).map_err(malformed("log"))?.0;
             let (before, after) = (self.state_at(number - 1)?, self.state_at(number)?);

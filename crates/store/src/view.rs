@@ -194,7 +194,7 @@ impl State for StateView {
         if number > self.block {
             return Err(StoreError::UnknownBlock { block: number });
         }
-        Ok(position(&self.snapshot, number)?.ok_or(StoreError::UnknownBlock { block: number })?.1)
+        Ok(position(&self.snapshot, number)?.ok_or(StoreError::UnknownBlock { block: number })?.hash)
     }
 
     fn node(&self, owner: Option<&B256>, path: &Nibbles, hash: &B256) -> Result<Bytes> {

@@ -13,9 +13,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, Log, LogData, U256, keccak256};
 use common::{Block, Rng, check_block, check_state, next_block, who};
-use trex_store::{History, Options, Store, StoreError};
+use trex_store::{History, LogFilter, Options, Store, StoreError, TxPlace};
 
 const SEED: u64 = 11;
 const SIZE: u64 = 40;
@@ -289,6 +289,60 @@ fn test_damage_anywhere_is_seen_or_harmless() {
     }
     eprintln!("damage seen {seen}, harmless {harmless}");
     assert!(seen > 0);
+}
+
+#[test]
+fn test_one_log_is_read_and_checked_without_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = common::open(dir.path(), History::Archive);
+    let mut block = next_block(None, SEED, SIZE);
+    store.commit(&block.data()).unwrap();
+    while block.transactions.len() < 4 {
+        block = next_block(Some(&block), SEED, SIZE);
+        if block.transactions.len() < 4 {
+            store.commit(&block.data()).unwrap();
+        }
+    }
+    // Some 80 kB of logs, each found by a topic of its own.
+    let topic = |i: usize| keccak256(i.to_be_bytes());
+    for (i, receipt) in block.receipts.iter_mut().enumerate() {
+        let log = |i: usize| Log {
+            address: who(1),
+            data: LogData::new(vec![topic(i)], topic(i).repeat(10).into()).unwrap(),
+        };
+        receipt.logs = if i < 4 { (60 * i..60 * (i + 1)).map(log).collect() } else { Vec::new() };
+    }
+    store.commit(&block.data()).unwrap();
+    let number = block.header.number;
+    let find = |i: usize| {
+        let mut filter = LogFilter::default();
+        filter.topics[0] = vec![topic(i)];
+        let mut found = Vec::new();
+        store
+            .logs(0, number, &filter, &mut |log| {
+                found.push((log.tx_index, log.tx_hash, log.log_index, log.timestamp));
+                true
+            })
+            .map(|()| found)
+    };
+    let expected = |i: usize| {
+        let tx = i / 60;
+        vec![(tx as u32, block.tx_hashes[tx], i as u32, block.header.timestamp)]
+    };
+    for i in [0, 59, 60, 239] {
+        assert_eq!(find(i).unwrap(), expected(i));
+    }
+    let file = files(&dir.path().join("log")).into_iter().find(|file| file.extension().is_some()).unwrap();
+    let mut bytes = fs::read(&file).unwrap();
+    let spoiled = topic(200).repeat(10);
+    let at = bytes.windows(spoiled.len()).position(|window| window == spoiled).unwrap();
+    bytes[at] ^= 1;
+    fs::write(&file, &bytes).unwrap();
+    assert_eq!(find(0).unwrap(), expected(0));
+    assert_eq!(store.receipt(TxPlace { block: number, index: 0 }).unwrap().unwrap().1, block.receipts[0]);
+    for fault in [find(200).unwrap_err(), store.receipts(number).unwrap_err()] {
+        assert_eq!(fault.code(), "store_corrupt", "{fault}");
+    }
 }
 
 #[test]

@@ -253,6 +253,25 @@ fn test_open_refuses_second_opening_and_other_network() {
 }
 
 #[test]
+fn test_open_refuses_another_format_and_says_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path(), History::Archive));
+    let path = dir.path().join("format");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[..4].copy_from_slice(&1u32.to_le_bytes());
+    let sum = xxhash_rust::xxh3::xxh3_64(&bytes[..36]);
+    bytes[36..].copy_from_slice(&sum.to_le_bytes());
+    std::fs::write(&path, &bytes).unwrap();
+    let fault = Store::open(dir.path(), options(History::Archive)).unwrap_err();
+    assert_eq!(fault.code(), "store_wrong_format");
+    let said = fault.to_string();
+    for part in ["store format 1", "reads 2", "trex export", "import", "--fresh"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert_eq!(std::fs::read(&path).unwrap(), bytes, "was overwritten");
+}
+
+#[test]
 fn test_commit_that_does_not_follow_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path(), History::Archive);

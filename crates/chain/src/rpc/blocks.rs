@@ -14,6 +14,11 @@ pub fn eth_block_number<R: Reader>(rpc: &Rpc<'_, R>, _params: &Params<'_>) -> An
 }
 
 fn block<R: Reader>(rpc: &Rpc<'_, R>, id: BlockId, full: bool) -> Answer {
+    if !full && id != BlockId::Pending {
+        let Some(header) = rpc.header(id)? else { return json::null() };
+        let outline = rpc.reader.outline(header.number)?;
+        return rpc.bounded(shapes::outline(header.inner(), header.hash(), &outline));
+    }
     match rpc.block(id, false)? {
         Some(block) => rpc.bounded(shapes::block(&block, full)),
         None => json::null(),
@@ -32,14 +37,20 @@ pub fn eth_get_block_by_hash<R: Reader>(rpc: &Rpc<'_, R>, params: &Params<'_>) -
     block(rpc, id, params.optional(1, params::boolean)?.unwrap_or(false))
 }
 
-/// How many transactions the block has that these parameters of `method` name; `None` where they name none.
-pub(super) fn count_of<R: Reader>(rpc: &Rpc<'_, R>, method: &str, params: &Params<'_>) -> Option<u64> {
+/// How many transactions the block has that these parameters of `method` name, and whether they are asked
+/// for whole; `None` where they name none.
+pub(super) fn size_of<R: Reader>(
+    rpc: &Rpc<'_, R>,
+    method: &str,
+    params: &Params<'_>,
+) -> Option<(u64, bool)> {
     let id = match method {
         "eth_getBlockByHash" => BlockId::Hash(params.required(0, params::hash).ok()?),
         _ => params.required(0, params::block_number).ok()?,
     };
+    let full = params.optional(1, params::boolean).ok()?.unwrap_or(false);
     let header = rpc.header(id).ok().flatten()?;
-    rpc.reader.transaction_count(header.number).ok()
+    Some((rpc.reader.transaction_count(header.number).ok()?, full))
 }
 
 fn header<R: Reader>(rpc: &Rpc<'_, R>, id: BlockId) -> Answer {

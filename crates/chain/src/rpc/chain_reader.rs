@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use alloy_consensus::Sealed;
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, B256};
 use trex_stf::{block::Overwrite, params::NetworkParams, receipt::Receipt, transaction::Transaction};
-use trex_store::{StoreError, TxPlace as StorePlace};
+use trex_store::{StoreError, StoredTransaction, TxPlace as StorePlace};
 
 use super::{
     filter::LogFilter,
-    reader::{FoundLog, NetworkInfo, PendingBlock, Pooled, ReadError, Reader, SealedHeader, TxPlace},
+    reader::{FoundLog, NetworkInfo, Outline, PendingBlock, Pooled, ReadError, Reader, SealedHeader, TxPlace},
 };
 use crate::{
     chain::{Chain, ChainError, ChainState},
@@ -41,9 +41,8 @@ fn fault(error: impl std::fmt::Display) -> ReadError {
 }
 
 /// A transaction of our own store.
-fn stored(raw: Bytes, sender: Address) -> Result<Transaction, ReadError> {
-    let hash = alloy_primitives::keccak256(&raw);
-    Transaction::with_sender(raw, hash, sender).map_err(fault)
+fn stored(StoredTransaction { encoded, hash, sender }: StoredTransaction) -> Result<Transaction, ReadError> {
+    Transaction::with_sender(encoded, hash, sender).map_err(fault)
 }
 
 fn place(place: StorePlace) -> TxPlace {
@@ -109,23 +108,29 @@ impl Reader for Chain {
         if number == head.header.number {
             return Ok(Some(head.header.clone()));
         }
-        let Some(hash) = self.store().hash_by_number(number)? else { return Ok(None) };
-        let header = self.store().header_by_number(number)?;
-        Ok(header.map(|header| Arc::new(Sealed::new_unchecked(header, hash))))
+        let found = self.store().sealed_header(number)?;
+        Ok(found.map(|(hash, header)| Arc::new(Sealed::new_unchecked(header, hash))))
     }
 
     fn number_of(&self, hash: &B256) -> Result<Option<u64>, ReadError> {
         Ok(self.store().number_by_hash(hash)?)
     }
 
+    fn outline(&self, number: u64) -> Result<Outline, ReadError> {
+        let found = self.store().outline(number)?;
+        Ok(found.map_or_else(Outline::default, |found| Outline {
+            tx_hashes: found.tx_hashes,
+            body_bytes: found.body_bytes,
+        }))
+    }
+
     fn transactions(&self, number: u64) -> Result<Vec<Transaction>, ReadError> {
-        let body = self.store().body(number)?.unwrap_or_default();
-        body.transactions.into_iter().zip(body.senders).map(|(raw, sender)| stored(raw, sender)).collect()
+        self.store().body(number)?.unwrap_or_default().into_iter().map(stored).collect()
     }
 
     fn transaction(&self, number: u64, index: u32) -> Result<Option<Transaction>, ReadError> {
         let found = self.store().transaction(StorePlace { block: number, index })?;
-        found.map(|(raw, sender)| stored(raw, sender)).transpose()
+        found.map(stored).transpose()
     }
 
     fn transaction_count(&self, number: u64) -> Result<u64, ReadError> {
@@ -186,6 +191,7 @@ impl Reader for Chain {
             each(FoundLog {
                 block: found.block,
                 block_hash: found.block_hash,
+                timestamp: found.timestamp,
                 tx_index: found.tx_index,
                 tx_hash: found.tx_hash,
                 log_index: found.log_index,

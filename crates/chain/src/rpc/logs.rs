@@ -22,15 +22,13 @@ struct LogList<'a, 'r, R> {
     rpc: &'a Rpc<'r, R>,
     out: Vec<u8>,
     count: usize,
-    /// Time of the block that the last log was in.
-    block: Option<(u64, u64)>,
 }
 
 impl<'a, 'r, R: Reader> LogList<'a, 'r, R> {
     fn new(rpc: &'a Rpc<'r, R>) -> Self {
         let mut out = Vec::with_capacity(FIRST_BYTES);
         out.push(b'[');
-        Self { rpc, out, count: 0, block: None }
+        Self { rpc, out, count: 0 }
     }
 
     fn push(&mut self, log: &alloy_primitives::Log, place: &LogPlace) -> Result<(), RpcError> {
@@ -54,19 +52,10 @@ impl<'a, 'r, R: Reader> LogList<'a, 'r, R> {
     }
 
     fn push_found(&mut self, found: &FoundLog) -> Result<(), RpcError> {
-        let timestamp = match self.block {
-            Some((number, timestamp)) if number == found.block => timestamp,
-            _ => {
-                let header = self.rpc.reader.header(found.block)?;
-                let timestamp = header.map_or(0, |header| header.timestamp);
-                self.block = Some((found.block, timestamp));
-                timestamp
-            }
-        };
         let tx = Place {
             block_hash: Some(found.block_hash),
             number: found.block,
-            timestamp,
+            timestamp: found.timestamp,
             base_fee_wei: 0,
             index: u64::from(found.tx_index),
         };

@@ -132,8 +132,10 @@ methods! {
 
 /// Longest parameters of a call that [`brief`] looks at, bytes.
 const BRIEF_PARAMS_BYTES: usize = 4096;
-/// Largest block that [`brief`] answers with, transactions.
+/// Largest block that [`brief`] answers with, whole transactions.
 const BRIEF_TRANSACTIONS: u64 = 200;
+/// Largest block that [`brief`] answers with, hashes of transactions.
+const BRIEF_HASHES: u64 = 5_000;
 /// Time for a call that [`brief`] runs.
 const BRIEF_TIME: Duration = Duration::from_millis(1);
 
@@ -156,10 +158,8 @@ pub fn brief<R: Reader>(reader: &R, method: &str, params: &[u8], limits: &Limits
         }
         "eth_getBlockByNumber" | "eth_getBlockByHash" => {
             let rpc = Rpc { reader, limits };
-            let count =
-                Params::parse(params, 2).ok().and_then(|params| blocks::count_of(&rpc, method, &params));
-            count
-                .is_none_or(|count| count <= BRIEF_TRANSACTIONS)
+            let size = Params::parse(params, 2).ok().and_then(|params| blocks::size_of(&rpc, method, &params));
+            size.is_none_or(|(count, full)| count <= if full { BRIEF_TRANSACTIONS } else { BRIEF_HASHES })
                 .then(|| dispatch(reader, method, params, limits))
         }
         _ => None,

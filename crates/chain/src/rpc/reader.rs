@@ -90,6 +90,8 @@ pub struct FoundLog {
     pub block: u64,
     /// Block hash.
     pub block_hash: B256,
+    /// Block time, seconds since 1970.
+    pub timestamp: u64,
     /// Index of the transaction in the block.
     pub tx_index: u32,
     /// Hash of the transaction.
@@ -98,6 +100,15 @@ pub struct FoundLog {
     pub log_index: u32,
     /// The log.
     pub log: Log,
+}
+
+/// What of a block is known without its transactions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outline {
+    /// Hashes of the transactions.
+    pub tx_hashes: Vec<B256>,
+    /// Bytes that the transactions take in the block's RLP.
+    pub body_bytes: u64,
 }
 
 /// A place in the chain: block number and index of the transaction.
@@ -123,6 +134,8 @@ pub trait Reader: Send + Sync {
     fn header(&self, number: u64) -> Result<Option<SealedHeader>, ReadError>;
     /// Number of a block of the chain.
     fn number_of(&self, hash: &B256) -> Result<Option<u64>, ReadError>;
+    /// What is known of a block that exists without its transactions.
+    fn outline(&self, number: u64) -> Result<Outline, ReadError>;
     /// Transactions of a block that exists.
     fn transactions(&self, number: u64) -> Result<Vec<Transaction>, ReadError>;
     /// One transaction of a block that exists.

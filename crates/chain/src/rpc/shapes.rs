@@ -12,6 +12,7 @@ use trex_stf::{
 use super::{
     context::FullBlock,
     json::{Object, put_array, put_hex},
+    reader::Outline,
 };
 
 /// Where a transaction is.
@@ -94,25 +95,41 @@ pub fn header(header: &Header, hash: Option<B256>) -> Vec<u8> {
     out
 }
 
+/// Bytes that transactions take in the RLP of their block.
+pub fn body_bytes(transactions: &[Transaction]) -> u64 {
+    let in_block = |tx: &Transaction| {
+        let bytes = tx.encoded();
+        if tx.envelope().ty() == 0 { bytes.len() } else { bytes.as_ref().length() }
+    };
+    transactions.iter().map(in_block).sum::<usize>() as u64
+}
+
 /// Size of the block's RLP, bytes: header, transactions, no ommers, no withdrawals.
-pub fn block_size(header: &Header, transactions: &[Transaction]) -> u64 {
+fn block_size(header: &Header, body_bytes: u64) -> u64 {
     let list = |payload: usize| alloy_rlp::length_of_length(payload) + payload;
-    let body: usize = transactions
-        .iter()
-        .map(|tx| {
-            let bytes = tx.encoded();
-            if tx.envelope().ty() == 0 { bytes.len() } else { bytes.as_ref().length() }
-        })
-        .sum();
-    list(header.length() + list(body) + 2) as u64
+    list(header.length() + list(body_bytes as usize) + 2) as u64
 }
 
 /// Writes the fields of a block but for its transactions.
 pub fn put_block_fields(object: &mut Object<'_>, block: &FullBlock) {
-    put_header_fields(object, &block.header, block.hash);
-    object.number("size", block_size(&block.header, &block.transactions));
+    put_fields(object, &block.header, block.hash, body_bytes(&block.transactions));
+}
+
+fn put_fields(object: &mut Object<'_>, header: &Header, hash: Option<B256>, body_bytes: u64) {
+    put_header_fields(object, header, hash);
+    object.number("size", block_size(header, body_bytes));
     object.raw("uncles", b"[]");
     object.raw("withdrawals", b"[]");
+}
+
+/// A block with the hashes of its transactions.
+pub fn outline(header: &Header, hash: B256, outline: &Outline) -> Vec<u8> {
+    let mut out = Vec::with_capacity(2048 + outline.tx_hashes.len() * 70);
+    let mut object = Object::open(&mut out);
+    put_fields(&mut object, header, Some(hash), outline.body_bytes);
+    put_array(object.key("transactions"), &outline.tx_hashes, |out, hash| put_hex(out, hash.as_slice()));
+    object.close();
+    out
 }
 
 /// A block with transaction hashes or whole transactions.

@@ -20,7 +20,7 @@ use trex_chain::rpc::{
     error::RpcError,
     filter::LogFilter,
     limits::Limits,
-    reader::{FoundLog, NetworkInfo, PendingBlock, Pooled, ReadError, Reader, SealedHeader, TxPlace},
+    reader::{FoundLog, NetworkInfo, Outline, PendingBlock, Pooled, ReadError, Reader, SealedHeader, TxPlace},
 };
 use trex_stf::{
     attributes::{BlockAttributes, L1Origin},
@@ -345,6 +345,13 @@ impl Reader for MemoryChain {
     fn number_of(&self, hash: &B256) -> Result<Option<u64>, ReadError> {
         Ok(self.blocks.iter().position(|block| block.header.hash() == *hash).map(|n| n as u64))
     }
+    fn outline(&self, number: u64) -> Result<Outline, ReadError> {
+        let transactions = &self.blocks[number as usize].transactions;
+        Ok(Outline {
+            tx_hashes: transactions.iter().map(Transaction::hash).collect(),
+            body_bytes: rpc::shapes::body_bytes(transactions),
+        })
+    }
     fn transactions(&self, number: u64) -> Result<Vec<Transaction>, ReadError> {
         Ok(self.blocks[number as usize].transactions.clone())
     }
@@ -422,6 +429,7 @@ impl Reader for MemoryChain {
                     let found = FoundLog {
                         block: block.header.number,
                         block_hash: block.header.hash(),
+                        timestamp: block.header.timestamp,
                         tx_index: index as u32,
                         tx_hash: tx.hash(),
                         log_index,

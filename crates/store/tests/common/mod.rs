@@ -9,7 +9,7 @@ use alloy_trie::Nibbles;
 use trex_stf::receipt::{L1Fee, Receipt};
 use trex_stf::state::{Account, Change, State, StateDiff};
 use trex_stf::state_trie::{AccountUpdate, StateTrie};
-use trex_store::{BlockData, History, Options, Store, StoreError};
+use trex_store::{BlockData, History, Options, Store, StoreError, StoredTransaction, TxPlace};
 
 /// Small, seeded, good enough.
 pub struct Rng(pub u64);
@@ -290,14 +290,23 @@ pub fn check_block(store: &Arc<Store>, block: &Block) -> Result<(), StoreError> 
     assert_eq!(store.hash_by_number(n)?, Some(block.hash));
     let body = store.body(n)?.unwrap();
     assert_eq!((&body.transactions, &body.senders), (&block.transactions, &block.senders));
+    assert_eq!(body.hashes, block.tx_hashes);
+    let outline = store.outline(n)?.unwrap();
+    assert_eq!(outline.tx_hashes, block.tx_hashes);
+    let in_block = |tx: &Bytes| if tx[0] >= 0xc0 { tx.len() } else { alloy_rlp::Encodable::length(&tx[..]) };
+    assert_eq!(outline.body_bytes as usize, block.transactions.iter().map(in_block).sum::<usize>());
+    let logs = |receipts: &[Receipt]| receipts.iter().map(|receipt| receipt.logs.len() as u32).sum::<u32>();
     assert_eq!(store.receipts(n)?.as_ref(), Some(&block.receipts));
     assert_eq!(store.extra(n)?.unwrap(), block.hash.as_slice());
     assert_eq!(store.transaction_count(n)?, Some(block.transactions.len() as u32));
     for (i, hash) in block.tx_hashes.iter().enumerate() {
         let place = store.find_transaction(hash)?.unwrap();
         assert_eq!((place.block, place.index), (n, i as u32));
-        assert_eq!(store.transaction(place)?.unwrap(), (block.transactions[i].clone(), block.senders[i]));
-        assert_eq!(store.receipt(place)?.unwrap().1, block.receipts[i]);
+        let (encoded, sender) = (block.transactions[i].clone(), block.senders[i]);
+        assert_eq!(store.transaction(place)?.unwrap(), StoredTransaction { encoded, hash: *hash, sender });
+        assert_eq!(store.receipt(place)?.unwrap(), (logs(&block.receipts[..i]), block.receipts[i].clone()));
     }
+    let behind = TxPlace { block: n, index: block.transactions.len() as u32 };
+    assert_eq!((store.transaction(behind)?, store.receipt(behind)?), (None, None));
     Ok(())
 }
