@@ -67,11 +67,16 @@ impl Chain {
         *held = outlook.map(Arc::new);
     }
 
+    /// What a block made now would be given.
+    pub(crate) fn outlook(&self) -> NextBlock {
+        let outlook = self.pending.outlook.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        outlook.map_or_else(NextBlock::default, |outlook| outlook())
+    }
+
     /// The block that would be built now. It is executed once for each head, content of the mempool and
     /// slot; who asks meanwhile waits for that.
     pub fn pending_block(&self) -> Result<Arc<PendingBlock>, ChainError> {
-        let outlook = self.pending.outlook.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut next = outlook.map_or_else(NextBlock::default, |outlook| outlook());
+        let mut next = self.outlook();
         let mut last = self.pending.last.lock().unwrap_or_else(PoisonError::into_inner);
         // First the mempool: what comes to it while the block is filled makes this answer an old one.
         let pool = self.pool().revision();

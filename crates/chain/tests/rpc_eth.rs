@@ -372,6 +372,32 @@ fn test_estimate_gas() {
 }
 
 #[test]
+fn test_estimate_runs_in_the_block_to_come_unless_one_is_named() {
+    let chain = chain();
+    let head = chain.ok("eth_getBlockByNumber", json!(["latest", false]));
+    let quantity = |name: &str| u64::from_str_radix(&head[name].as_str().unwrap()[2..], 16).unwrap();
+    let (number, timestamp) = (quantity("number"), quantity("timestamp"));
+    // Reverts unless NUMBER and TIMESTAMP are the next block's.
+    let mut code = vec![0x43, 0x61];
+    code.extend_from_slice(&(number as u16 + 1).to_be_bytes());
+    code.extend_from_slice(&[0x14, 0x42, 0x67]);
+    code.extend_from_slice(&(timestamp + 12).to_be_bytes());
+    code.extend_from_slice(&[0x14, 0x16, 0x60, 23, 0x57, 0x5f, 0x5f, 0xfd, 0x5b, 0x00]);
+    let code = Bytes::from(code);
+    let to = Address::repeat_byte(0x99);
+    let state = json!({to.to_string(): {"code": code}});
+    let request = json!({"from": user(0), "to": to});
+    let answer = chain.ok("eth_estimateGas", json!([request, null, state]));
+    assert_ne!(answer, "0x5208");
+    let named = chain.error("eth_estimateGas", json!([request, "latest", state]));
+    assert_eq!(named.message, "execution reverted");
+    let (number, time) = (format!("{:#x}", number + 1), format!("{:#x}", timestamp + 12));
+    chain.ok("eth_estimateGas", json!([request, "latest", state, {"number": number, "time": time}]));
+    let later = chain.error("eth_estimateGas", json!([request, null, state, {"time": "0xffffffffff"}]));
+    assert_eq!(later.message, "execution reverted");
+}
+
+#[test]
 fn test_create_access_list() {
     let chain = chain();
     let answer = chain.ok("eth_createAccessList", json!([{"from": user(0), "to": STORE, "data": word(5)}]));

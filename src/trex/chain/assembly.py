@@ -19,7 +19,6 @@ from trex.chain.metrics import Metrics
 from trex.chain.producer import Mining, Producer
 from trex.chain.rpc.access import Access
 from trex.chain.rpc.dispatch import Dispatcher, Handler, Session
-from trex.chain.rpc.estimate import Estimates
 from trex.chain.rpc.filters import Filters
 from trex.chain.rpc.messages import SERVER_ERROR, method_not_found
 from trex.chain.rpc.server import Respond, Server
@@ -122,7 +121,6 @@ class Node:
         """Return the methods that are written in Python."""
         filters, subscriptions = self.filters, self.subscriptions
         methods: dict[str, Handler] = {
-            "eth_estimateGas": Estimates(self.core, self.workers, self.producer).estimate,
             "eth_sendRawTransactionSync": self.transactions.send_sync,
             "eth_newFilter": filters.new_logs,
             "eth_newBlockFilter": filters.new_blocks,

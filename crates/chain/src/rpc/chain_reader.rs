@@ -2,9 +2,15 @@
 
 use std::sync::Arc;
 
-use alloy_consensus::Sealed;
+use alloy_consensus::{Header, Sealed};
 use alloy_primitives::{Address, B256};
-use trex_stf::{block::Overwrite, params::NetworkParams, receipt::Receipt, transaction::Transaction};
+use trex_stf::{
+    block::Overwrite,
+    header::{slot, timestamp},
+    params::NetworkParams,
+    receipt::Receipt,
+    transaction::Transaction,
+};
 use trex_store::{StoreError, StoredTransaction, TxPlace as StorePlace};
 
 use super::{
@@ -169,6 +175,11 @@ impl Reader for Chain {
 
     fn overwrites(&self, number: u64) -> Result<Vec<Overwrite>, ReadError> {
         Ok(self.overwrites_of(number)?)
+    }
+
+    fn next_timestamp(&self, parent: &Header) -> u64 {
+        let after = slot(parent).unwrap_or_default() + 1;
+        timestamp(Chain::params(self), self.outlook().slot.max(after))
     }
 
     fn pending(&self) -> Result<Arc<PendingBlock>, ReadError> {

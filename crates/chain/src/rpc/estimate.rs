@@ -29,14 +29,20 @@ const CALL_STIPEND: u64 = 2_300;
 /// The search ends when this fraction of the answer is open, in thousandths.
 const TOLERANCE_PER_MILLE: u64 = 15;
 
-/// `eth_estimateGas(request, block?, stateOverrides?, blockOverrides?)`.
+/// `eth_estimateGas(request, block?, stateOverrides?, blockOverrides?)`. Where no block is named, the
+/// transaction runs on the newest state with number and time of the block to come: in the newest block's
+/// own time a contract that acts once a second looks as if it had acted already.
 pub fn eth_estimate_gas<R: Reader>(rpc: &Rpc<'_, R>, params: &Params<'_>) -> Answer {
     let request: TransactionRequest = params.object(0)?;
-    let id = params.optional(1, params::block_id)?.unwrap_or(BlockId::Latest);
+    let id = params.optional(1, params::block_id)?;
     let state_overrides = params.optional(2, params::object)?;
     let block_overrides = params.optional(3, params::object)?;
 
-    let snapshot = rpc.snapshot(id)?;
+    let mut snapshot = rpc.snapshot(id.unwrap_or(BlockId::Latest))?;
+    if id.is_none() {
+        snapshot.header.timestamp = rpc.reader.next_timestamp(&snapshot.header);
+        snapshot.header.number += 1;
+    }
     let mut stage = Stage::new(rpc, &snapshot, state_overrides.as_ref(), block_overrides.as_ref())?;
     let tx = tx_env(&request, rpc.reader.params().chain_id, u64::MAX)?;
     waive_base_fee(&mut stage.env, &tx);

@@ -169,6 +169,8 @@ pub trait Reader: Send + Sync {
         address: &Address,
         each: &mut dyn FnMut(U256, U256) -> bool,
     ) -> Result<(), ReadError>;
+    /// Timestamp that a block on this header would have if it were made now, seconds since 1970.
+    fn next_timestamp(&self, parent: &Header) -> u64;
     /// The block in the making.
     fn pending(&self) -> Result<Arc<PendingBlock>, ReadError>;
 

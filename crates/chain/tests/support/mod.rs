@@ -399,6 +399,9 @@ impl Reader for MemoryChain {
         }
         Ok(self.blocks[number as usize].state.clone())
     }
+    fn next_timestamp(&self, parent: &Header) -> u64 {
+        parent.timestamp + 12
+    }
     fn pending(&self) -> Result<Arc<PendingBlock>, ReadError> {
         let parent = self.blocks.last().unwrap();
         let mut executor = BlockExecutor::new(
