@@ -38,8 +38,17 @@ def trace(file: Path, name: str) -> list[dict[str, Any]]:
 
 
 def comparable(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A trace but for what ST-011 leaves open: of an instruction that fails, all but place and gas left."""
+    """A trace but for what ST-011 leaves open, and for what geth leaves out.
+
+    Open is, of an instruction that fails, all but place and gas left.
+    """
     out: list[dict[str, Any]] = []
+    lines = [
+        {"stateRoot": line["stateRoot"]}
+        if "stateRoot" in line
+        else {field: value for field, value in line.items() if field != "returnData"}
+        for line in lines
+    ]
     for line, following in zip(lines, [*lines[1:], {}], strict=True):
         if "pc" not in line:
             out.append({**line, "error": "error" in line})

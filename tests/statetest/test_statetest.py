@@ -1,6 +1,8 @@
 """`trex statetest` from the outside."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,20 @@ def test_statetest_wrong_root_exits_1_with_reason(tmp_path: Path) -> None:
     [case] = json.loads(answer.stdout)
     assert not case["pass"]
     assert "want 0x1d4165d5" in case["error"]
+
+
+def test_statetest_trace_has_what_the_standard_asks_for() -> None:
+    """ST-011: the fields that EIP-3155 requires, and its summary."""
+    command = [sys.executable, "-c", "from trex.node.cli import main; main()", "statetest", "--trace"]
+    done = subprocess.run([*command, "--fork", "Cancun", str(LOAD)], capture_output=True, check=True)
+    *lines, summary = [json.loads(line) for line in done.stderr.splitlines()]
+    steps = [line for line in lines if "pc" in line]
+    required = {"pc", "op", "gas", "gasCost", "memSize", "stack", "depth", "returnData", "refund"}
+    assert steps
+    assert all(required <= step.keys() for step in steps)
+    assert summary.keys() == {"stateRoot", "output", "gasUsed", "pass"}
+    assert summary["stateRoot"].startswith("0x0d4165d5")
+    assert summary["pass"] is True
 
 
 @pytest.mark.parametrize(

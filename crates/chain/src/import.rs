@@ -26,7 +26,7 @@ use trex_stf::{
     state_trie::StateTrie,
     transaction::Transaction,
 };
-use trex_store::StateView;
+use trex_store::{StateView, Store};
 
 use crate::{
     ahead::{Ahead, Layer},
@@ -38,6 +38,8 @@ use crate::{
 
 /// Bytes of the file that are decoded together.
 pub(crate) const WINDOW_BYTES: usize = 512 << 10;
+/// What is wrong with a block in whose place the chain has another.
+const DIFFERS: &str = "differs from the block of that number in this chain";
 /// Decoded windows that wait for execution.
 const WINDOWS_AHEAD: usize = 4;
 
@@ -94,7 +96,7 @@ impl Chain {
         let mut trie = self.write();
         let from = self.head().header.number;
         let read = |recovery: &rayon::ThreadPool, send: &SyncSender<_>| {
-            read_windows(stream, from, recovery, send);
+            read_windows(stream, from, self.store(), recovery, send);
         };
         self.in_line(pace, &mut trie, read, |line, windows, trie| line.import(&windows, trie, of, progress))
     }
@@ -182,7 +184,7 @@ impl Chain {
             if ahead.block_hash(number)? == block.header.hash_slow() {
                 return Ok(());
             }
-            return Err(bad(number, "differs from the block of that number in this chain"));
+            return Err(bad(number, DIFFERS));
         }
         if number != tip.header.number + 1 || block.header.parent_hash != tip.hash {
             return Err(bad(number, &format!("does not follow the head, block {}", tip.header.number)));
@@ -409,11 +411,12 @@ impl DecodedBlock {
 fn read_windows(
     mut stream: BlockStream<'_>,
     from: u64,
+    known: &Store,
     recovery: &rayon::ThreadPool,
     send: &SyncSender<Result<Window, ChainError>>,
 ) {
     loop {
-        let mut window = read_window(&mut stream, from, recovery);
+        let mut window = read_window(&mut stream, from, known, recovery);
         let last = !matches!(&window, Ok(window) if !window.blocks.is_empty());
         if last && window.is_ok() && stream.trailing() > 0 {
             window = Err(stream.breaks_off());
@@ -425,16 +428,22 @@ fn read_windows(
 }
 
 /// The next blocks from number `from` on, decoded; none at the end of the file. The block `from`
-/// itself is the chain's head: it shows that the file continues this chain.
+/// itself is the chain's head: it shows that the file continues this chain. Those before it, and the
+/// genesis block, must be `known`.
 fn read_window(
     stream: &mut BlockStream<'_>,
     from: u64,
+    known: &Store,
     recovery: &rayon::ThreadPool,
 ) -> Result<Window, ChainError> {
     let (mut raw, mut bytes) = (Vec::new(), 0);
     while bytes < WINDOW_BYTES {
         let Some(block) = stream.next()? else { break };
-        if block.header.number == 0 || block.header.number < from {
+        let number = block.header.number;
+        if number == 0 || number < from {
+            if known.hash_by_number(number)? != Some(block.header.hash_slow()) {
+                return Err(bad(number, DIFFERS));
+            }
             continue;
         }
         bytes += block.transactions.iter().map(|tx| tx.len()).sum::<usize>() + 600;

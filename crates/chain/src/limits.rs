@@ -35,6 +35,8 @@ pub struct NodeLimits {
     pub log_results: usize,
     /// Blocks that one eth_getLogs may look through; `None` for any number.
     pub log_blocks: Option<u64>,
+    /// Addresses of a log filter, and topics in each of its positions.
+    pub filter_items: usize,
     /// Bytes of what waits for the next block of a development network.
     pub dev_waiting_bytes: usize,
     /// Bytes of a development network's snapshots.
@@ -43,8 +45,15 @@ pub struct NodeLimits {
 
 impl Default for NodeLimits {
     fn default() -> Self {
-        let Limits { call_gas, call_timeout, trace_timeout, response_bytes, log_results, log_blocks } =
-            Limits::default();
+        let Limits {
+            call_gas,
+            call_timeout,
+            trace_timeout,
+            response_bytes,
+            log_results,
+            log_blocks,
+            filter_items,
+        } = Limits::default();
         let DevLimits { waiting_bytes, snapshot_bytes } = DevLimits::default();
         Self {
             pool_transactions: config::MAX_TRANSACTIONS,
@@ -57,6 +66,7 @@ impl Default for NodeLimits {
             response_bytes,
             log_results,
             log_blocks,
+            filter_items,
             dev_waiting_bytes: waiting_bytes,
             dev_snapshot_bytes: snapshot_bytes,
         }
@@ -84,6 +94,7 @@ impl NodeLimits {
             response_bytes: self.response_bytes,
             log_results: self.log_results,
             log_blocks: self.log_blocks,
+            filter_items: self.filter_items,
         }
     }
 

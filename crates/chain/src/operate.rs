@@ -157,17 +157,22 @@ impl Chain {
     }
 
     /// For each filter, JSON `{address?, topics?}`, the matching logs of a block as JSON.
-    pub fn match_logs(&self, number: u64, filters: &[Vec<u8>]) -> Result<Vec<Vec<Vec<u8>>>, RpcError> {
+    pub fn match_logs(
+        &self,
+        number: u64,
+        filters: &[Vec<u8>],
+        limits: &Limits,
+    ) -> Result<Vec<Vec<Vec<u8>>>, RpcError> {
         let filters: Vec<LogFilter> = filters
             .iter()
             .map(|filter| {
-                let text = std::str::from_utf8(filter).map_err(|error| error.to_string())?;
-                LogFilter::parse(text)
+                let text =
+                    std::str::from_utf8(filter).map_err(|error| RpcError::params(error.to_string()))?;
+                let filter = LogFilter::parse(text).map_err(RpcError::params)?;
+                filter.check(limits).map(|()| filter)
             })
-            .collect::<Result<_, String>>()
-            .map_err(RpcError::params)?;
-        let limits = Limits::default();
-        let reader = Rpc { reader: self, limits: &limits };
+            .collect::<Result<_, RpcError>>()?;
+        let reader = Rpc { reader: self, limits };
         let block = reader.block(BlockId::Number(number), true)?;
         Ok(block.map_or_else(
             || vec![Vec::new(); filters.len()],

@@ -60,6 +60,13 @@ impl Chain {
                 path.display()
             )));
         }
+        if held > last - first + 1 {
+            return Err(ChainError::File(format!(
+                "{} holds blocks up to {}, more than up to {last}: it is left as it is",
+                path.display(),
+                first + held - 1
+            )));
+        }
         file.set_len(end).map_err(|error| io("truncate", path, &error))?;
         file.seek(SeekFrom::Start(end)).map_err(|error| io("write", path, &error))?;
         let (mut done, of) = (held, last - first + 1);

@@ -188,3 +188,46 @@ fn test_import_tells_of_a_file_that_breaks_off_inside_a_block() {
     let again = copy.import(&file, &mut |_| true).unwrap_err().to_string();
     assert_eq!(again, error);
 }
+
+#[test]
+fn test_import_of_another_chains_blocks_below_the_head_names_the_first() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("blocks");
+    let source = built(&directory.path().join("source"), &file);
+    // A chain of empty blocks, longer than what it is given.
+    let other = open(&directory.path().join("other"));
+    for slot in 1..=BLOCKS + 5 {
+        let order = BuildOrder { slot, allow_empty: true, ..BuildOrder::default() };
+        other.build(&order).unwrap().unwrap();
+    }
+    let before = other.head().header.hash();
+    match other.import(&file, &mut |_| true) {
+        Err(ChainError::Block { number: 1, reason }) => assert!(reason.contains("differs"), "{reason}"),
+        answer => panic!("{answer:?}"),
+    }
+    assert_eq!(other.head().header.hash(), before);
+    // Of a genesis block too.
+    let mut genesis = source.raw_block(0).unwrap();
+    genesis.header.gas_limit += 1;
+    let mut bytes = Vec::new();
+    trex_chain::block_rlp::encode(&genesis.header, &genesis.transactions, &mut bytes);
+    std::fs::write(&file, bytes).unwrap();
+    let error = open(&directory.path().join("new")).import(&file, &mut |_| true).unwrap_err();
+    assert!(matches!(error, ChainError::Block { number: 0, .. }), "{error}");
+}
+
+#[test]
+fn test_export_of_fewer_blocks_than_the_file_holds_leaves_it_as_it_is() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("blocks");
+    let source = built(&directory.path().join("source"), &file);
+    let before = std::fs::read(&file).unwrap();
+    let error = source.export(&file, 1, 7, &mut |_| true).unwrap_err().to_string();
+    assert!(error.contains(&format!("holds blocks up to {BLOCKS}, more than up to 7")), "{error}");
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+    // As many as it holds, and more of them once the chain has grown.
+    assert_eq!(source.export(&file, 1, BLOCKS, &mut |_| true).unwrap(), BLOCKS);
+    let slot = source.head().slot + 1;
+    source.build(&BuildOrder { slot, allow_empty: true, ..BuildOrder::default() }).unwrap().unwrap();
+    assert_eq!(source.export(&file, 1, BLOCKS + 1, &mut |_| true).unwrap(), BLOCKS + 1);
+}

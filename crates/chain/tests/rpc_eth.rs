@@ -523,3 +523,25 @@ fn test_small_answers() {
     assert_eq!(chain.ok("eth_getUncleCountByBlockNumber", json!(["0x1"])), "0x0");
     assert_eq!(chain.ok("eth_getUncleByBlockNumberAndIndex", json!(["0x1", "0x0"])), Value::Null);
 }
+
+#[test]
+fn test_log_filter_names_no_more_than_the_limit() {
+    let mut chain = chain();
+    chain.limits.filter_items = 2;
+    let three = [user(1), user(2), user(3)];
+    let error = chain.error("eth_getLogs", json!([{"address": three}]));
+    assert!(error.message.contains("limit filter_items is 2"), "{error}");
+    let topics: Vec<B256> = three.iter().map(|address| address.into_word()).collect();
+    let error = chain.error("eth_getLogs", json!([{"topics": [null, topics]}]));
+    assert!(error.message.contains("exceed max addresses or topics per search position"), "{error}");
+    chain.ok("eth_getLogs", json!([{"address": three[..2], "topics": [topics[..2]]}]));
+}
+
+#[test]
+fn test_fee_history_of_no_blocks_and_block_numbers_with_a_large_x() {
+    let chain = chain();
+    let none = chain.ok("eth_feeHistory", json!(["0x0", "latest"]));
+    assert_eq!(none, json!({"oldestBlock": "0x0", "gasUsedRatio": null}));
+    let block = chain.ok("eth_getBlockByNumber", json!(["0x1", false]));
+    assert_eq!(block, chain.ok("eth_getBlockByNumber", json!(["0X1", false])));
+}

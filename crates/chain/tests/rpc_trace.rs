@@ -68,7 +68,27 @@ fn test_traces_use_the_gas_of_the_receipts() {
             let alone = chain.ok("debug_traceTransaction", json!([trace["txHash"], options]));
             assert_eq!(alone, trace["result"]);
         }
+        let rlp = chain.ok("debug_getRawBlock", json!([quantity(number)]));
+        assert_eq!(traces, chain.ok("debug_traceBlock", json!([rlp, options])));
     }
+    for (rlp, why) in [("0xc0", "could not decode block"), ("0x", "not whole"), ("0xf90200", "not whole")] {
+        let error = chain.error("debug_traceBlock", json!([rlp]));
+        assert!(error.message.contains(why), "{error}");
+    }
+    let error = chain.error("debug_traceBlockByNumber", json!(["pending"]));
+    assert_eq!(error.message, "tracing on top of pending is not supported");
+}
+
+#[test]
+fn test_traces_end_after_the_time_that_the_request_sets() {
+    let chain = chain();
+    let to = Address::repeat_byte(0x99);
+    let ever = json!({"tracer": "callTracer", "timeout": "3ms", "stateOverrides": {to.to_string(): {"code": "0x5b600056"}}});
+    let error = chain.error("debug_traceCall", json!([{"to": to, "gas": "0xffffffffff"}, "latest", ever]));
+    assert_eq!((error.code, error.message.as_str()), (-32000, "execution timeout"));
+    let error = chain.error("debug_traceBlockByNumber", json!(["0x1", {"timeout": "soon"}]));
+    assert_eq!((error.code, error.message.as_str()), (-32000, "time: invalid duration \"soon\""));
+    chain.ok("debug_traceBlockByNumber", json!(["0x1", {"timeout": "1m"}]));
 }
 
 #[test]
@@ -294,6 +314,27 @@ fn test_simulate_runs_blocks_after_one_another() {
     assert_eq!(blocks[0]["transactions"][0]["from"], json!(user(9)));
     assert_eq!(blocks[2]["calls"][0]["returnData"], json!(word(6)));
     assert_ne!(blocks[0]["stateRoot"], blocks[2]["stateRoot"]);
+}
+
+#[test]
+fn test_simulate_takes_numbers_at_the_ends_of_their_ranges() {
+    let chain = chain();
+    let most = "0xffffffffffffffff";
+    let simulate = |blocks: Value, validation: bool| {
+        chain.rpc("eth_simulateV1", json!([{"blockStateCalls": blocks, "validation": validation}, "latest"]))
+    };
+    let late = json!({"blockOverrides": {"time": most}});
+    simulate(json!([late]), false).unwrap();
+    simulate(json!([late]), true).unwrap();
+    assert_eq!(simulate(json!([late, {}]), false).unwrap_err().code, -38021);
+    assert_eq!(simulate(json!([{"blockOverrides": {"number": most}}]), false).unwrap_err().code, -38026);
+    let calls = json!([{"calls": [{"to": STORE}, {"to": STORE, "gas": most}]}]);
+    assert_eq!(simulate(calls, false).unwrap_err().code, -38015);
+    let tip = json!({"to": STORE, "maxPriorityFeePerGas": "0xffffffffffffffffffffffffffffffff"});
+    assert!(simulate(json!([{"calls": [tip]}]), true).is_err());
+    let limits =
+        json!([{"blockOverrides": {"gasLimit": most, "baseFeePerGas": most}, "calls": [{"to": STORE}]}, {}]);
+    simulate(limits, false).unwrap();
 }
 
 #[test]

@@ -436,7 +436,7 @@ impl Chain {
         filters: Vec<Vec<u8>>,
     ) -> PyResult<Vec<Vec<Bound<'py, PyBytes>>>> {
         let chain = self.open_chain()?;
-        let found = py.detach(|| chain.match_logs(number, &filters)).map_err(errors::rpc)?;
+        let found = py.detach(|| chain.match_logs(number, &filters, &self.limits)).map_err(errors::rpc)?;
         let convert = |logs: Vec<Vec<u8>>| logs.iter().map(|log| PyBytes::new(py, log)).collect();
         Ok(found.into_iter().map(convert).collect())
     }

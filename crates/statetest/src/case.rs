@@ -111,7 +111,8 @@ fn run_inner(
     let verdict = judge(test, state, fork, outcome, effect)?;
     if let Some(tracer) = tracer {
         let root = verdict.state_root.unwrap_or_else(|| state.root());
-        tracer.finish(root).map_err(|error| format!("trace cut off: {error}"))?;
+        let pass = verdict.status == Status::Passed;
+        tracer.finish(root, pass).map_err(|error| format!("trace cut off: {error}"))?;
     }
     Ok(verdict)
 }

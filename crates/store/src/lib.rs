@@ -33,8 +33,8 @@ mod view;
 pub use error::{Result, StoreError};
 pub use store::Store;
 pub use types::{
-    BlockData, Body, FoundLog, Head, History, LogFilter, Options, Outline, Stats, StoredTransaction, TableStats,
-    TxPlace,
+    BlockData, Body, FoundLog, Head, History, LogFilter, Options, Outline, Stats, StoredTransaction,
+    TableStats, TxPlace,
 };
 pub use verify::{CheckBlock, Progress, Verified};
 pub use view::StateView;

@@ -63,16 +63,8 @@ impl<'a> Section<'a> {
         if !sums.is_empty() && xxh3_64(&sums) != frame.sum(index) {
             return Err(damaged(pos, index));
         }
-        let mut section = Self {
-            log,
-            pos,
-            index,
-            at,
-            len: len as usize,
-            whole: None,
-            pages: BTreeMap::new(),
-            sums,
-        };
+        let mut section =
+            Self { log, pos, index, at, len: len as usize, whole: None, pages: BTreeMap::new(), sums };
         if section.sums.is_empty() {
             section.whole = Some(log.section_of(pos, frame, index)?);
         }

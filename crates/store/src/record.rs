@@ -237,7 +237,8 @@ impl Replayed {
 pub(crate) fn receipts_of(section: &[u8], first_logs: &[u8], logs: &[u8]) -> Decoded<Vec<Receipt>> {
     let count = codec::list_len(logs)?;
     let mut logs = Reader(logs.get(4 + 4 * count..).ok_or(Malformed)?);
-    let mut firsts = first_logs.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize);
+    let mut firsts =
+        first_logs.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize);
     let mut first = firsts.next();
     let mut out = Vec::new();
     for i in 0..codec::list_len(section)? {

@@ -80,6 +80,8 @@ class CoreLimits:
     """Logs in one eth_getLogs answer."""
     log_blocks: int | None = None
     """Blocks that one eth_getLogs may look through."""
+    filter_items: int | None = None
+    """Addresses of a log filter, and topics in each of its positions."""
     dev_waiting_bytes: int | None = None
     """Overwrites and unsigned transactions that wait for a devnet's next block."""
     dev_snapshot_bytes: int | None = None

@@ -72,7 +72,6 @@ pub(super) struct AccountQueue {
     slots: VecDeque<Slot>,
     pending: usize,
     pending_cost_wei: U256,
-    total_cost_wei: U256,
     footprint: usize,
     pending_footprint: usize,
     head: Option<HeadSlot>,
@@ -112,9 +111,9 @@ impl AccountQueue {
         self.state.nonce + self.pending as u64
     }
 
-    /// Most that all of them may cost, wei.
-    pub fn total_cost_wei(&self) -> U256 {
-        self.total_cost_wei
+    /// Most that the executable ones may cost, wei.
+    pub fn pending_cost_wei(&self) -> U256 {
+        self.pending_cost_wei
     }
 
     /// Memory of the queued ones, bytes.
@@ -174,7 +173,6 @@ impl AccountQueue {
 
     /// Puts a transaction at its nonce; answers with the one it replaced.
     pub fn put(&mut self, tx: Arc<PoolTransaction>) -> Option<Arc<PoolTransaction>> {
-        self.total_cost_wei = self.total_cost_wei.saturating_add(tx.cost_wei());
         self.footprint += tx.footprint();
         let position = self.position(tx.nonce());
         // What is executable up to here stays so; a replacement is counted anew.
@@ -187,7 +185,6 @@ impl AccountQueue {
         let (index, replaced) = match position {
             Ok(index) => {
                 let old = std::mem::replace(&mut self.slots[index], slot).tx;
-                self.total_cost_wei = self.total_cost_wei.saturating_sub(old.cost_wei());
                 self.footprint -= old.footprint();
                 (index, Some(old))
             }
@@ -212,7 +209,6 @@ impl AccountQueue {
             self.demote_to(index);
         }
         let tx = self.slots.remove(index)?.tx;
-        self.total_cost_wei = self.total_cost_wei.saturating_sub(tx.cost_wei());
         self.footprint -= tx.footprint();
         self.reprice(index);
         self.promote();
@@ -238,7 +234,7 @@ impl AccountQueue {
             }
             keep
         });
-        (self.total_cost_wei, self.footprint) = sums(self.slots.iter());
+        self.footprint = sums(self.slots.iter()).1;
         self.demote_to(0);
         self.reprice(0);
         self.promote();

@@ -17,6 +17,8 @@ use trex_stf::{
 
 use super::{PoolConfig, PoolError, config::Head};
 
+/// EIP-2718 type of transactions with blobs, which this chain does not take.
+const BLOB_TYPE: u8 = 3;
 /// Memory a pooled transaction takes beside its bytes: structures, indexes, its share of the
 /// account's queue.
 const OVERHEAD_BYTES: usize = 1_024;
@@ -139,6 +141,10 @@ impl PoolTransaction {
         gas: &GasParams,
         head: &Head,
     ) -> Result<Self, PoolError> {
+        // With its blobs it is longer than any other may be.
+        if let [BLOB_TYPE, _, ..] = encoded[..] {
+            return Err(PoolError::TypeNotSupported { tx_type: BLOB_TYPE });
+        }
         if encoded.len() > config.max_transaction_bytes {
             return Err(PoolError::Oversized { size: encoded.len(), limit: config.max_transaction_bytes });
         }

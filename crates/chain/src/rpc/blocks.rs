@@ -39,11 +39,7 @@ pub fn eth_get_block_by_hash<R: Reader>(rpc: &Rpc<'_, R>, params: &Params<'_>) -
 
 /// How many transactions the block has that these parameters of `method` name, and whether they are asked
 /// for whole; `None` where they name none.
-pub(super) fn size_of<R: Reader>(
-    rpc: &Rpc<'_, R>,
-    method: &str,
-    params: &Params<'_>,
-) -> Option<(u64, bool)> {
+pub(super) fn size_of<R: Reader>(rpc: &Rpc<'_, R>, method: &str, params: &Params<'_>) -> Option<(u64, bool)> {
     let id = match method {
         "eth_getBlockByHash" => BlockId::Hash(params.required(0, params::hash).ok()?),
         _ => params.required(0, params::block_number).ok()?,

@@ -15,7 +15,9 @@ use trex_store::{StoreError, StoredTransaction, TxPlace as StorePlace};
 
 use super::{
     filter::LogFilter,
-    reader::{FoundLog, NetworkInfo, Outline, PendingBlock, Pooled, ReadError, Reader, SealedHeader, TxPlace},
+    reader::{
+        FoundLog, NetworkInfo, Outline, PendingBlock, Pooled, ReadError, Reader, SealedHeader, TxPlace,
+    },
 };
 use crate::{
     chain::{Chain, ChainError, ChainState},

@@ -170,7 +170,8 @@ impl RunError {
 pub struct Budget {
     deadline: Instant,
     timeout: Duration,
-    limit_name: &'static str,
+    /// What set the time: a limit, or the request itself.
+    limit_name: Option<&'static str>,
     max_bytes: usize,
 }
 
@@ -186,7 +187,18 @@ impl Budget {
     }
 
     fn new(timeout: Duration, limit_name: &'static str, max_bytes: usize) -> Self {
-        Self { deadline: Instant::now() + timeout, timeout, limit_name, max_bytes }
+        let deadline = Instant::now() + timeout;
+        Self { deadline, timeout, limit_name: Some(limit_name), max_bytes }
+    }
+
+    /// At most this much time from now on, as a request wishes.
+    pub fn within(self, timeout: Option<Duration>) -> Self {
+        match timeout.map(|timeout| (timeout, Instant::now() + timeout)) {
+            Some((timeout, deadline)) if deadline < self.deadline => {
+                Self { deadline, timeout, limit_name: None, ..self }
+            }
+            _ => self,
+        }
     }
 
     /// Whether there is time left.
@@ -204,10 +216,10 @@ impl Budget {
     }
 
     fn timed_out(&self) -> RpcError {
+        let Some(limit) = self.limit_name else { return RpcError::server("execution timeout") };
         RpcError::server(format!(
-            "execution aborted (timeout = {}ms): limit {}",
-            self.timeout.as_millis(),
-            self.limit_name
+            "execution aborted (timeout = {}ms): limit {limit}",
+            self.timeout.as_millis()
         ))
     }
 

@@ -211,10 +211,14 @@ impl<R: Reader> History<'_, '_, R> {
             });
             put_array(object.key("blobGasUsedRatio"), blocks, |out, _| out.push(b'0'));
         }
-        put_array(object.key("gasUsedRatio"), blocks, |out, (header, _)| {
-            let ratio = header.gas_used as f64 / header.gas_limit.max(1) as f64;
-            out.extend_from_slice(serde_json::Value::from(ratio).to_string().as_bytes());
-        });
+        if blocks.is_empty() {
+            object.raw("gasUsedRatio", b"null");
+        } else {
+            put_array(object.key("gasUsedRatio"), blocks, |out, (header, _)| {
+                let ratio = header.gas_used as f64 / header.gas_limit.max(1) as f64;
+                out.extend_from_slice(serde_json::Value::from(ratio).to_string().as_bytes());
+            });
+        }
         object.close();
         out
     }

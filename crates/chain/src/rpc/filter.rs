@@ -4,7 +4,11 @@ use alloy_primitives::{Address, B256, Log};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::params::{self, BlockId};
+use super::{
+    error::RpcError,
+    limits::Limits,
+    params::{self, BlockId},
+};
 
 /// Most topics a log has.
 const MAX_TOPICS: usize = 4;
@@ -29,6 +33,16 @@ impl LogFilter {
                 .iter()
                 .zip(topics)
                 .all(|(allowed, topic)| allowed.is_empty() || allowed.contains(topic))
+    }
+
+    /// Refuses a filter that names more than `limits` let it: each log is compared with all of them.
+    pub fn check(&self, limits: &Limits) -> Result<(), RpcError> {
+        let most = self.topics.iter().map(Vec::len).chain([self.addresses.len()]).max();
+        if most.is_some_and(|most| most > limits.filter_items) {
+            let what = "exceed max addresses or topics per search position";
+            return Err(RpcError::limit("filter_items", limits.filter_items, what));
+        }
+        Ok(())
     }
 
     /// Parses `{address?, topics?}`; other fields are left alone.

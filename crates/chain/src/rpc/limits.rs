@@ -17,6 +17,8 @@ pub struct Limits {
     pub log_results: usize,
     /// `log_blocks`: blocks in the range of one eth_getLogs; `None` for any number.
     pub log_blocks: Option<u64>,
+    /// `filter_items`: addresses of a log filter, and topics in each of its positions.
+    pub filter_items: usize,
 }
 
 impl Default for Limits {
@@ -28,6 +30,7 @@ impl Default for Limits {
             response_bytes: 128 << 20,
             log_results: 20_000,
             log_blocks: None,
+            filter_items: 1000,
         }
     }
 }

@@ -71,6 +71,7 @@ impl<'a, 'r, R: Reader> LogList<'a, 'r, R> {
 /// `eth_getLogs(filter)`.
 pub fn eth_get_logs<R: Reader>(rpc: &Rpc<'_, R>, params: &Params<'_>) -> Answer {
     let query = params.required(0, LogQuery::parse)?;
+    query.filter.check(rpc.limits)?;
     let mut list = LogList::new(rpc);
     match query.range {
         LogRange::Block(hash) => {

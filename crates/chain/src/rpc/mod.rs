@@ -11,6 +11,7 @@ pub mod call;
 pub mod chain_reader;
 pub mod config;
 pub mod context;
+pub mod duration;
 pub mod error;
 pub mod estimate;
 pub mod exec;
@@ -64,6 +65,7 @@ methods! {
     "debug_getRawReceipts" 1 => raw::debug_get_raw_receipts;
     "debug_getRawTransaction" 1 => transactions::debug_get_raw_transaction;
     "debug_storageRangeAt" 5 => trace::debug_storage_range_at;
+    "debug_traceBlock" 2 => trace::debug_trace_block;
     "debug_traceBlockByHash" 2 => trace::debug_trace_block_by_hash;
     "debug_traceBlockByNumber" 2 => trace::debug_trace_block_by_number;
     "debug_traceCall" 3 => trace::debug_trace_call;
@@ -158,7 +160,8 @@ pub fn brief<R: Reader>(reader: &R, method: &str, params: &[u8], limits: &Limits
         }
         "eth_getBlockByNumber" | "eth_getBlockByHash" => {
             let rpc = Rpc { reader, limits };
-            let size = Params::parse(params, 2).ok().and_then(|params| blocks::size_of(&rpc, method, &params));
+            let size =
+                Params::parse(params, 2).ok().and_then(|params| blocks::size_of(&rpc, method, &params));
             size.is_none_or(|(count, full)| count <= if full { BRIEF_TRANSACTIONS } else { BRIEF_HASHES })
                 .then(|| dispatch(reader, method, params, limits))
         }

@@ -209,7 +209,10 @@ pub fn block_number(json: &str) -> Result<BlockId, String> {
         "pending" => BlockId::Pending,
         "earliest" => BlockId::Number(0),
         _ => {
-            let digits = text.strip_prefix("0x").ok_or_else(|| "hex string without 0x prefix".to_string())?;
+            let digits = text
+                .strip_prefix("0x")
+                .or_else(|| text.strip_prefix("0X"))
+                .ok_or_else(|| "hex string without 0x prefix".to_string())?;
             let number = quantity(digits)?;
             if number > i64::MAX as u64 {
                 return Err("block number larger than int64".into());
@@ -224,7 +227,7 @@ pub fn block_id(json: &str) -> Result<BlockId, String> {
     if json.starts_with('{') {
         return block_object(json);
     }
-    if json.len() == 68 && json.starts_with("\"0x") {
+    if json.len() == 68 && (json.starts_with("\"0x") || json.starts_with("\"0X")) {
         return hash(json).map(BlockId::Hash);
     }
     block_number(json)

@@ -103,7 +103,7 @@ fn with_gaps(blocks: &[SimBlock], base: &Header) -> Result<Vec<Planned>, RpcErro
     let (mut number, mut timestamp) = (base.number, base.timestamp);
     for block in blocks {
         let overrides = block.block_overrides.clone().unwrap_or_default();
-        let wanted = overrides.number.map_or(number + 1, |number| number.saturating_to());
+        let wanted = overrides.number.map_or(number.saturating_add(1), |number| number.saturating_to());
         if wanted <= number {
             return Err(RpcError::new(
                 BLOCK_NUMBER,
@@ -114,10 +114,10 @@ fn with_gaps(blocks: &[SimBlock], base: &Header) -> Result<Vec<Planned>, RpcErro
             return Err(RpcError::new(CLIENT_LIMIT, "too many blocks"));
         }
         for gap in number + 1..wanted {
-            timestamp += SECONDS_PER_BLOCK;
+            timestamp = timestamp.saturating_add(SECONDS_PER_BLOCK);
             planned.push(Planned { number: gap, timestamp, block: SimBlock::default() });
         }
-        let time = overrides.time.unwrap_or(timestamp + SECONDS_PER_BLOCK);
+        let time = overrides.time.unwrap_or(timestamp.saturating_add(SECONDS_PER_BLOCK));
         if time <= timestamp {
             return Err(RpcError::new(
                 BLOCK_TIME,
@@ -185,8 +185,8 @@ impl<R: Reader> Simulation<'_, '_, R> {
     }
 
     fn header(&self, planned: &Planned, overrides: &BlockOverrides) -> Header {
-        let elapsed_ms = (planned.timestamp - self.params().genesis_timestamp.min(planned.timestamp)) * 1000;
-        let slot = elapsed_ms / self.params().block_time_ms.max(1);
+        let elapsed_s = planned.timestamp.saturating_sub(self.params().genesis_timestamp);
+        let slot = elapsed_s.saturating_mul(1000) / self.params().block_time_ms.max(1);
         let base_fee = overrides.base_fee.map_or_else(
             || if self.validation { self.next_base_fee(slot) } else { 0 },
             |fee| fee.saturating_to(),
@@ -274,12 +274,16 @@ impl<R: Reader> Simulation<'_, '_, R> {
             let account = stage.state.account(&sender(&request)).map_err(fault)?;
             request.nonce = Some(account.map_or(0, |account| account.nonce));
         }
-        let left = header.gas_limit - header.gas_used;
+        let left = header.gas_limit.saturating_sub(header.gas_used);
         let gas = request.gas.unwrap_or(left);
         if gas > left {
             return Err(RpcError::new(
                 BLOCK_GAS,
-                format!("block gas limit reached: {} >= {}", header.gas_used + gas, header.gas_limit),
+                format!(
+                    "block gas limit reached: {} >= {}",
+                    header.gas_used.saturating_add(gas),
+                    header.gas_limit
+                ),
             ));
         }
         if self.gas_left == 0 {
@@ -290,8 +294,11 @@ impl<R: Reader> Simulation<'_, '_, R> {
             let tip = request.max_priority_fee_per_gas.unwrap_or_default();
             let least = u128::from(header.base_fee_per_gas.unwrap_or_default());
             request.max_priority_fee_per_gas = Some(tip);
-            request.max_fee_per_gas =
-                request.max_fee_per_gas.or(Some(if self.validation { least + tip } else { tip }));
+            request.max_fee_per_gas = request.max_fee_per_gas.or(Some(if self.validation {
+                least.saturating_add(tip)
+            } else {
+                tip
+            }));
         }
         Ok(request)
     }

@@ -1,5 +1,7 @@
 //! `debug_trace*`: how transactions and calls ran.
 
+use std::time::Duration;
+
 use alloy_primitives::{B256, U256};
 use alloy_rpc_types_eth::TransactionRequest;
 use alloy_rpc_types_trace::geth::{
@@ -16,6 +18,7 @@ use trex_stf::{evm::StateContext, state::State};
 
 use super::{
     context::{FullBlock, Rpc, not_found},
+    duration,
     error::{INTERNAL, RpcError},
     exec::{Budget, Env, Run, run},
     json::{self, Answer, Object},
@@ -26,6 +29,7 @@ use super::{
     request::{Stage, tx_env, waive_base_fee},
     watch::Recording,
 };
+use crate::block_rlp;
 
 fn fault(error: impl std::fmt::Display) -> RpcError {
     RpcError::new(INTERNAL, error.to_string())
@@ -34,9 +38,16 @@ fn fault(error: impl std::fmt::Display) -> RpcError {
 /// A tracer made from a request's options.
 struct Tracer {
     options: GethDebugTracingOptions,
+    /// Time for one transaction, if the request sets it.
+    timeout: Option<Duration>,
 }
 
 impl Tracer {
+    fn new(options: GethDebugTracingOptions) -> Result<Self, RpcError> {
+        let timeout = options.timeout.as_deref().map(duration::parse).transpose();
+        Ok(Self { timeout: timeout.map_err(RpcError::server)?, options })
+    }
+
     fn inspector(&self) -> Result<DebugInspector, RpcError> {
         DebugInspector::new(self.options.clone()).map_err(|error| RpcError::server(error.to_string()))
     }
@@ -162,7 +173,7 @@ fn trace_at<S: State>(
     replay.advance(index, budget)?;
     replay.prepare()?;
     let tx = replay.upcoming_env().ok_or_else(|| RpcError::server("transaction not found"))?;
-    let run = replay.peek(tracer.inspector()?, tracer.recording(), budget)?;
+    let run = replay.peek(tracer.inspector()?, tracer.recording(), &budget.within(tracer.timeout))?;
     let Some(run) = run else {
         replay.pass(None)?;
         return Ok(None);
@@ -184,7 +195,7 @@ fn options<T: serde::de::DeserializeOwned + Default>(
 /// `debug_traceTransaction(hash, options?)`.
 pub fn debug_trace_transaction<R: Reader>(rpc: &Rpc<'_, R>, params: &Params<'_>) -> Answer {
     let hash = params.required(0, params::hash)?;
-    let tracer = Tracer { options: options(params, 1)? };
+    let tracer = Tracer::new(options(params, 1)?)?;
     let missing = || RpcError::server("transaction not found");
     let (number, index) = rpc.reader.locate(&hash)?.ok_or_else(missing)?;
     let traced = Traced::load(rpc, BlockId::Number(number))?.ok_or_else(missing)?;
@@ -196,7 +207,10 @@ pub fn debug_trace_transaction<R: Reader>(rpc: &Rpc<'_, R>, params: &Params<'_>)
 }
 
 fn trace_block<R: Reader>(rpc: &Rpc<'_, R>, id: BlockId, params: &Params<'_>) -> Answer {
-    let tracer = Tracer { options: options(params, 1)? };
+    let tracer = Tracer::new(options(params, 1)?)?;
+    if id == BlockId::Pending {
+        return Err(RpcError::server("tracing on top of pending is not supported"));
+    }
     let traced = Traced::load(rpc, id)?.ok_or_else(|| match id {
         BlockId::Number(number) => RpcError::server(format!("block #{number} not found")),
         BlockId::Hash(hash) => RpcError::server(format!("block {hash} not found")),
@@ -222,6 +236,16 @@ fn trace_block<R: Reader>(rpc: &Rpc<'_, R>, id: BlockId, params: &Params<'_>) ->
     }
     out.push(b']');
     Ok(out)
+}
+
+/// `debug_traceBlock(rlp, options?)`: a block of this chain by its RLP.
+pub fn debug_trace_block<R: Reader>(rpc: &Rpc<'_, R>, params: &Params<'_>) -> Answer {
+    let rlp = params.required(0, params::bytes)?;
+    let malformed = |why: String| RpcError::server(format!("could not decode block: {why}"));
+    let mut rest = &rlp[..];
+    let block = block_rlp::decode(&mut rest).map_err(|error| malformed(error.to_string()))?;
+    let block = block.filter(|_| rest.is_empty()).ok_or_else(|| malformed("it is not whole".into()))?;
+    trace_block(rpc, BlockId::Hash(block.header.hash_slow()), params)
 }
 
 /// `debug_traceBlockByNumber(block, options?)`.
@@ -270,7 +294,7 @@ fn trace_call<R: Reader>(
     }
     let tx = tx_env(request, rpc.reader.params().chain_id, rpc.limits.call_gas)?;
     waive_base_fee(&mut stage.env, &tx);
-    let tracer = Tracer { options: options.tracing_options };
+    let tracer = Tracer::new(options.tracing_options)?;
     let run = run(
         &stage.state,
         &stage.env,
@@ -278,7 +302,7 @@ fn trace_call<R: Reader>(
         U256::ZERO,
         tracer.inspector()?,
         tracer.recording(),
-        budget,
+        &budget.within(tracer.timeout),
     )
     .map_err(|error| error.of_call(tx.gas_limit))?;
     rpc.bounded(frame(run, TransactionContext::default(), &tx, &stage.env, &stage.state)?)

@@ -20,7 +20,9 @@ use trex_chain::rpc::{
     error::RpcError,
     filter::LogFilter,
     limits::Limits,
-    reader::{FoundLog, NetworkInfo, Outline, PendingBlock, Pooled, ReadError, Reader, SealedHeader, TxPlace},
+    reader::{
+        FoundLog, NetworkInfo, Outline, PendingBlock, Pooled, ReadError, Reader, SealedHeader, TxPlace,
+    },
 };
 use trex_stf::{
     attributes::{BlockAttributes, L1Origin},

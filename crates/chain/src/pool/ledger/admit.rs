@@ -197,7 +197,10 @@ fn check_funds(
     if cost_wei > balance_wei {
         return Err(PoolError::InsufficientFunds { balance_wei, cost_wei });
     }
-    let queued_cost_wei = known.map_or(U256::ZERO, AccountQueue::total_cost_wei);
+    // As geth: what waits behind a gap is counted once it can be executed.
+    let queued_cost_wei = known.map_or(U256::ZERO, AccountQueue::pending_cost_wei);
+    let next = known.map_or(state.nonce, AccountQueue::next_nonce);
+    let replaced = replaced.filter(|old| old.nonce() < next);
     let freed_wei = replaced.map_or(U256::ZERO, |old| old.cost_wei());
     if queued_cost_wei.saturating_sub(freed_wei).saturating_add(cost_wei) > balance_wei {
         return Err(PoolError::Overdraft {

@@ -78,6 +78,32 @@ fn costs_of_a_sender_together_stay_within_its_balance() {
 }
 
 #[test]
+fn costs_behind_a_gap_are_counted_once_it_is_closed() {
+    let mut bench = Bench::new(|_| {});
+    let cost = u128::from(GAS) * 20;
+    bench.accounts.set(sender(1), 0, 2 * cost);
+    for nonce in [2, 3, 4] {
+        bench.one(transfer(sender(1), nonce, 20)).unwrap();
+    }
+    bench.one(transfer(sender(1), 4, 30)).unwrap();
+    bench.one(transfer(sender(1), 0, 20)).unwrap();
+    bench.one(transfer(sender(1), 1, 20)).unwrap();
+    assert_eq!(bench.counts(), (2, 3), "the balance covers two");
+    assert!(matches!(bench.one(transfer(sender(1), 5, 20)), Err(PoolError::Overdraft { .. })));
+    bench.check();
+}
+
+#[test]
+fn blob_transactions_are_refused_by_their_type_however_long() {
+    let bench = Bench::new(|_| {});
+    let mut blobs = vec![3, 0xfa, 0x02, 0x00, 0x00];
+    blobs.resize(140_000, 0);
+    let config = bench.pool.config();
+    let answer = PoolTransaction::admit(blobs.into(), B256::ZERO, config, &bench.pool.gas, &bench.head);
+    assert_eq!(answer.unwrap_err(), PoolError::TypeNotSupported { tx_type: 3 });
+}
+
+#[test]
 fn full_pool_evicts_the_cheapest_last_of_a_sender() {
     let bench = Bench::new(|config| config.max_transactions = 4);
     let a0 = bench.one(transfer(sender(1), 0, 50)).unwrap();
