@@ -6,6 +6,7 @@ mod support;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address, bytes, hex, keccak256};
 use serde_json::{Value, json};
 use support::{ETHER, MemoryChain, dynamic, legacy, user};
+use trex_chain::rpc::reader::Reader as _;
 use trex_stf::params::L1_BLOCK;
 
 /// Stores its call data's first word at slot 0, emits a log of it, and returns it.
@@ -544,4 +545,14 @@ fn test_fee_history_of_no_blocks_and_block_numbers_with_a_large_x() {
     assert_eq!(none, json!({"oldestBlock": "0x0", "gasUsedRatio": null}));
     let block = chain.ok("eth_getBlockByNumber", json!(["0x1", false]));
     assert_eq!(block, chain.ok("eth_getBlockByNumber", json!(["0X1", false])));
+}
+
+#[test]
+fn test_logs_after_the_newest_block_are_none_yet() {
+    let chain = chain();
+    let next = json!(format!("{:#x}", chain.head().unwrap().number + 1));
+    assert_eq!(chain.ok("eth_getLogs", json!([{"fromBlock": next}])), json!([]));
+    assert_eq!(chain.ok("eth_getLogs", json!([{"fromBlock": next, "toBlock": "latest"}])), json!([]));
+    let error = chain.error("eth_getLogs", json!([{"fromBlock": "0x2", "toBlock": "0x1"}]));
+    assert_eq!((error.code, error.message.as_str()), (-32602, "invalid block range params"));
 }

@@ -80,6 +80,27 @@ fn test_traces_use_the_gas_of_the_receipts() {
 }
 
 #[test]
+fn test_call_tracer_shows_no_logs_of_what_failed() {
+    let chain = chain();
+    let (outer, inner) = (Address::repeat_byte(0x98), Address::repeat_byte(0x99));
+    let logs_of = |outer_code: &str| {
+        let state = json!({
+            outer.to_string(): {"code": outer_code},
+            inner.to_string(): {"code": "0x5f5fa000"},
+        });
+        let options =
+            json!({"tracer": "callTracer", "tracerConfig": {"withLog": true}, "stateOverrides": state});
+        let frame = chain.ok("debug_traceCall", json!([{"to": outer}, "latest", options]));
+        let count = |frame: &Value| frame["logs"].as_array().map_or(0, Vec::len);
+        (count(&frame), count(&frame["calls"][0]))
+    };
+    // LOG0; CALL(gas, 0x99..99, 0, 0, 0, 0, 0); then STOP, or REVERT.
+    let call = format!("0x5f5fa05f5f5f5f5f73{}5af1", "99".repeat(20));
+    assert_eq!(logs_of(&format!("{call}00")), (1, 1));
+    assert_eq!(logs_of(&format!("{call}5f5ffd")), (0, 0), "the inner call succeeded, and was taken back");
+}
+
+#[test]
 fn test_traces_end_after_the_time_that_the_request_sets() {
     let chain = chain();
     let to = Address::repeat_byte(0x99);

@@ -104,7 +104,14 @@ fn collect_range<R: Reader>(
     };
     let (from, to) = (number(first)?, number(last)?);
     if from > to {
-        return Err(RpcError::params("invalid block range params"));
+        // Who asks for what comes after the newest block is told that there is nothing yet; only numbers
+        // in the wrong order are an error.
+        return match (first, last) {
+            (Some(BlockId::Number(_)), Some(BlockId::Number(_))) => {
+                Err(RpcError::params("invalid block range params"))
+            }
+            _ => Ok(()),
+        };
     }
     // Beyond the head only the pending block has anything.
     let stored = to.min(head);

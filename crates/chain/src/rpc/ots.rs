@@ -12,12 +12,12 @@ use super::{
     account::{code, fault},
     context::{FullBlock, Rpc},
     error::RpcError,
-    exec::Run,
+    exec::{Budget, Run},
     json::{self, Answer, Object, put_array},
     params::{self, BlockId, Params},
     reader::{Reader, SealedHeader, TxPlace},
     shapes::{Brief, Place, put_block_fields, put_receipt, put_transaction},
-    trace::inspect_at,
+    trace::{Traced, inspect_at},
     watch::Recording,
 };
 
@@ -61,8 +61,12 @@ pub fn ots_get_transaction_error<R: Reader>(rpc: &Rpc<'_, R>, params: &Params<'_
 }
 
 fn calls<R: Reader>(rpc: &Rpc<'_, R>, place: TxPlace) -> Result<Option<Run<TracingInspector>>, RpcError> {
-    let config = TracingInspectorConfig::none().set_record_inputs(true);
-    inspect_at(rpc, place, TracingInspector::new(config), Recording::Calls)
+    inspect_at(rpc, place, TracingInspector::new(call_recording()), Recording::Calls)
+}
+
+/// What is recorded of calls.
+fn call_recording() -> TracingInspectorConfig {
+    TracingInspectorConfig::none().set_record_inputs(true)
 }
 
 /// `ots_traceTransaction(hash)`: the calls in the order they were made.
@@ -317,8 +321,18 @@ fn created_within<R: Reader>(
             without = middle;
         }
     }
-    for (index, tx) in rpc.reader.transactions(with)?.iter().enumerate() {
-        let Some(run) = calls(rpc, (with, index as u32))? else { continue };
+    // The block is executed once, and within the time of one trace.
+    let Some(traced) = Traced::load(rpc, BlockId::Number(with))? else { return Ok(None) };
+    let budget = Budget::of_trace(rpc.limits);
+    let parent = traced.parent_state(rpc)?;
+    let mut replay = traced.replay(rpc, &parent)?;
+    while let Some(tx) = replay.upcoming() {
+        replay.prepare()?;
+        let inspector = TracingInspector::new(call_recording());
+        let Some(run) = replay.peek(inspector, Recording::Calls, &budget)? else {
+            replay.pass(None)?;
+            continue;
+        };
         let made = run.inspector.traces().nodes().iter().map(|node| &node.trace).find(|trace| {
             trace.success
                 && trace.address == *contract
@@ -327,6 +341,7 @@ fn created_within<R: Reader>(
         if let Some(trace) = made {
             return Ok(Some((tx.hash(), trace.caller)));
         }
+        replay.pass(Some(&run.changes))?;
     }
     Ok(None)
 }

@@ -81,6 +81,7 @@ pub fn eth_simulate_v1<R: Reader>(rpc: &Rpc<'_, R>, params: &Params<'_>) -> Answ
         if index > 0 {
             out.push(b',');
         }
+        simulation.budget.check()?;
         simulation.block(&mut stage, block, &mut out)?;
         if out.len() > rpc.limits.response_bytes {
             return rpc.bounded(out);

@@ -5,8 +5,8 @@ use std::time::Duration;
 use alloy_primitives::{B256, U256};
 use alloy_rpc_types_eth::TransactionRequest;
 use alloy_rpc_types_trace::geth::{
-    GethDebugBuiltInTracerType, GethDebugTracerType, GethDebugTracingCallOptions, GethDebugTracingOptions,
-    GethTrace,
+    CallFrame, GethDebugBuiltInTracerType, GethDebugTracerType, GethDebugTracingCallOptions,
+    GethDebugTracingOptions, GethTrace,
 };
 use revm::{
     context::{TxEnv, result::ResultAndState},
@@ -82,11 +82,23 @@ fn frame<S: State>(
     before: &S,
 ) -> Result<Vec<u8>, RpcError> {
     let outcome = ResultAndState::new(run.result, run.changes);
-    let trace: GethTrace = run
+    let mut trace: GethTrace = run
         .inspector
         .get_result(Some(context), tx, &env.block, &outcome, &mut Before(before))
         .map_err(fault)?;
+    if let GethTrace::CallTracer(call) = &mut trace {
+        drop_failed_logs(call, false);
+    }
     json::value(&trace)
+}
+
+/// Takes the logs out of calls that failed, or that a call around them took back with it, as geth does.
+fn drop_failed_logs(call: &mut CallFrame, failed: bool) {
+    let failed = failed || call.error.is_some();
+    if failed {
+        call.logs.clear();
+    }
+    call.calls.iter_mut().for_each(|inner| drop_failed_logs(inner, failed));
 }
 
 /// A block about to be executed again up to a transaction of it.
