@@ -105,4 +105,5 @@ async def test_evidence_of_somebody_elses_badge(gateway: Gateway, honest: bool) 
     row = {"digest": digest, "passport": 1, "policy": bytes(32), "public": 0, "sealed": sealed, "at_s": 0}
     async with gateway.database.transaction() as tx:
         await tx.execute(insert(evidence).values(row))
-    assert await grants.evidence_of(gateway, digest, (1,) if honest else (2,))
+    found = await grants.evidence_of(gateway, digest, (1,) if honest else (2,))
+    assert found.passport == 1

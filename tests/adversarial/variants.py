@@ -1,5 +1,6 @@
 """Contracts without a guard: the source without its lines, and all that is made of it, compiled by solc."""
 
+import fcntl
 import hashlib
 import json
 import re
@@ -114,15 +115,21 @@ def _compiled(sources: Sources, wanted: dict[str, dict[str, list[str]]]) -> Any:
     settings = {"outputSelection": wanted, "optimizer": {"enabled": False}, "evmVersion": "osaka"}
     request = json.dumps({"language": "Solidity", "sources": sources, "settings": settings})
     kept = KEPT / f"{hashlib.sha256(request.encode()).hexdigest()}.json"
-    if not kept.exists():
-        command = [str(SOLC), "--standard-json"]
-        done = subprocess.run(command, input=request, capture_output=True, text=True, timeout=600, cwd=ROOT)
-        assert done.returncode == 0, done.stderr
-        answer = json.loads(done.stdout)
-        faults = [one["formattedMessage"] for one in answer.get("errors", ()) if one["severity"] == "error"]
-        assert not faults, "\n".join(faults)
-        KEPT.mkdir(parents=True, exist_ok=True)
-        part = kept.with_suffix(".part")
-        part.write_text(done.stdout)
-        part.rename(kept)
+    KEPT.mkdir(parents=True, exist_ok=True)
+    with kept.with_suffix(".lock").open("w") as lock:  # tests that run side by side want the same
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.exists():
+            _compile(request, kept)
     return json.loads(kept.read_text())["contracts"]
+
+
+def _compile(request: str, kept: Path) -> None:
+    command = [str(SOLC), "--standard-json"]
+    done = subprocess.run(command, input=request, capture_output=True, text=True, timeout=600, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    faults = [one["formattedMessage"] for one in answer.get("errors", ()) if one["severity"] == "error"]
+    assert not faults, "\n".join(faults)
+    part = kept.with_suffix(".part")
+    part.write_text(done.stdout)
+    part.rename(kept)
