@@ -59,8 +59,8 @@ def rewrite_tables(
         progress: called with what is done, of how much (0 where unknown), and what it is.
 
     Raises:
-        CoreError: `store_corrupt`, `store_wrong_network`, `store_locked`, `store_io`. The directory is then of
-            no use.
+        CoreError: `store_corrupt`, `store_wrong_network`, `store_locked`, `store_io`. The directory is then
+            of no use.
     """
 
 def default_limits() -> bytes:
