@@ -105,12 +105,16 @@ async def test_badge_by_balance_over_linked_wallets(devnet: Devnet, offering: Se
 
 
 async def test_badge_given_up_is_worth_nothing(devnet: Devnet, offering: Served) -> None:
-    """GTW-083, PTS-005: the ledger follows at once, by a line more."""
+    """GTW-083, GTW-063, PTS-005: the ledger follows at once, by a line more."""
     alice = await evm_person(offering).create()
     give(devnet, alice, 9)
     await alice.finished({"number": (await alice.post("/v1/grants", {"policy": "wealthy"}, 202))["job"]})
     await until_points(alice, 10)
     (badge,) = await holdings.badges_of(offering.gateway, alice.passport)
+    five = {one["id"]: one for one in await alice.get(f"/v1/passports/{alice.passport}/dimensions")}
+    assert (five["assets"]["points"], five["assets"]["score"]) == (10, 9)
+    assert five["assets"]["badges"] == {str(badge.token_id): 10}
+    assert sum(one["points"] for one in five.values()) == 10
     renounce = {
         "act": "renounce",
         "passport": alice.passport,

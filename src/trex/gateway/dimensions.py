@@ -54,6 +54,20 @@ def dimension_of(check: CheckCondition) -> str:
     return _FAMILIES.get(family, "engagement")
 
 
+def shares_of(badges: Sequence[HeldBadge], offers: Mapping[str, Offer]) -> dict[int, dict[str, int]]:
+    """What each granted badge gives to which dimension, by its number (GTW-063)."""
+    by_id = {offer.id: offer.policy for offer in offers.values()}
+    found: dict[int, dict[str, int]] = {}
+    for badge in badges:
+        if badge.state is not BadgeState.GRANTED:
+            continue
+        policy = by_id.get(badge.policy)
+        named = sorted({dimension_of(check) for check in policy.checks()}) if policy else ["engagement"]
+        share, rest = divmod(badge.points, len(named))
+        found[badge.token_id] = {name: share + (rest if at == 0 else 0) for at, name in enumerate(named)}
+    return found
+
+
 def dimensions(badges: Sequence[HeldBadge], offers: Mapping[str, Offer], deeds: int) -> list[Dimension]:
     """Compute the five of a passport.
 
@@ -65,17 +79,10 @@ def dimensions(badges: Sequence[HeldBadge], offers: Mapping[str, Offer], deeds: 
         offers: policies whose documents are known here; a badge under another counts as engagement.
         deeds: points of the passport in all seasons.
     """
-    by_id = {offer.id: offer.policy for offer in offers.values()}
-    points = dict.fromkeys(TITLES, 0)
-    for badge in badges:
-        if badge.state is not BadgeState.GRANTED:
-            continue
-        policy = by_id.get(badge.policy)
-        named = sorted({dimension_of(check) for check in policy.checks()}) if policy else ["engagement"]
-        share, rest = divmod(badge.points, len(named))
-        for at, name in enumerate(named):
-            points[name] += share + (rest if at == 0 else 0)
-    points["engagement"] += deeds
+    points = dict.fromkeys(TITLES, 0) | {"engagement": deeds}
+    for shares in shares_of(badges, offers).values():
+        for name, share in shares.items():
+            points[name] += share
     return [
         Dimension(name, title, points[name], 100 * points[name] // (points[name] + HALF))
         for name, title in TITLES.items()

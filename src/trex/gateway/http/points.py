@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import Field
 
-from trex.gateway import rewards, tasks
+from trex.gateway import dimensions, holdings, rewards, tasks
 from trex.gateway.errors import Fault, GatewayError
 from trex.gateway.http.access import Costly, SignedIn, TheGateway
 from trex.gateway.http.badges import Slug, passport_of
@@ -214,6 +214,39 @@ async def ledger_body(gateway: Gateway, number: int, before: int | None, most: i
         ],
         before=shown[-1].number if len(there) > len(shown) else None,
     )
+
+
+class DimensionBody(Body):
+    """One of a persona's five dimensions, with what it is made of (GTW-063)."""
+
+    id: str
+    title: str
+    points: int
+    score: int
+    """100 points / (points + 100), rounded down."""
+    badges: dict[int, int]
+    """What each badge gives, by its number."""
+    deeds: int
+    """Points of deeds, of all seasons."""
+
+
+@router.get("/passports/{number}/dimensions", dependencies=[Costly])
+async def five(number: Number, gateway: TheGateway) -> list[DimensionBody]:
+    """The five dimensions of a passport, each with what it is made of, from the chain and the policies."""
+    held = await holdings.badges_of(gateway, number)
+    deeds = await ledger.deed_points_of(gateway.client, number)
+    shares = dimensions.shares_of(held, gateway.offers)
+    return [
+        DimensionBody(
+            id=one.id,
+            title=one.title,
+            points=one.points,
+            score=one.score,
+            badges={token: each[one.id] for token, each in shares.items() if one.id in each},
+            deeds=deeds if one.id == "engagement" else 0,
+        )
+        for one in dimensions.dimensions(held, gateway.offers, deeds)
+    ]
 
 
 class RewardBody(Body):
