@@ -11,13 +11,18 @@ from subprocess import DEVNULL, PIPE, STDOUT
 from typing import Any
 
 import pytest
+from tests.settlement.anvil_l1 import CHAIN_ID
 from tests.settlement.following import PATIENCE_S, running, synced
 from tests.settlement.process import command
-from tests.settlement.rollup import Rollup, output_at, output_root_at, rollup, rpc
+from tests.settlement.rollup import QUICK, Rollup, output_at, output_root_at, rollup, rpc
 from tests.settlement.test_deploy import ACCOUNTS, TIMING
 
+from trex.rpc.endpoint import Endpoint
 from trex.settlement.contracts import contract
+from trex.settlement.l1.errors import L1RefusedError, L1UnavailableError
+from trex.settlement.l1.reader import L1Reader
 from trex.settlement.snapshot.archive import MANIFEST, PART_BYTES, SnapshotError, read_manifest, unpack
+from trex.settlement.snapshot.claims import Claims
 
 FRIEND = "0x" + "42" * 20
 
@@ -241,3 +246,31 @@ async def test_store_of_another_chain_is_refused_whatever_its_manifest_says(
     both = with_manifest(output_root=true.output_root, hash=true.hash)
     code, said = await made.taken(rewrite(tmp_path / "o.tar", tmp_path / "x.tar", both), tmp_path / "new")
     assert (code, "the store ends with block" in said) == (1, True), said
+
+
+class Narrow(Endpoint):
+    """An endpoint that looks through three L1 blocks at once, and no more."""
+
+    async def call(self, method: str, *params: Any) -> Any:
+        """Refuse longer ranges, as public endpoints do."""
+        if method == "eth_getLogs" and int(params[0]["toBlock"], 16) - int(params[0]["fromBlock"], 16) > 2:
+            raise L1RefusedError("refused", "query exceeds max block range 3")
+        return await super().call(method, *params)
+
+
+async def test_claims_batch_is_looked_for_in_ranges_that_endpoints_answer() -> None:
+    """SNP-011: from the newest L1 block down, with progress; and said when there is none."""
+    async with rollup() as system:
+        appended = await system.append(0)
+        await system.node.mine(12)
+        (batch,), head = (await system.span()).batches, await system.head()
+        reader = L1Reader([Narrow(system.node.url, system.session)], CHAIN_ID, retries=QUICK)
+        told: list[tuple[int, int]] = []
+        claims = Claims(reader, system.network, lambda done, of: told.append((done, of)))
+        found = await claims._appended(0, batch.accumulator, head)
+        assert found.block_number == appended.block_number
+        assert told == sorted(told)
+        assert len(told) >= 4
+        assert {of for _, of in told} == {head + 1 - system.network.genesis.l1_origin.number}
+        with pytest.raises(L1UnavailableError, match="no event of batch 1"):
+            await claims._appended(1, batch.accumulator, head)
