@@ -1,6 +1,6 @@
 """What a job sends to the chain: attested by the validator set where the contract wants it (GTW-024)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,10 @@ class Call:
     """Which contract."""
     data: bytes
     """Calldata."""
+    authorization: Mapping[str, Any] | None = None
+    """Comes with it (EIP-7702)."""
+    gas: int = 0
+    """For all of it; 0 to ask the chain, which cannot tell before the authorization is in force."""
 
 
 async def call_of(client: PersonaClient, attestors: Sequence[Attestor], group: Sequence[Job]) -> Call:
@@ -37,7 +41,8 @@ async def call_of(client: PersonaClient, attestors: Sequence[Attestor], group: S
     """
     kind, contracts, payload = group[0].kind, client.contracts, group[0].payload
     if kind is JobKind.RELAY:
-        return Call(Address(bytes.fromhex(payload["to"])), bytes.fromhex(payload["data"]))
+        to, data = Address(bytes.fromhex(payload["to"])), bytes.fromhex(payload["data"])
+        return Call(to, data, payload.get("authorization"), payload.get("gas", 0))
     if kind is JobKind.CLAIM:
         wanted = [_claim(job.payload) for job in group]
         return Call(contracts.rewards, epochs.claim_call(payload["epoch"], wanted))

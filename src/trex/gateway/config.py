@@ -18,7 +18,16 @@ from trex.validators.onchain.source import EvmChain
 from trex.validators.social.platform import all_platforms, read_platform
 
 _PLAIN = (
-    *("public_url", "database", "rpc_url", "ipfs_gateway", "acts_a_day", "session_s", "challenge_s"),
+    *(
+        "public_url",
+        "database",
+        "rpc_url",
+        "ipfs_gateway",
+        "acts_a_day",
+        "sponsorship",
+        "session_s",
+        "challenge_s",
+    ),
     *("solana", "trusted_proxies"),
 )
 

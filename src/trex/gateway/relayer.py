@@ -135,6 +135,9 @@ class Relayer:
             "to": f"0x{call.to.hex()}",
             "data": f"0x{call.data.hex()}",
         }
+        if call.gas:
+            await self._commit_and_broadcast(group, call, min(MAX_GAS, call.gas))
+            return
         try:
             gas = int(await self.client.rpc.call("eth_estimateGas", request, "pending"), 16)
         except RefusedError as error:
@@ -173,6 +176,8 @@ class Relayer:
                     "maxPriorityFeePerGas": TIP_WEI,
                     "maxFeePerGas": 2 * int(head["baseFeePerGas"], 16) + TIP_WEI,
                 }
+                if call.authorization is not None:
+                    request["authorizationList"] = [dict(call.authorization)]
                 raw, hash_ = self._sign(request)
                 await tx.execute(
                     transactions.delete().where(

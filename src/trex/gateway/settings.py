@@ -68,6 +68,8 @@ class Settings:
     """Of one client, for what asks chains or writes to them."""
     acts_a_day: int = 50
     """Sponsored acts of one key a day."""
+    sponsorship: int = 0
+    """Number at the paymaster (PTS-080) that pays for operations; 0 for none."""
     session_s: int = 86_400
     """How long a sign-in lasts."""
     challenge_s: int = 600
