@@ -113,7 +113,8 @@ def _compiled(sources: Sources, wanted: dict[str, dict[str, list[str]]]) -> Any:
         return {}
     # Unoptimised: what a contract does is the same, and it takes a fifth of the time.
     settings = {"outputSelection": wanted, "optimizer": {"enabled": False}, "evmVersion": "osaka"}
-    request = json.dumps({"language": "Solidity", "sources": sources, "settings": settings})
+    task = {"language": "Solidity", "sources": sources, "settings": settings}
+    request = json.dumps(task, sort_keys=True)  # the same in every process
     kept = KEPT / f"{hashlib.sha256(request.encode()).hexdigest()}.json"
     KEPT.mkdir(parents=True, exist_ok=True)
     with kept.with_suffix(".lock").open("w") as lock:  # tests that run side by side want the same
