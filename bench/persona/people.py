@@ -9,6 +9,7 @@ from chain import CHAIN_ID, ETHER, GENESIS_S, Chain
 from eth_account import Account
 from workload import Sender
 
+from trex.badges.chain import contract
 from trex.engagement.epochs import EpochRewards, publish_message
 from trex.gateway import attestations as said
 from trex.passport import acts
@@ -131,7 +132,7 @@ class People:
 
     def publish_policy(self) -> Hash32:
         """Publish a policy and return its number."""
-        data = said.PUBLISH.call(keccak256(b"document"), 3, 1, "Early bird", "")
+        data = contract.PUBLISH.call(keccak256(b"document"), 3, 1, "Early bird", "")
         receipt = self.chain.send(hexed(CONTRACTS.policies), data)
         return Hash32(bytes.fromhex(receipt["logs"][0]["topics"][1][2:]))  # type: ignore[index]
 
@@ -140,7 +141,7 @@ class People:
         now = self.chain.time_s()
         zero = Hash32(bytes(32))
         grants = [
-            said.Grant(
+            contract.Grant(
                 one.passport,
                 policy,
                 (one.nullifier,),
@@ -155,8 +156,8 @@ class People:
             )
             for one in people
         ]
-        signed = self.chain.attest(said.grants_message(CONTRACTS, grants))
-        return self.chain.gas(hexed(CONTRACTS.badges), said.grant_call(grants, 1, signed))
+        signed = self.chain.attest(contract.grants_message(CONTRACTS, grants))
+        return self.chain.gas(hexed(CONTRACTS.badges), contract.grant_call(grants, 1, signed))
 
     def open_season(self) -> None:
         """Announce a season that has begun."""
