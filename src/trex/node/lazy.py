@@ -48,7 +48,8 @@ class LazyGroup(click.Group):
         return super().get_command(ctx, cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands from their one-line helps."""
+        """Write the list of commands: the lazy ones by their one-line helps, then those of the group."""
         rows = [(name, command.short_help) for name, command in self.lazy.items()]
+        rows += [(name, command.get_short_help_str(80)) for name, command in sorted(self.commands.items())]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
