@@ -77,7 +77,8 @@ class L1Reader(Endpoints):
                     "wrong_chain", f"{endpoint.name} serves chain {answer}, not {self.chain_id}"
                 )
         if sum(isinstance(answer, int) for answer in answers) < self.quorum:
-            raise L1UnavailableError("no_quorum", f"fewer than {self.quorum} L1 endpoints answer")
+            why = "; ".join(str(answer) for answer in answers if isinstance(answer, Exception))
+            raise L1UnavailableError("no_quorum", f"fewer than {self.quorum} L1 endpoints answer: {why}")
 
     async def block(self, which: int | Hash32) -> L1Block:
         """Return a block by number, as a majority names it, or by hash, which proves it.
