@@ -263,8 +263,8 @@ def _serve_above(
             raise explain(error) from error
         except (AnvilError, L1Error, ValueError) as error:
             raise click.ClickException(
-                f"{error}\n(`scripts/setup` installs anvil, --l1-port chooses another port, "
-                "`trex devnet --no-l1` does without an L1)"
+                f"{error}\n(where anvil is missing, `scripts/setup` installs it; where its port is taken, "
+                "--l1-port chooses another; `trex devnet --no-l1` does without an L1)"
             ) from error
         known = read_network(text)
         if known.parameters.block_time_ms != read_network(network).parameters.block_time_ms:
@@ -294,7 +294,7 @@ def prepare(path: Path, fresh: bool, no_l1: bool) -> None:
         no_l1: for a devnet without an L1.
 
     Raises:
-        click.ClickException: it holds something else.
+        click.ClickException: it holds something else, or cannot be written.
     """
     mark = path / MARK
     if path.exists() and any(path.iterdir()) and not mark.exists():
@@ -310,8 +310,11 @@ def prepare(path: Path, fresh: bool, no_l1: bool) -> None:
             f"the devnet in {path} {'has an L1' if no_l1 else 'has no L1'}: "
             f"start it {'without' if no_l1 else 'with'} --no-l1, or anew with --fresh"
         )
-    path.mkdir(parents=True, exist_ok=True)
-    mark.touch()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+    except OSError as error:
+        raise click.ClickException(f"cannot write {path}: {error.strerror}") from error
 
 
 def start_page(
