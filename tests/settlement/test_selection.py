@@ -1,6 +1,7 @@
 """What a sequencer's blocks take from a real L1, through drift, silence and reorgs (DRV-050 to DRV-054)."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -16,9 +17,12 @@ from trex.chain.clock import SlotClock
 from trex.chain.core import Sealed
 from trex.chain.metrics import Metrics
 from trex.chain.producer import Producer
+from trex.settlement.contracts import contract
 from trex.settlement.driver import Driver
 from trex.settlement.kzg import make_sidecar
+from trex.settlement.l1.transaction import Intent
 from trex.settlement.selection import OriginSelection
+from trex.types.primitives import Address, Gas, Wei
 
 PATIENCE_S = 60.0
 WEI = 10**18
@@ -133,6 +137,42 @@ async def test_deposits_named_by_another_log_index_are_named_right(system: Rollu
                 for transaction in rpc(one.chain, "eth_getBlockByNumber", hex(number), True)["transactions"]
             ]
             assert "0x" + deposit.source_hash.hex() in names
+
+
+async def test_deposit_that_a_forced_header_brought_is_not_brought_again(
+    system: Rollup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DRV-040, DRV-053: a block that waits for L1's is not built on what was due before them."""
+    async with sequencing(system, tmp_path / "s") as one:
+        await until(lambda: one.origin() > 2)
+        one.producer.mining.slots = False
+        bridge = bytes.fromhex(json.loads(system.text)["l1"]["contracts"]["l1StandardBridge"][2:])
+        call = contract("L1StandardBridge").call("depositETHTo", bytes.fromhex(RECIPIENT[2:]), 200_000, b"")
+        await system.sent(system.user, Intent(Address(bridge), call, Gas(1_000_000), Wei(WEI)))
+        await until(lambda: bool(deposits(one)))
+        assert deposits(one)[0][1] > 0, "events of the bridge stand before it: an empty header counts from 0"
+        tell, waiting = one.driver._tell, []
+
+        def told(*what: Any) -> None:
+            waiting.append(asyncio.create_task(one.producer.make()))
+            tell(*what)
+
+        monkeypatch.setattr(one.driver, "_tell", told)
+        await system.silence()
+        await system.force()
+        await until(lambda: balance(one.chain) == WEI)
+        await until(lambda: all(task.done() for task in waiting))
+        await asyncio.gather(*waiting, return_exceptions=True)
+        await until(lambda: one.producer.l1() is not None)
+        assert await one.producer.make() is not None, "blocks go on by themselves"
+        assert not deposits(one)
+        minted = [
+            transaction
+            for number in range(1, one.chain.head().number + 1)
+            for transaction in rpc(one.chain, "eth_getBlockByNumber", hex(number), True)["transactions"]
+            if int(transaction["value"], 16) == WEI
+        ]
+        assert len(minted) == 1
 
 
 async def test_origin_stays_a_depth_below_l1(system: Rollup, tmp_path: Path) -> None:

@@ -109,6 +109,9 @@ class Driver(Service):
         self.left: str | None = None
         """Why L1 is followed no more; None while it is."""
         self.listeners: list[Callable[[Position], None]] = []
+        self.overtaken: list[Callable[[], None]] = []
+        """Told while the chain is still paused that L1 has put blocks on it: what was read for the next block
+        begins too early, until the listeners hear of the new position."""
         """Called on the loop when the position has moved, either way."""
         self._turning = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, "derivation")
@@ -325,6 +328,8 @@ class Driver(Service):
             )
             self.host.rewound(mismatch.first_block - 1)
         if head.hash != before.hash:
+            for listener in self.overtaken:
+                listener()
             self.host.advanced(head)
 
     # Going back.

@@ -20,8 +20,8 @@ class OriginSelection:
     """Keeps at hand what the next blocks may take from L1, a confirmation depth below its newest block.
 
     While L1 does not answer, what was read last stands: blocks go on with its newest origin, until that is
-    too old for any (DRV-052). Before L1 has been read to its end for the first time, and while the chain
-    goes back because L1 did, nothing is built.
+    too old for any (DRV-052). Before L1 has been read to its end for the first time, while the chain goes
+    back because L1 did, and while L1 puts blocks on it that are not its own, nothing is built.
     """
 
     def __init__(self, driver: Driver, depth: int = 0) -> None:
@@ -38,13 +38,20 @@ class OriginSelection:
         self._seen: Position | None = None
         self._task: asyncio.Task[None] | None = None
         self._again = False
+        self._behind = False
         driver.listeners.append(self._moved)
+        driver.overtaken.append(self._overtaken)
 
     def view(self) -> L1View | None:
         """Return what the next block may take from L1; None while that is not known."""
         return self._view
 
+    def _overtaken(self) -> None:
+        """Forget what was read for a chain that ended elsewhere: its deposits may be in already (DRV-053)."""
+        self._view, self._behind = None, True
+
     def _moved(self, position: Position) -> None:
+        self._behind = False
         seen, self._seen = self._seen, position
         if seen is not None and not _follows(position, seen):
             self._view = None  # deposits of blocks that are given up are due again: the view begins too late
@@ -62,6 +69,8 @@ class OriginSelection:
             except (CoreError, L1Error, PositionsError) as error:
                 log.warning("origin of the next block: %s", error)
                 return
+            if self._behind:
+                return  # until the position is known
             if not self._again or self._view is not None:
                 self._view = view
 
