@@ -47,7 +47,7 @@ async def command(*arguments: str) -> Result:
 async def recomputed(devnet: Devnet, number: int, expect: int = 0) -> Any:
     result = await command("recompute", str(number), "--rpc", devnet.url, "--json")
     assert result.exit_code == expect, result.output
-    return json.loads(result.output)
+    return json.loads(result.stdout)
 
 
 async def published(served: Served, number: int) -> None:

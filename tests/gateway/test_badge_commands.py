@@ -62,7 +62,7 @@ class Outsider:
         result = await asyncio.to_thread(CliRunner().invoke, main, words, env=env, prog_name="trex")
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         try:
-            return result.exit_code, json.loads(result.output)
+            return result.exit_code, json.loads(result.stdout)
         except json.JSONDecodeError:
             return result.exit_code, result.output
 

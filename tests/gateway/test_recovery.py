@@ -70,7 +70,7 @@ class Hand:
         words = ["passport", *arguments, "--json"]
         result = await asyncio.to_thread(CliRunner().invoke, main, words, env=self.env, prog_name="trex")
         assert result.exit_code == expect, (result.output, result.exception)
-        return json.loads(result.output) if result.exit_code == 0 else result.output
+        return json.loads(result.stdout) if result.exit_code == 0 else result.output
 
 
 async def guarded(devnet: Devnet, served: Served) -> tuple[Hand, list[Hand], SignedIn]:

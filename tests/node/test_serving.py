@@ -49,7 +49,7 @@ def test_limits_malformed_are_refused(pair: str) -> None:
 def test_limits_are_listed_with_meaning() -> None:
     result = CliRunner().invoke(main, ["node", "limits", "--json"])
     assert result.exit_code == 0, result.output
-    listed = {entry["name"]: entry for entry in orjson.loads(result.output)}
+    listed = {entry["name"]: entry for entry in orjson.loads(result.stdout)}
     assert listed["batch_requests"]["default"] == 1000
     assert listed["log_results"]["default"] == 20_000
     assert {name for name, entry in listed.items() if entry["default"] is None} == {"log_blocks"}

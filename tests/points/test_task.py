@@ -80,7 +80,7 @@ def test_examples_are_one_of_each_kind_and_lint_together() -> None:
     kinds = {read_task(path.read_bytes()).kind for path in EXAMPLES}
     assert kinds == set(TaskKind)
     result = CliRunner().invoke(main, ["task", "lint", *map(str, EXAMPLES), "--json"])
-    assert (result.exit_code, {one["valid"] for one in json.loads(result.output)}) == (0, {True})
+    assert (result.exit_code, {one["valid"] for one in json.loads(result.stdout)}) == (0, {True})
 
 
 def test_read_task_hash_is_of_the_canonical_form() -> None:
@@ -165,7 +165,7 @@ def test_lint_streak_of_nothing_known_and_of_another_person(tmp_path: Path) -> N
         files.append(tmp_path / f"{name}.json")
         files[-1].write_text(json.dumps(document))
     result = CliRunner().invoke(main, ["task", "lint", *map(str, files), "--json"])
-    found = {Path(one["file"]).stem: one.get("rule", "") for one in json.loads(result.output)}
+    found = {Path(one["file"]).stem: one.get("rule", "") for one in json.loads(result.stdout)}
     assert result.exit_code == 1
     assert found == {
         "daily": "",

@@ -217,4 +217,5 @@ async def test_driver_of_another_l1_stops_and_says_so(system: Rollup, tmp_path: 
             await driver.run()
     assert driver.fault is not None
     assert "this L1 is not the network's: its block 2 is 0x" in driver.fault
+    assert (driver.batches(), driver.batch(0)) == ([], None), "it can be asked what is wrong"
     chain.close()

@@ -22,7 +22,7 @@ COMMANDS = {
     "statetest": LazyCommand(
         "trex.node.statetest:statetest", "Run Ethereum's state tests in PATH; exit code 1 if one fails."
     ),
-    "badge": LazyCommand("trex.node.badge:badge", "Badges: publish, grant, verify, re-execute."),
+    "badge": LazyCommand("trex.node.badge:badge", "Badges and their policies."),
     "passport": LazyCommand("trex.node.passport:passport", "Passports: guardians, recovery, moving wallets."),
     "task": LazyCommand("trex.node.task:task", "Tasks that are worth points: check and explain them."),
     "engagement": LazyCommand(

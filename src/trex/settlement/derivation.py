@@ -96,6 +96,7 @@ class Derivation:
         """Let go of the file."""
         if self._positions is not None:
             self._positions.close()
+            self._positions = None
 
     def view(self, position: Position, depth: int) -> L1View:
         """Return what a block on this chain may take from L1 up to `depth` blocks below a position."""

@@ -157,8 +157,8 @@ class Driver(Service):
             for task in (following, stopping):
                 task.cancel()
             outcomes = await asyncio.gather(following, stopping, return_exceptions=True)
+            await self._job(self.derivation.close)
             await asyncio.to_thread(self._thread.shutdown, wait=True)
-            self.derivation.close()
         if isinstance(outcomes[0], Exception):
             raise outcomes[0]
 

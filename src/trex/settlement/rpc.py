@@ -293,11 +293,11 @@ def _quantity(value: Any) -> int:
         if type(value) is not str or not value.startswith("0x"):
             raise ValueError("no quantity")
         number = int(value, 16)
-        if number >= 2**64:
+        if number >= 2**63:  # what the positions' file can hold
             raise ValueError("too large")
     except ValueError:
         raise RpcError(
-            INVALID_PARAMS, "invalid argument 0: expected a number of 64 bits as 0x-prefixed hex"
+            INVALID_PARAMS, "invalid argument 0: expected a number below 2^63 as 0x-prefixed hex"
         ) from None
     return number
 
