@@ -23,7 +23,9 @@ COMMANDS = {
         "trex.node.statetest:statetest", "Run Ethereum's state tests in PATH; exit code 1 if one fails."
     ),
     "badge": LazyCommand("trex.node.badge:badge", "Badges and their policies."),
-    "passport": LazyCommand("trex.node.passport:passport", "Passports: guardians, recovery, moving wallets."),
+    "passport": LazyCommand(
+        "trex.node.passport:passport", "Passports: keys, guardians, recovery, moving wallets."
+    ),
     "task": LazyCommand("trex.node.task:task", "Tasks that are worth points: check and explain them."),
     "engagement": LazyCommand(
         "trex.node.engagement:engagement", "Rewards of epochs: compute them from the chain, compare, publish."
