@@ -181,7 +181,9 @@ class Node:
         routes: Mapping[str, Respond] | None = None,
         heads: Callable[[Sealed], None] | None = None,
     ) -> None:
-        """Let further services run with this node, before it does; they stop after the server.
+        """Let further services run with this node, before it does.
+
+        They stop after the server; those with routes before it, since they hold its connections.
 
         Args:
             services: in the order in which they stop.
@@ -189,7 +191,8 @@ class Node:
             routes: paths of the server that answer GET.
             heads: called on the loop with each new head.
         """
-        self.services = (self.server, *services, *self.services[1:])
+        at = self.services.index(self.server) + (0 if routes else 1)
+        self.services = (*self.services[:at], *services, *self.services[at:])
         self.methods.update(methods or {})
         self.server.routes.update(routes or {})
         if heads is not None:

@@ -93,6 +93,8 @@ class Feed(Service):
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Serve one reader (FED-001)."""
+        if self.stopping:
+            return web.Response(status=503, text="the node is stopping")
         socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=1024, compress=False)
         await socket.prepare(request)
         self._sockets.add(socket)
