@@ -12,6 +12,7 @@ mod column;
 mod error;
 mod files;
 mod journal;
+mod lanes;
 mod live;
 mod log2;
 mod people;

@@ -11,6 +11,7 @@ use std::{
 use crate::{
     MISSING, PersonId,
     column::{BLOCK, Bounds, Column, rounded},
+    lanes::{LOG_ERROR, Lanes, OUT, ROUGH_ERROR, lane_log2, lane_log2_rough},
     log2::{LOG2_BITS, log2_fixed},
     people::People,
     plan::{FULL, Filter, Plan, Scale, Term},
@@ -23,15 +24,8 @@ const STRIDE: usize = 8;
 /// Where so few of a block are in the filter, they are scored one by one instead of the block.
 const FEW: usize = 256;
 
-/// What the sum of somebody outside of the filter begins with: no score reaches 0 from here.
-const OUT: f32 = -4.0;
-
-/// Greatest error of [`lane_log2`], and how far the published table may lie below the logarithm: units of 1.
-const LOG_ERROR: f64 = 6e-5;
+/// How far the published table may lie below the logarithm, units of 1.
 const TABLE_BELOW: f64 = 4.5e-4;
-
-/// Greatest error of [`lane_log2_rough`].
-const ROUGH_ERROR: f64 = 0.0433;
 
 /// From this value on, the logarithm of `x` is that of `x + 1` but for so much.
 const LARGE: i64 = 1 << 14;
@@ -482,167 +476,4 @@ pub(crate) fn values(people: &People, filter: &Filter, column: usize) -> Vec<i64
     let mut values = Vec::new();
     each(people, filter, 0..people.blocks(), |row| values.push(people.columns[column].exact.get(row)));
     values
-}
-
-/// The logarithm of `x + 1` to base 2, of what is negative or missing 0, within [`LOG_ERROR`].
-///
-/// Exponent, and a polynomial of degree 5 through Chebyshev's points for the mantissa.
-#[inline(always)]
-fn lane_log2(x: f32) -> f32 {
-    let bits = (if x > 0.0 { x } else { 0.0 } + 1.0).to_bits();
-    let exponent = (bits >> 23) as i32 - 127;
-    let m = f32::from_bits((bits & 0x007f_ffff) | 0x3f80_0000) - 1.0;
-    let p = 0.043_004_956_f32;
-    let p = p * m - 0.187_488_6;
-    let p = p * m + 0.409_470_3;
-    let p = p * m - 0.706_486_46;
-    let p = p * m + 1.441_492_4;
-    let p = p * m + 1.651_467e-5;
-    exponent as f32 + p
-}
-
-/// The logarithm of `x` to base 2 within [`ROUGH_ERROR`]: a number's bits, read as one whole number, grow almost
-/// like its logarithm. Of what is 0, negative or missing, far below 0.
-#[inline(always)]
-fn lane_log2_rough(x: f32) -> f32 {
-    x.to_bits() as i32 as f32 * BIT - ROUGH_BIAS
-}
-
-/// Of a number's bits as a whole number: what one adds to the logarithm, and where it is 0, the error in the middle.
-const BIT: f32 = 1.0 / 8_388_608.0;
-const ROUGH_BIAS: f32 = 126.957;
-
-/// `a * b + c`, rounded once where the processor can.
-#[inline(always)]
-fn fused<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
-    if FUSED { a.mul_add(b, c) } else { a * b + c }
-}
-
-/// Between 0 and `most`; of what is not a number, 0.
-#[inline(always)]
-fn clipped(value: f32, most: f32) -> f32 {
-    let value = if value > 0.0 { value } else { 0.0 };
-    if value < most { value } else { most }
-}
-
-/// The loops over a block, each compiled for what the processor can do.
-#[derive(Clone, Copy)]
-enum Lanes {
-    Plain,
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-    #[cfg(target_arch = "x86_64")]
-    Avx512,
-}
-
-impl Lanes {
-    fn of_this_machine() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        {
-            let avx512 = is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512bw")
-                && is_x86_feature_detected!("avx512vl")
-                && is_x86_feature_detected!("avx512dq");
-            if avx512 {
-                return Self::Avx512;
-            }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                return Self::Avx2;
-            }
-        }
-        Self::Plain
-    }
-}
-
-macro_rules! lanes {
-    ($($(#[$meta:meta])* fn $name:ident($($argument:ident: $kind:ty),*) $(-> $answer:ty)? $body:block)*) => {
-        impl Lanes {
-            $(
-                $(#[$meta])*
-                #[allow(clippy::inline_always)]
-                fn $name(self, $($argument: $kind),*) $(-> $answer)? {
-                    #[inline(always)]
-                    fn body<const FUSED: bool>($($argument: $kind),*) $(-> $answer)? $body
-                    #[cfg(target_arch = "x86_64")]
-                    #[target_feature(enable = "avx2,fma")]
-                    fn avx2($($argument: $kind),*) $(-> $answer)? { body::<true>($($argument),*) }
-                    #[cfg(target_arch = "x86_64")]
-                    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq")]
-                    fn avx512($($argument: $kind),*) $(-> $answer)? { body::<true>($($argument),*) }
-                    match self {
-                        Self::Plain => body::<false>($($argument),*),
-                        // SAFETY: `of_this_machine` found these instructions.
-                        #[cfg(target_arch = "x86_64")]
-                        Self::Avx2 => unsafe { avx2($($argument),*) },
-                        // SAFETY: as above.
-                        #[cfg(target_arch = "x86_64")]
-                        Self::Avx512 => unsafe { avx512($($argument),*) },
-                    }
-                }
-            )*
-        }
-    };
-}
-
-lanes! {
-    /// Add a share of how far each value is from the origin, between 0 and 1; what is missing adds nothing.
-    fn linear(values: &[f32], origin: f32, slope: f32, share: f32, sums: &mut [f32; BLOCK]) {
-        let (slope, begin) = (slope * share, -origin * slope * share);
-        for (sum, value) in sums.iter_mut().zip(values) {
-            *sum += clipped(fused::<FUSED>(*value, slope, begin), share);
-        }
-    }
-
-    /// The same of the values' logarithms.
-    fn log(values: &[f32], origin: f32, slope: f32, share: f32, sums: &mut [f32; BLOCK]) {
-        for (sum, value) in sums.iter_mut().zip(values) {
-            let points = clipped((lane_log2(*value) - origin) * slope, 1.0) * share;
-            *sum += if value.is_nan() { 0.0 } else { points };
-        }
-    }
-
-    /// The same, roughly.
-    fn rough(values: &[f32], origin: f32, slope: f32, share: f32, sums: &mut [f32; BLOCK]) {
-        let (slope, begin) = (slope * share * BIT, -(origin + ROUGH_BIAS) * slope * share);
-        for (sum, value) in sums.iter_mut().zip(values) {
-            *sum += clipped(fused::<FUSED>(value.to_bits() as i32 as f32, slope, begin), share);
-        }
-    }
-
-    /// How many are marked.
-    fn count(marks: &[u8; BLOCK]) -> usize {
-        // Up to 255 ones fit a byte.
-        let parts = marks.chunks(128 * 128).map(|part| {
-            let mut lanes = [0u8; 128];
-            part.chunks_exact(128).for_each(|row| lanes.iter_mut().zip(row).for_each(|(sum, mark)| *sum += mark));
-            lanes.iter().map(|sum| usize::from(*sum)).sum::<usize>()
-        });
-        parts.sum()
-    }
-
-    /// Let only who is marked begin at 0.
-    fn gate(marks: &[u8; BLOCK], sums: &mut [f32; BLOCK]) {
-        for (sum, mark) in sums.iter_mut().zip(marks) {
-            *sum = if *mark != 0 { 0.0 } else { OUT };
-        }
-    }
-
-    /// Mark what is between both.
-    fn within(values: &[f32], low: f32, high: f32, out: &mut [u8; BLOCK]) {
-        for (mark, value) in out.iter_mut().zip(values) {
-            *mark = u8::from(*value >= low) & u8::from(*value <= high);
-        }
-    }
-
-    /// Mark what is at or outside of one of both.
-    fn without(values: &[f32], low: f32, high: f32, out: &mut [u8; BLOCK]) {
-        for (mark, value) in out.iter_mut().zip(values) {
-            *mark = u8::from(*value <= low) | u8::from(*value >= high);
-        }
-    }
-
-    /// Whether any sum is at or above the threshold.
-    fn any_at_least(sums: &[f32; BLOCK], threshold: f32) -> bool {
-        sums.chunks_exact(64).any(|part| part.iter().fold(false, |any, sum| any | (*sum >= threshold)))
-    }
 }
