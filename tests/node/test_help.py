@@ -13,6 +13,7 @@ SNAPSHOT = Path(__file__).with_name("help.txt")
 
 
 def pages(command: click.Command, path: tuple[str, ...]) -> Iterator[str]:
+    command._help_option = None  # click keeps it from whoever asked first, and by which names
     result = CliRunner().invoke(main, [*path, "--help"], terminal_width=100, prog_name="trex")
     assert result.exit_code == 0, result.output
     yield f"$ trex {' '.join([*path, '--help'])}\n{result.output}"

@@ -160,12 +160,11 @@ async def test_deposit_that_a_forced_header_brought_is_not_brought_again(
         monkeypatch.setattr(one.driver, "_tell", told)
         await system.silence()
         await system.force()
-        await until(lambda: balance(one.chain) == WEI)
-        await until(lambda: all(task.done() for task in waiting))
+        await until(lambda: bool(waiting) and all(task.done() for task in waiting))
         await asyncio.gather(*waiting, return_exceptions=True)
         await until(lambda: one.producer.l1() is not None)
         assert await one.producer.make() is not None, "blocks go on by themselves"
-        assert not deposits(one)
+        await until(lambda: one.producer.l1() is not None and not deposits(one))
         minted = [
             transaction
             for number in range(1, one.chain.head().number + 1)
