@@ -160,7 +160,8 @@ const submitters = await l1.readContract({
 assert.ok(submitters >= 3n);
 assert.equal(await statusOf(ether), "waiting-to-finalize");
 const time = await l1.getTimeToFinalize({ withdrawalHash: withdrawals[0].withdrawalHash, targetChain: l2Chain });
-assert.ok(time.seconds <= parameters.proofMaturityS); // less than none where the machine is slow
+// viem adds 10 s of its own to what is left, and says 0 where nothing is: a slow machine may see either.
+assert.ok(time.seconds >= 0 && time.seconds <= parameters.proofMaturityS + 10);
 assert.equal(time.period, parameters.proofMaturityS);
 await l1.waitToFinalize({ withdrawalHash: withdrawals[0].withdrawalHash, targetChain: l2Chain });
 await until(async () => {
