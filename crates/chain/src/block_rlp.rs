@@ -99,6 +99,9 @@ pub fn decode(bytes: &mut &[u8]) -> alloy_rlp::Result<Option<RawBlock>> {
         if tx.len() < 2 {
             return Err(alloy_rlp::Error::Custom("transaction of fewer than two bytes"));
         }
+        if !item.list && is_legacy(tx) {
+            return Err(alloy_rlp::Error::Custom("legacy transaction in a string"));
+        }
         transactions.push(Bytes::copy_from_slice(tx));
         list.advance(item.payload_length);
     }
@@ -136,6 +139,22 @@ fn payload<'a>(bytes: &mut &'a [u8], list: bool) -> alloy_rlp::Result<&'a [u8]> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn legacy_transaction_has_one_encoding() {
+        let mut bytes = Vec::new();
+        encode(&Header::default(), &[Bytes::from_static(&[0xc1, 0x80])], &mut bytes);
+        assert!(decode(&mut &bytes[..]).is_ok_and(|block| block.is_some()));
+        // The same list inside a string, one byte longer in the list of transactions and in the block.
+        let at = bytes.len() - 5;
+        assert_eq!(bytes[at..], [0xc2, 0xc1, 0x80, 0xc0, 0xc0]);
+        bytes.splice(at..at + 3, [0xc3, 0x82, 0xc1, 0x80]);
+        bytes[2] += 1;
+        assert_eq!(
+            decode(&mut &bytes[..]).err(),
+            Some(alloy_rlp::Error::Custom("legacy transaction in a string"))
+        );
+    }
 
     #[test]
     fn blocks_that_announce_too_much_are_refused_before_they_come() {
