@@ -42,46 +42,33 @@ enum Near {
     In(usize, f32, f32),
     /// Known, and at or outside of one of both.
     Out(usize, f32, f32),
-    /// Known, and strictly between.
-    Inside(usize, f32, f32),
-    /// Known, and strictly outside.
-    Outside(usize, f32, f32),
+}
+
+/// Which side a value falls on that rounding has brought to a bound.
+#[derive(Clone, Copy, PartialEq)]
+enum Doubt {
+    Counts,
+    CountsNot,
 }
 
 impl Near {
-    /// Whoever `filter` (or, `negated`, its opposite) may be true of.
-    fn may(filter: &Filter, negated: bool) -> Self {
+    /// Those of whom `filter` (or, `negated`, its opposite) is true; who is in doubt as said.
+    fn new(filter: &Filter, negated: bool, doubt: Doubt) -> Self {
+        let joined = |parts: &[Filter]| parts.iter().map(|part| Self::new(part, negated, doubt)).collect();
         match filter {
-            Filter::Not(part) => Self::may(part, !negated),
+            Filter::Not(part) => Self::new(part, !negated, doubt),
+            Filter::All(parts) if !negated => Self::All(joined(parts)),
+            Filter::Any(parts) if negated => Self::All(joined(parts)),
+            Filter::All(parts) | Filter::Any(parts) => Self::Any(joined(parts)),
             Filter::Range { column, low, high } => {
                 let (low, high) = (edge(*low), edge(*high));
-                if negated { Self::Out(*column, low, high) } else { Self::In(*column, low, high) }
+                match (negated, doubt) {
+                    (false, Doubt::Counts) => Self::In(*column, low, high),
+                    (false, Doubt::CountsNot) => Self::In(*column, low.next_up(), high.next_down()),
+                    (true, Doubt::Counts) => Self::Out(*column, low, high),
+                    (true, Doubt::CountsNot) => Self::Out(*column, low.next_down(), high.next_up()),
+                }
             }
-            _ => Self::joined(filter, negated, Self::may),
-        }
-    }
-
-    /// Only those of whom `filter` (or its opposite) is true for sure.
-    fn sure(filter: &Filter, negated: bool) -> Self {
-        match filter {
-            Filter::Not(part) => Self::sure(part, !negated),
-            Filter::Range { column, low, high } => {
-                let (low, high) = (edge(*low), edge(*high));
-                if negated { Self::Outside(*column, low, high) } else { Self::Inside(*column, low, high) }
-            }
-            _ => Self::joined(filter, negated, Self::sure),
-        }
-    }
-
-    fn joined(filter: &Filter, negated: bool, of: fn(&Filter, bool) -> Self) -> Self {
-        match (filter, negated) {
-            (Filter::All(parts), false) | (Filter::Any(parts), true) => {
-                Self::All(parts.iter().map(|part| of(part, negated)).collect())
-            }
-            (Filter::All(parts) | Filter::Any(parts), _) => {
-                Self::Any(parts.iter().map(|part| of(part, negated)).collect())
-            }
-            (other, _) => of(other, negated),
         }
     }
 
@@ -90,11 +77,11 @@ impl Near {
         match self {
             Self::All(parts) => parts.iter().all(|part| part.possible(bounds)),
             Self::Any(parts) => parts.iter().any(|part| part.possible(bounds)),
-            Self::In(column, low, high) | Self::Inside(column, low, high) => {
+            Self::In(column, low, high) => {
                 let of = bounds(*column);
                 of.low <= *high && of.high >= *low
             }
-            Self::Out(column, low, high) | Self::Outside(column, low, high) => {
+            Self::Out(column, low, high) => {
                 let of = bounds(*column);
                 of.low <= of.high && (of.low <= *low || of.high >= *high)
             }
@@ -105,30 +92,18 @@ impl Near {
     fn mark(&self, lanes: Lanes, columns: &[Column], block: usize, out: &mut [u8; BLOCK]) {
         let near = |column: usize| columns[column].near.block(block);
         match self {
-            Self::All(parts) => {
-                out.fill(1);
+            Self::All(parts) | Self::Any(parts) => {
+                let all = matches!(self, Self::All(_));
+                out.fill(u8::from(all));
                 for part in parts {
                     let mut other = [0; BLOCK];
                     part.mark(lanes, columns, block, &mut other);
-                    out.iter_mut().zip(other).for_each(|(one, other)| *one &= other);
-                }
-            }
-            Self::Any(parts) => {
-                out.fill(0);
-                for part in parts {
-                    let mut other = [0; BLOCK];
-                    part.mark(lanes, columns, block, &mut other);
-                    out.iter_mut().zip(other).for_each(|(one, other)| *one |= other);
+                    let both = out.iter_mut().zip(other);
+                    both.for_each(|(one, other)| if all { *one &= other } else { *one |= other });
                 }
             }
             Self::In(column, low, high) => lanes.within(near(*column), *low, *high, out),
-            Self::Inside(column, low, high) => {
-                lanes.within(near(*column), low.next_up(), high.next_down(), out)
-            }
             Self::Out(column, low, high) => lanes.without(near(*column), *low, *high, out),
-            Self::Outside(column, low, high) => {
-                lanes.without(near(*column), low.next_down(), high.next_up(), out)
-            }
         }
     }
 }
@@ -164,7 +139,7 @@ impl NearTerm {
     fn new(term: &Term, weights: f64) -> (Self, f64) {
         let share = f64::from(term.weight) / weights;
         let (column, shape, error) = match &term.scale {
-            Scale::Binary(filter) => (0, Shape::Binary(Near::may(filter, term.inverted)), 0.0),
+            Scale::Binary(filter) => (0, Shape::Binary(Near::new(filter, term.inverted, Doubt::Counts)), 0.0),
             Scale::Linear { column, low, high } if low < high => {
                 let (a, b) = (*low as f64, *high as f64);
                 let slope = 1.0 / (b - a);
@@ -304,7 +279,8 @@ pub(crate) fn top(
     let question = Question {
         people,
         plan,
-        filter: (plan.filter != Filter::All(Vec::new())).then(|| Near::may(&plan.filter, false)),
+        filter: (plan.filter != Filter::All(Vec::new()))
+            .then(|| Near::new(&plan.filter, false, Doubt::Counts)),
         terms,
         error: errors.iter().sum::<f64>() + 2f64.powi(-20),
         greatest_sum: plan.terms.iter().map(|term| i64::from(term.weight) * FULL).sum(),
@@ -433,7 +409,8 @@ impl Question<'_> {
 
 /// Call for every row of whom the filter is true; those of whom it surely is are not computed.
 fn each(people: &People, filter: &Filter, blocks: std::ops::Range<usize>, mut found: impl FnMut(usize)) {
-    let (may, sure) = (Near::may(filter, false), Near::sure(filter, false));
+    let may = Near::new(filter, false, Doubt::Counts);
+    let sure = Near::new(filter, false, Doubt::CountsNot);
     let lanes = Lanes::of_this_machine();
     for block in blocks {
         let bounds = |column: usize| people.columns[column].bounds[block];
