@@ -212,8 +212,7 @@ async def test_l1_that_is_gone_for_a_while_is_waited_for(system: Sequencing) -> 
         await system.block(3)
         await until(lambda: batcher.state.trouble is not None)
         only.status = 200
-        await until(lambda: batcher.state.posted == 1)
-        assert batcher.state.trouble is None
+        await until(lambda: batcher.state.posted == 1 and batcher.state.trouble is None)
         stop.set()
         await asyncio.wait_for(running, WAIT_S)
     await system.all_on_l1()

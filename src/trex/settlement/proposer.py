@@ -19,6 +19,7 @@ from trex.settlement.l1.reader import Heads, L1Reader, quantity
 from trex.settlement.l1.sender import Sender
 from trex.settlement.l1.transaction import Intent
 from trex.settlement.roles import ProposerMetrics, Trouble, Waits, pause, unless
+from trex.settlement.watch import settlement_of
 from trex.types.network import Network
 from trex.types.primitives import Address, Gas, Hash32
 
@@ -68,10 +69,9 @@ class ClaimsTarget:
         Raises:
             ValueError: its file says nothing of an L1, or not enough.
         """
-        if network.l1 is None:
-            raise ValueError("the network file has no section l1: `trex l1 deploy` writes one")
+        settlement, contracts = settlement_of(network)
         try:
-            return cls(network.l1.contracts["inbox"], network.l1.contracts["outputClaims"])
+            return cls(contracts.inbox, settlement.contracts["outputClaims"])
         except KeyError as missing:
             raise ValueError(f"the section l1 of the network file lacks {missing}") from None
 

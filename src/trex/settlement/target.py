@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from trex.settlement.spans import Span
-from trex.settlement.watch import InboxState
+from trex.settlement.watch import InboxState, settlement_of
 from trex.types.network import Network
 from trex.types.primitives import Address
 
@@ -41,18 +41,16 @@ class Target:
         Raises:
             ValueError: its file says nothing of an L1, or not enough.
         """
-        if network.l1 is None:
-            raise ValueError("the network file has no section l1: `trex l1 deploy` writes one")
+        settlement, contracts = settlement_of(network)
         try:
-            contracts, numbers = network.l1.contracts, network.l1.parameters
             return cls(
-                contracts["inbox"],
-                contracts["portal"],
+                contracts.inbox,
+                contracts.portal,
                 network.chain_id,
-                numbers["maxOriginLagL1Blocks"],
-                numbers["silenceS"],
-                network.l1.sequencing_window_s,
-                network.l1.max_drift_s,
+                settlement.parameters["maxOriginLagL1Blocks"],
+                settlement.parameters["silenceS"],
+                settlement.sequencing_window_s,
+                settlement.max_drift_s,
             )
         except KeyError as missing:
             raise ValueError(f"the section l1 of the network file lacks {missing}") from None

@@ -43,7 +43,7 @@ def settlement_of(network: Network) -> tuple[L1Settlement, Contracts]:
     try:
         return network.l1, Contracts(network.l1.contracts["inbox"], network.l1.contracts["portal"])
     except KeyError as missing:
-        raise ValueError(f"the network file names no contract {missing} in l1.contracts") from None
+        raise ValueError(f"the section l1 of the network file lacks {missing}") from None
 
 
 @dataclass(frozen=True, slots=True)
