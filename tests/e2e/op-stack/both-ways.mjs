@@ -158,7 +158,7 @@ const submitters = await l1.readContract({
   args: [withdrawals[0].withdrawalHash],
 });
 assert.ok(submitters >= 3n);
-assert.equal(await statusOf(ether), "waiting-to-finalize");
+assert.match(await statusOf(ether), /^(waiting|ready)-to-finalize$/); // six proofs take a while themselves
 const time = await l1.getTimeToFinalize({ withdrawalHash: withdrawals[0].withdrawalHash, targetChain: l2Chain });
 // What is left of the slower of the two waits; viem adds 10 s of its own, says 0 where nothing is left, and
 // subtracts the clock of the computer, which that of a development chain may be ahead of.
