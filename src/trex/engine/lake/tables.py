@@ -136,6 +136,10 @@ SILVER: Mapping[str, LakeTable] = {
             (("actor", _TEXT), ("action", _TEXT), ("subject", _TEXT), ("outcome", _TEXT)),
         ),
         LakeTable(
+            "silver.consents",
+            (("passport", _TEXT), ("purpose", _TEXT), ("project", _TEXT), ("given", pa.bool_())),
+        ),
+        LakeTable(
             "silver.rewards",
             (
                 ("passport", _TEXT),

@@ -24,7 +24,7 @@ def normalise(event: Event) -> list[Fact]:
     if event.kind == "evm.transaction":
         rows = list(_transaction(event))
     elif event.kind == "gateway.act":
-        rows = [("acts", dict(event.payload))]
+        rows = [("acts", dict(event.payload)), *_consent(event)]
     else:
         topics = event.payload["topics"]
         read = READERS.get(topics[0]) if topics else None
@@ -60,6 +60,23 @@ def _transaction(event: Event) -> Rows:
         yield "calls", {"sender": sender, "contract": to, "selector": selector}
     if value not in (None, "0") and not failed:
         yield _transfer("native", NOBODY, sender, to or told["created"] or NOBODY, int(value))
+
+
+CONSENT = "consent"
+"""Action of a gateway's acts by which persons agree and withdraw."""
+
+
+def _consent(event: Event) -> Rows:
+    """A person's word: subject `PASSPORT/PURPOSE/PROJECT`, outcome `given` or `withdrawn` (CON-004)."""
+    told = event.payload
+    if told["action"] != CONSENT:
+        return
+    parts = told["subject"].split("/", 2)
+    if len(parts) != 3 or not all(parts) or told["outcome"] not in ("given", "withdrawn"):
+        raise ShapeError("not PASSPORT/PURPOSE/PROJECT, given or withdrawn")
+    passport, purpose, project = parts
+    given = told["outcome"] == "given"
+    yield "consents", {"passport": passport, "purpose": purpose, "project": project, "given": given}
 
 
 def _transfer(
