@@ -11,36 +11,26 @@ import pytest
 from eth_account import Account
 from eth_keys.datatypes import PrivateKey
 from tests.gateway.conftest import Served, serving, settings_for
+from tests.gateway.contract_wallets import deploy_delegate, send
 from tests.gateway.test_grants import ETHER, holds, policy
 from tests.node.conftest import Devnet
 
-from trex.chain.dev.accounts import ACCOUNTS
 from trex.gateway.operations import PAYMASTER
 from trex.passport.contracts import Method
 from trex.points import ledger
 from trex.sdk.gateway import GatewayClient, PersonaGatewayError, SignedIn
 from trex.sdk.wallets import EvmWallet
 
-ROOT = Path(__file__).parents[2]
-ACCOUNT = ROOT / "node_modules/@account-abstraction/contracts-v0.8/artifacts/Simple7702Account.json"
 CREATE = Method("create", ("uint128", "uint128", "uint128"), ("uint256",))
 EXECUTE = Method("execute", ("address", "uint256", "bytes"))
 RECEIVER = "0x" + "5e" * 20
 PER_OPERATION = ETHER // 100
 
 
-def send(devnet: Devnet, to: str | None, data: str, value: int = 0) -> dict[str, Any]:
-    sender = ACCOUNTS[0].address
-    request = {"from": sender, "data": data, "value": hex(value), "gas": hex(5_000_000)}
-    receipt = devnet.receipt(devnet.call("eth_sendTransaction", request | ({"to": to} if to else {})))
-    assert receipt["status"] == "0x1", receipt
-    return receipt
-
-
 @pytest.fixture(scope="module")
 def delegate(devnet: Devnet) -> str:
     """The account contract that people delegate to."""
-    return str(send(devnet, None, json.loads(ACCOUNT.read_text())["bytecode"])["contractAddress"])
+    return deploy_delegate(devnet)
 
 
 def sponsorship(devnet: Devnet, per_passport: int = PER_OPERATION, per_day: int = ETHER) -> int:
