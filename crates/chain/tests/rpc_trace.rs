@@ -188,6 +188,10 @@ fn test_other_tracers_and_unknown_things() {
     assert_eq!(trace(json!({"tracer": "4byteTracer"}))["0x00000000-28"], 2);
     let mux = json!({"tracer": "muxTracer", "tracerConfig": {"callTracer": {}, "noopTracer": null}});
     assert_eq!(trace(mux)["callTracer"]["to"], json!(PASS));
+    let settings = json!({"callTracer": null, "4byteTracer": {}, "noopTracer": {}});
+    let both = trace(json!({"tracer": "muxTracer", "tracerConfig": settings}));
+    assert_eq!(both["callTracer"]["to"], json!(PASS));
+    assert_eq!(both["4byteTracer"]["0x00000000-28"], 2);
     let error = chain.error("debug_traceTransaction", json!([B256::ZERO]));
     assert_eq!(error.message, "transaction not found");
     assert_eq!(chain.error("debug_traceBlockByNumber", json!(["0x63"])).message, "block #99 not found");
@@ -211,6 +215,8 @@ fn test_trace_call_takes_overrides_and_a_place_in_a_block() {
         chain.ok("debug_traceCall", json!([{"to": STORE}, "0x1", options]))["output"].clone()
     };
     assert_eq!((at(2), at(3)), (json!(word(0)), json!(word(7))));
+    let error = chain.error("debug_traceCall", json!([{"to": STORE, "gas": "0x1"}, "latest", options]));
+    assert!(error.message.starts_with("tracing failed: intrinsic gas too low"), "{error}");
 }
 
 #[test]

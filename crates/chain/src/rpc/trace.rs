@@ -20,7 +20,7 @@ use super::{
     context::{FullBlock, Rpc, not_found},
     duration,
     error::{INTERNAL, RpcError},
-    exec::{Budget, Env, Run, run},
+    exec::{Budget, Env, Run, RunError, run},
     json::{self, Answer, Object},
     overlay::{Before, Overlay},
     params::{self, BlockId, Params},
@@ -43,7 +43,8 @@ struct Tracer {
 }
 
 impl Tracer {
-    fn new(options: GethDebugTracingOptions) -> Result<Self, RpcError> {
+    fn new(mut options: GethDebugTracingOptions) -> Result<Self, RpcError> {
+        settle_mux(&mut options);
         let timeout = options.timeout.as_deref().map(duration::parse).transpose();
         Ok(Self { timeout: timeout.map_err(RpcError::server)?, options })
     }
@@ -69,6 +70,22 @@ impl Tracer {
                 Recording::Steps { stack: true, memory: true, return_data: false, limit: 0 }
             }
             Some(_) => Recording::Nothing,
+        }
+    }
+}
+
+/// Lets "no settings" and empty ones mean the same for each tracer of a `muxTracer`, as geth reads them.
+fn settle_mux(options: &mut GethDebugTracingOptions) {
+    use GethDebugBuiltInTracerType as BuiltIn;
+    if options.tracer != Some(GethDebugTracerType::BuiltInTracer(BuiltIn::MuxTracer)) {
+        return;
+    }
+    let Some(tracers) = options.tracer_config.0.as_object_mut() else { return };
+    for (name, settings) in tracers {
+        let takes_none = matches!(name.as_str(), "4byteTracer" | "noopTracer");
+        let is_empty = settings.is_null() || settings.as_object().is_some_and(serde_json::Map::is_empty);
+        if is_empty {
+            *settings = if takes_none { serde_json::Value::Null } else { serde_json::json!({}) };
         }
     }
 }
@@ -316,7 +333,10 @@ fn trace_call<R: Reader>(
         tracer.recording(),
         &budget.within(tracer.timeout),
     )
-    .map_err(|error| error.of_call(tx.gas_limit))?;
+    .map_err(|error| match error {
+        RunError::Invalid(_, message) => RpcError::server(format!("tracing failed: {message}")),
+        RunError::Other(error) => error,
+    })?;
     rpc.bounded(frame(run, TransactionContext::default(), &tx, &stage.env, &stage.state)?)
 }
 
