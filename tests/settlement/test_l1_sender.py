@@ -8,6 +8,8 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from tests.settlement.anvil_l1 import CHAIN_ID, KEYS, Anvil, anvil, proxy
 
 from trex.rpc.endpoint import Endpoint
@@ -78,7 +80,7 @@ async def test_blobs_go_up_and_come_back_checked(
     async with aiohttp.ClientSession() as session, proxy(node.url) as liar:
         honest = BeaconBlobs(node.url, session, slot_is_block=True, timeout_s=60)
         expected = [blob_of(1), blob_of(2)]
-        assert await Blobs([honest], retries=QUICK).fetch(block, names) == expected
+        assert await Blobs([honest], retries=Retries(attempts=1)).fetch(block, names) == expected
         assert await Blobs([honest], retries=QUICK).fetch(block, names[::-1]) == expected[::-1]
 
         def swap(path: str, _: Any, result: Any) -> Any:
@@ -163,6 +165,41 @@ async def test_blobs_of_a_block_that_names_commitments_are_checked_together(
             blobs = Blobs([source], retries=QUICK, executor=executor)
             assert await blobs.fetch(block, names) == [blob_of(1), blob_of(2)]
             assert executor.given == (1 if honest else 3)
+
+
+@pytest.mark.parametrize("hears_one", [True, False])
+async def test_blobs_are_asked_for_in_one_list_only_where_a_node_hears_the_last_of_several_names(
+    reader: L1Reader, sidecars: list[Sidecar], hears_one: bool
+) -> None:
+    """Else each blob would come by a try of its own, after a wait, and be committed to by itself."""
+    block = await reader.block(0)
+    blobs = {f"0x{one.versioned_hash.hex()}": f"0x{one.blob.hex()}" for one in sidecars}
+    asked: list[list[str]] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        if "/blobs/" not in request.path:
+            return web.Response(status=404)
+        names = request.query.getall("versioned_hashes")
+        asked.append(names)
+        heard = names[-1].split(",") if hears_one else names
+        return web.json_response({"data": [blobs[name] for name in heard if name in blobs]})
+
+    beacon = web.Application()
+    beacon.router.add_get("/{path:.*}", answer)
+    async with aiohttp.ClientSession() as session, TestServer(beacon) as server:
+        names = [one.versioned_hash for one in sidecars]
+        source = BeaconBlobs(str(server.make_url("/")), session, slot_is_block=True, timeout_s=60)
+        for _ in range(2):
+            assert await Blobs([source], retries=Retries(attempts=1)).fetch(block, names) == [
+                blob_of(1),
+                blob_of(2),
+            ]
+        repeated, listed = list(blobs), [",".join(blobs)]
+        assert asked == ([repeated, listed, listed] if hears_one else [repeated, repeated])
+        asked.clear()
+        with pytest.raises(L1UnavailableError):
+            await Blobs([source], retries=Retries(attempts=1)).fetch(block, [*names, Hash32(bytes(32))])
+        assert len(asked) == (1 if hears_one else 2), "a blob that is not there changes nothing"
 
 
 async def test_stuck_transaction_is_replaced_by_a_dearer_one(node: Anvil, reader: L1Reader) -> None:

@@ -67,12 +67,13 @@ class BeaconBlobs:
         self.slot_is_block = slot_is_block
         self._clock: tuple[int, int] | None = None
         self._has_blocks = True
+        self._between = "&versioned_hashes="
+        """What stands between two names of a query: by the API each is a parameter of its own."""
 
     async def fetch(self, block: L1Block, names: Sequence[Hash32]) -> list[bytes | Committed]:
         """Return what the node has of a block's blobs."""
         slot = block.number if self.slot_is_block else await self._slot_at(block.timestamp)
-        query = "&".join(f"versioned_hashes=0x{name.hex()}" for name in names)
-        answer = await self._get(f"/eth/v1/beacon/blobs/{slot}?{query}")
+        answer = await self._blobs(slot, names)
         if answer is None:
             answer = await self._get(f"/eth/v1/beacon/blob_sidecars/{slot}")
         if answer is None:
@@ -88,6 +89,22 @@ class BeaconBlobs:
             if len(commitments) == len(plain):
                 return list(map(Committed, plain, commitments))
         return found
+
+    async def _blobs(self, slot: int, names: Sequence[Hash32]) -> Any:
+        """Ask for blobs by name; some nodes (anvil) hear one of repeated parameters only, and want a list."""
+        hashes = [f"0x{name.hex()}" for name in dict.fromkeys(names)]
+
+        async def ask(between: str) -> Any:
+            return await self._get(f"/eth/v1/beacon/blobs/{slot}?versioned_hashes={between.join(hashes)}")
+
+        answer = await ask(self._between)
+        if not isinstance(answer, list) or len(answer) >= len(hashes) or self._between == ",":
+            return answer
+        listed = await ask(",")
+        if isinstance(listed, list) and len(listed) > len(answer):
+            self._between = ","
+            return listed
+        return answer
 
     async def _commitments(self, slot: int) -> list[bytes]:
         """Return the commitments that a beacon block names; none where the node does not say."""
