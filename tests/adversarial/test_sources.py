@@ -227,7 +227,8 @@ async def test_reorged_evidence(chain: Chain, honest: bool) -> None:
     guard=Guard(
         f"{ONCHAIN}source.py",
         """if address is not None:
-            query["address"] = f"0x{address.hex()}\"""",
+            several = [address] if isinstance(address, bytes) else address
+            query["address"] = [f"0x{one.hex()}" for one in several]""",
         "ONC-030",
     ),
     refusal="no events",

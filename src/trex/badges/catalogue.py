@@ -99,14 +99,24 @@ EVENT = _text(
     "an event with named arguments, `Name(type indexed name, type name)`",
 )
 NAME = _text(r"[A-Za-z_$][\w$]{0,63}", "the name of an argument")
+METHOD = _text(
+    r"[A-Za-z_$][\w$]{0,63}\([\w$, ()\[\]]{0,1024}\)",
+    "a method with named arguments, `name(type name, (type name) name)`",
+    required=False,
+)
+CALL_NAME = _text(
+    r"msg\.value|[A-Za-z_$][\w$]{0,63}(\.[A-Za-z_$][\w$]{0,63}){0,3}",
+    "the name of an argument, parts of tuples by dots, or msg.value",
+)
+DEPTH = _text(r"outer|inside", "outer or inside")
 _COMPARED = re.compile(r"-?(0|[1-9][0-9]{0,77})|0x([0-9a-f]{2}){0,32}|true|false")
 
 
-def _is_where(value: Any) -> bool:
+def _is_where(value: Any, name: Field) -> bool:
     return (
         isinstance(value, dict)
         and value.keys() == {"argument", "word", "value"}
-        and NAME.accepts(value["argument"])
+        and name.accepts(value["argument"])
         and value["word"] in ("equals", "atLeast", "atMost")
         and isinstance(value["value"], str)
         and bool(_COMPARED.fullmatch(value["value"]))
@@ -114,12 +124,24 @@ def _is_where(value: Any) -> bool:
     )
 
 
-WHERE = Field(
-    lambda value: isinstance(value, list) and 0 < len(value) <= 8 and all(map(_is_where, value)),
-    "a list of 1 to 8 {argument, word: equals, atLeast or atMost, value: as text}",
-    required=False,
-)
-_EVENTS = {"chain": CHAIN, "contract": ADDRESS, "event": EVENT, "actor": NAME, "where": WHERE}
+def _where(name: Field) -> Field:
+    return Field(
+        lambda value: (
+            isinstance(value, list) and 0 < len(value) <= 8 and all(_is_where(one, name) for one in value)
+        ),
+        "a list of 1 to 8 {argument, word: equals, atLeast or atMost, value: as text}",
+        required=False,
+    )
+
+
+_EVENTS = {"chain": CHAIN, "contract": ADDRESS, "event": EVENT, "actor": NAME, "where": _where(NAME)}
+_CALLS = {
+    "chain": CHAIN,
+    "contract": ADDRESS,
+    "method": METHOD,
+    "depth": DEPTH,
+    "where": _where(CALL_NAME),
+}
 SINCE = _whole(1, 3650, required=False)
 
 
@@ -131,6 +153,10 @@ PROTOCOLS = Field(
 
 def _web3(unit: str, **more: Field) -> Check:
     return Check(ValueKind.NUMBER, EvidenceClass.PUBLIC, unit, {**_EVENTS, "days": SINCE, **more})
+
+
+def _calls(unit: str, **more: Field) -> Check:
+    return Check(ValueKind.NUMBER, EvidenceClass.PUBLIC, unit, {**_CALLS, "days": SINCE, **more})
 
 
 _COLLECTION = {"chain": CHAIN, "collection": ADDRESS, "standard": STANDARD}
@@ -190,13 +216,13 @@ CATALOGUE: Mapping[str, Check] = {
         ValueKind.NUMBER,
         EvidenceClass.PUBLIC,
         "whole tokens of all wallets, averaged over time",
-        {"chain": CHAIN, "token": ADDRESS, "days": DAYS},
+        {"chain": CHAIN, "token": TOKEN, "days": DAYS},
     ),
     "token.held": Check(
         ValueKind.NUMBER,
         EvidenceClass.PUBLIC,
         "seconds for which at least that much was held without a break",
-        {"chain": CHAIN, "token": ADDRESS, "days": DAYS, "amount": AMOUNT},
+        {"chain": CHAIN, "token": TOKEN, "days": DAYS, "amount": AMOUNT},
     ),
     "web3.events": _web3("events in which a wallet acted"),
     "web3.days": _web3("days of UTC with such an event"),
@@ -213,6 +239,12 @@ CATALOGUE: Mapping[str, Check] = {
     "web3.first-block": Check(
         ValueKind.NUMBER, EvidenceClass.PUBLIC, "height of the block of the first such event", _EVENTS
     ),
+    "web3.calls": _calls("calls that a wallet made"),
+    "web3.call-days": _calls("days of UTC with such a call"),
+    "web3.call-streak": _calls("days in a row with such a call, the longest run"),
+    "web3.call-volume": _calls("sum of an argument or of the coin sent, smallest unit", argument=CALL_NAME),
+    "web3.since-first-call": _calls("seconds since the first such call"),
+    "web3.since-last-call": _calls("seconds since the last such call"),
     "solana.balance": Check(
         ValueKind.NUMBER,
         EvidenceClass.PUBLIC,

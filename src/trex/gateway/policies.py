@@ -7,7 +7,7 @@ from pathlib import Path
 from trex.badges.catalogue import EvidenceClass
 from trex.badges.policy import MAX_POLICY_BYTES, Policy, PolicyError, read_policy
 from trex.types.primitives import Address, Hash32
-from trex.validators.zktls.observe import check_fault
+from trex.validators.check import check_fault
 
 
 @dataclass(frozen=True, slots=True)

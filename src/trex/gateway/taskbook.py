@@ -5,7 +5,7 @@ from pathlib import Path
 
 from trex.points.deeds import streak_fault
 from trex.points.task import MAX_TASK_BYTES, Task, TaskError, read_task
-from trex.validators.zktls.observe import check_fault
+from trex.validators.check import check_fault
 
 
 def load_tasks(folder: Path) -> Mapping[str, Task]:

@@ -32,9 +32,9 @@ from trex.node.times import now_or
 from trex.types.evm import read_address
 from trex.types.primitives import Address, Hash32
 from trex.types.strict_json import StrictJsonError, parse_strict_json
+from trex.validators.check import check_fault
 from trex.validators.onchain.observe import observe
 from trex.validators.onchain.source import EvmChain, EvmSource
-from trex.validators.zktls.observe import check_fault
 from trex.validators.zktls.observe import observations as claim_observations
 from trex.validators.zktls.provider import ProviderError, provider_by_id
 from trex.validators.zktls.template import Binding

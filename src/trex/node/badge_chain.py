@@ -34,10 +34,10 @@ from trex.types.decision import Outcome, Reason, all_of
 from trex.types.evm import SignatureError, checksum_address
 from trex.types.primitives import Address, Hash32
 from trex.types.strict_json import canonical_json
+from trex.validators.check import check_fault
 from trex.validators.onchain.source import EvmChain, EvmSource
 from trex.validators.reexecute import Opened, Sources, reexecute
 from trex.validators.zktls.disclosure import read_claim
-from trex.validators.zktls.observe import check_fault
 
 PATH = click.Path(exists=True, dir_okay=False, path_type=Path)
 POLICY = click.option("--policy", "policy_file", type=PATH, help="The policy; default is the gateway's.")

@@ -9,7 +9,7 @@ from trex.points.deeds import streak_fault
 from trex.points.explain import explain as explanation
 from trex.points.task import MAX_TASK_BYTES, Task, TaskError, read_task
 from trex.types.primitives import Hash32
-from trex.validators.zktls.observe import check_fault
+from trex.validators.check import check_fault
 
 FILES = click.argument(
     "task_files",

@@ -4,7 +4,12 @@ from trex.badges.policy import CheckCondition, Condition, GroupCondition, NotCon
 
 COSTLY = frozenset({"token.average", "token.held", "nft.held", "zktls.level", "zktls.number", "zktls.word"})
 """Checks of what is held over time or was bought: not borrowed for a block, not made by asking often."""
-ACTS = frozenset({"web3.events", "web3.days", "web3.streak", "web3.volume", "social.posts"})
+ACTS = frozenset(
+    {
+        *("web3.events", "web3.days", "web3.streak", "web3.volume", "social.posts"),
+        *("web3.calls", "web3.call-days", "web3.call-streak", "web3.call-volume"),
+    }
+)
 """Checks of what somebody does; in daily and weekly tasks they count from the period's start."""
 
 

@@ -13,7 +13,8 @@ from trex.passport.keys import KeyKind
 from trex.types.decision import Outcome, Reason, all_of
 from trex.types.primitives import Address, Hash32
 from trex.validators.onchain.metadata import Fetch
-from trex.validators.onchain.observe import block_named, observe
+from trex.validators.onchain.observe import observe
+from trex.validators.onchain.place import block_named
 from trex.validators.onchain.source import EvmSource, SourceError
 from trex.validators.zktls.disclosure import DisclosedClaim
 from trex.validators.zktls.verify import PRODUCTION_ATTESTOR

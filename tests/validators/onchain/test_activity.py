@@ -24,9 +24,9 @@ from trex.validators.onchain.activity import (
     streak,
     volume,
 )
+from trex.validators.onchain.answers import BlockRef
 from trex.validators.onchain.collect_activity import collect_activity, collect_arrival
 from trex.validators.onchain.observe import observe
-from trex.validators.onchain.source import BlockRef
 
 PLAYED = "Played(address indexed player, uint256 indexed room, uint256 score, bytes32 note)"
 

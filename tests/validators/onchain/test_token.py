@@ -1,17 +1,23 @@
 """Tokens on a real node: decimals, proxies, rebasing, several wallets, flash loans, sources that lie."""
 
 import json
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.validators.onchain.conftest import ALICE, BOB, CAROL, CHAIN_ID, Net, network
 
 from trex.badges.evaluate import evaluate
 from trex.badges.policy import Policy, read_policy
 from trex.types.primitives import Address
 from trex.validators.onchain import collect_token as collect_token_module
+from trex.validators.onchain.answers import AccountState
 from trex.validators.onchain.collect_token import collect_token
+from trex.validators.onchain.halving import changes
 from trex.validators.onchain.observe import observe
 from trex.validators.onchain.source import SourceError
 from trex.validators.onchain.token import average, balance, held_s
@@ -37,6 +43,92 @@ async def test_balance_of_native_coin_is_that_of_the_block(net: Net) -> None:
     evidence = await collect_token(net.source, [BOB], None, block=head)
     assert balance(evidence) == Decimal(10_000)
     assert balance(await collect_token(net.source, [BOB], None)) == Decimal(10_001)
+
+
+def batched(states: list[AccountState]) -> Iterator[tuple[AccountState, AccountState]]:
+    """Two by two."""
+    one = iter(states)
+    return zip(one, one, strict=True)
+
+
+async def test_history_of_native_coin_is_found_by_few_questions(net: Net) -> None:
+    """ONC-014: what came and left in 400 blocks, to the wei and to the second; coin that comes back too."""
+    rich = Address(bytes(19) + b"\x77")
+    await net.send(rich, b"", value=10 * 10**18)
+    spent = 0
+    for other in (BOB, ALICE, BOB):
+        await net.node.mine(120)
+        await net.wait(10 * DAY_S)
+        for by, to in ((ALICE, other), (BOB, ALICE)):
+            done = await net.send(to, b"", by=by, value=10**18)
+            spent += by == BOB and int(done["gasUsed"], 16) * int(done["effectiveGasPrice"], 16)
+    await net.node.mine(40)
+    before = len(net.liar.asked)
+    evidence = await collect_token(net.source, [BOB, rich], None, history_s=15 * DAY_S)
+    asked = net.liar.asked[before:]
+    assert asked.count("eth_getBalance") < 100
+    assert evidence.history is not None
+    assert evidence.total == 10_000 * 10**18 + 10 * 10**18 - 10**18 - spent
+    assert evidence.history[-1].total == evidence.total
+    first = await net.source.first_block_at(evidence.block.timestamp_s - 15 * DAY_S, evidence.block)
+    heights = range(first.number - 1, evidence.block.number + 1)
+    states = await net.source.states([(number, who) for number in heights for who in (BOB, rich)])
+    naive = [bob.balance_wei + other.balance_wei for bob, other in batched(states)]
+    assert [sample.total for sample in evidence.history[:-1]] == [total for total, _ in groupby(naive)]
+    held = held_s(evidence, Decimal(10_008))
+    assert held is not None
+    assert held >= 15 * DAY_S - 1
+    short = held_s(evidence, Decimal("10009.9"))
+    assert short is not None
+    assert short < 15 * DAY_S
+
+
+async def test_history_of_native_coin_of_an_account_with_code_is_asked_at_every_block(net: Net) -> None:
+    """ONC-014: a contract's coin leaves without its nonce; what came back is still seen to have gone."""
+    vault = await net.deploy("Till")
+    await net.send(vault, b"", value=10**18)
+    await net.wait(DAY_S)
+    await net.node.mine(6)
+    await net.node.call("anvil_setBalance", f"0x{vault.hex()}", "0x0")
+    await net.node.mine()
+    await net.wait(DAY_S)
+    await net.send(vault, b"", value=10**18)
+    await net.node.mine(8)
+    evidence = await collect_token(net.source, [vault], None, history_s=5 * DAY_S)
+    held = held_s(evidence, Decimal(1))
+    assert held is not None
+    assert held < DAY_S
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 60), st.sampled_from(["in", "out"]), st.integers(1, 9)), max_size=12),
+    st.integers(1, 60),
+)
+async def test_halving_finds_every_change_that_reading_all_blocks_finds(
+    moves: list[tuple[int, str, int]], last: int
+) -> None:
+    """ONC-014."""
+    chain = [AccountState(0, 100, has_code=False)]
+    for number in range(1, last + 1):
+        state = chain[-1]
+        for at, way, amount in moves:
+            if at == number:
+                out = way == "out"
+                state = AccountState(
+                    state.nonce + out, state.balance_wei + (-amount if out else amount), False
+                )
+        chain.append(state)
+    asked: list[tuple[int, Address]] = []
+
+    async def ask(questions: Sequence[tuple[int, Address]]) -> list[AccountState]:
+        asked.extend(questions)
+        return [chain[number] for number, _ in questions]
+
+    found = await changes(ask, [BOB], 0, last, AccountState.is_quiet)
+    every = [(0, chain[0]), *((n, chain[n]) for n in range(1, last + 1) if chain[n] != chain[n - 1])]
+    assert found[BOB] == every
+    assert len(asked) == len(set(asked)) <= 2 + 2 * 6 * len(every)
 
 
 async def test_balance_behind_a_proxy_is_the_proxys(net: Net) -> None:

@@ -1,4 +1,4 @@
-"""What wallets did at a contract, by its events: counts, days, streaks, volumes, first and last use. Pure."""
+"""What wallets did at a contract, by events or calls: counts, days, streaks, volumes, first, last. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -8,21 +8,22 @@ from typing import Any, Literal
 
 from trex.types.network_file import keccak256
 from trex.types.primitives import Address, Hash32
-from trex.validators.onchain.source import BlockRef
+from trex.validators.onchain.answers import BlockRef
 
 DAY_S = 86_400
 """A day of UTC (ONC-032)."""
 
 _SIGNATURE = re.compile(r"([A-Za-z_$][\w$]{0,63})\(([\w\[\], ]{0,1024})\)")
 _ARGUMENT = re.compile(r"([a-z][a-z0-9]*(?:\[[0-9]*\])*)(?: (indexed))? ([A-Za-z_$][\w$]{0,63})")
-_ELEMENTARY = re.compile(
+ELEMENTARY = re.compile(
     r"address|bool|string|bytes(?:[1-9]|[12][0-9]|3[0-2])?"
     rf"|u?int(?:{'|'.join(str(bits) for bits in range(8, 257, 8))})"
 )
+"""Types of the ABI that are not made of others."""
 
 
 class SignatureError(ValueError):
-    """Not the signature of an event, with names."""
+    """Not the signature of an event or a method, with names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def read_signature(text: str) -> EventSignature:
     arguments = []
     for part in (one.strip() for one in found[2].split(",")) if found[2].strip() else ():
         one = _ARGUMENT.fullmatch(part)
-        if one is None or _ELEMENTARY.fullmatch(one[1]) is None:
+        if one is None or ELEMENTARY.fullmatch(one[1]) is None:
             raise SignatureError(
                 f"{part[:64]!r} is not `type name` or `type indexed name` of an elementary type"
             )
@@ -90,7 +91,7 @@ def read_signature(text: str) -> EventSignature:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One event in which a linked wallet acted."""
+    """One event in which a linked wallet acted, or one call that it made."""
 
     timestamp_s: int
     """Of the block."""

@@ -16,8 +16,9 @@ from trex.validators.onchain.activity import (
     arrival,
     matches,
 )
+from trex.validators.onchain.answers import BlockRef, Log
 from trex.validators.onchain.collect_token import word
-from trex.validators.onchain.source import BlockRef, EvmSource, Log, SourceError
+from trex.validators.onchain.source import EvmSource, SourceError
 
 MAX_EVENTS = 20_000
 """Most events that are looked at."""

@@ -10,10 +10,11 @@ from eth_abi.exceptions import DecodingError
 
 from trex.types.network_file import keccak256
 from trex.types.primitives import Address, Hash32
+from trex.validators.onchain.answers import BlockRef, Log
 from trex.validators.onchain.collect_token import TRANSFER, word
 from trex.validators.onchain.metadata import Fetch, MetadataError, read_traits
 from trex.validators.onchain.nft import Move, NftEvidence, Way, adds_up
-from trex.validators.onchain.source import BlockRef, EvmSource, Log, SourceError
+from trex.validators.onchain.source import EvmSource, SourceError
 
 Standard = Literal["erc721", "erc1155"]
 """How a collection speaks."""

@@ -7,7 +7,9 @@ from itertools import pairwise
 
 from trex.types.network_file import keccak256
 from trex.types.primitives import Address, Hash32
-from trex.validators.onchain.source import BlockRef, EvmSource, Log, SourceError
+from trex.validators.onchain.answers import AccountState, BlockRef, Log
+from trex.validators.onchain.halving import changes
+from trex.validators.onchain.source import EvmSource, SourceError
 from trex.validators.onchain.token import Sample, TokenEvidence
 
 TRANSFER = Hash32(keccak256(b"Transfer(address,address,uint256)"))
@@ -48,8 +50,9 @@ async def collect_token(
     order = sorted(who)
     if token is None:
         total = sum(await source.balances([(head, wallet) for wallet in order]))
+        past = None if history_s is None else await _native_history(source, order, head, history_s)
         await source.still(head)
-        return TokenEvidence(head, who, 18, total, None, False)
+        return TokenEvidence(head, who, 18, total, past, False)
     decimals = await _decimals(source, head, token)
     (total,) = await _totals(source, token, order, [head])
     history, rebases = None, False
@@ -106,7 +109,35 @@ async def _history(
         for number, at_end in zip(numbers, totals, strict=True)
     ]
     samples.append(Sample(head.timestamp_s, total, nets.get(head.number, 0)))
-    if samples[0].timestamp_s > start_s:  # the chain itself is younger: before it there was nothing
+    return _from_start(samples, start_s)
+
+
+async def _native_history(
+    source: EvmSource, order: list[Address], head: BlockRef, history_s: int
+) -> tuple[Sample, ...]:
+    """Every balance of the coin, found by halving: its movements leave no events (ONC-014)."""
+    start_s = head.timestamp_s - history_s
+    first = await source.first_block_at(start_s, head)
+    opening = max(0, first.number - 1)
+    seen = await changes(source.states, order, opening, head.number, AccountState.is_quiet)
+    moved = defaultdict[int, int](int)
+    for states in seen.values():
+        before = 0
+        for number, state in states:
+            moved[number] += state.balance_wei - before
+            before = state.balance_wei
+    numbers = sorted({opening, head.number, *moved})
+    blocks = await source.blocks(numbers)
+    samples, total = list[Sample](), 0
+    for number in numbers:
+        total += moved[number]
+        samples.append(Sample(max(blocks[number].timestamp_s, start_s), total, moved[number]))
+    return _from_start(samples, start_s)
+
+
+def _from_start(samples: list[Sample], start_s: int) -> tuple[Sample, ...]:
+    """Let samples begin with the time looked at, even if the chain is younger: before it was nothing."""
+    if samples[0].timestamp_s > start_s:
         samples[0] = replace(samples[0], net=samples[0].total)
         samples.insert(0, Sample(start_s, 0, 0))
     return tuple(samples)

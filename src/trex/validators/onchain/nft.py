@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from trex.types.primitives import Address
-from trex.validators.onchain.source import BlockRef
+from trex.validators.onchain.answers import BlockRef
 
 
 class Way(StrEnum):

@@ -1,32 +1,21 @@
 """Answer a policy's checks from chains: collect, then judge; what cannot be had is not known (ONC-003)."""
 
-import re
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from decimal import Decimal
 
 from trex.badges.observation import Observation
 from trex.badges.policy import CheckCondition
 from trex.types.primitives import Address, Hash32
-from trex.validators.onchain.activity import (
-    ActivityEvidence,
-    SignatureError,
-    Where,
-    count,
-    days,
-    read_signature,
-    since_first_s,
-    since_last_s,
-    streak,
-    volume,
-)
-from trex.validators.onchain.collect_activity import collect_activity, collect_arrival
+from trex.validators.onchain.activity import SignatureError
+from trex.validators.onchain.answers import BlockRef
 from trex.validators.onchain.collect_nft import collect_nft
 from trex.validators.onchain.collect_token import collect_token
 from trex.validators.onchain.metadata import Fetch
 from trex.validators.onchain.nft import NftEvidence, Way, came, flips, owned
 from trex.validators.onchain.nft import held_s as held_nft_s
-from trex.validators.onchain.source import BlockRef, EvmSource, SourceError
+from trex.validators.onchain.observe_web3 import answer_web3
+from trex.validators.onchain.place import source_name
+from trex.validators.onchain.source import EvmSource, SourceError
 from trex.validators.onchain.token import TokenEvidence, average, balance, held_s
 
 DAY_S = 86_400
@@ -69,7 +58,7 @@ async def observe(
             elif family == "nft":
                 found[check.key] = await _answer_nft(check, source, wallets, fetch, block)
             else:
-                found[check.key] = await _answer_web3(check, source, wallets, block, since_s)
+                found[check.key] = await answer_web3(check, source, wallets, block, since_s)
         except (SourceError, SignatureError) as error:
             found[check.key] = Observation(None, now_s, f"chain {chain}", str(error))
     return found
@@ -131,89 +120,6 @@ def _nft_value(check: CheckCondition, evidence: NftEvidence) -> int | None:
     if check.validator == "nft.flipped":
         return flips(evidence, asked["days"] * DAY_S)
     return came(evidence, Way(check.validator.removeprefix("nft.")))
-
-
-async def _answer_web3(
-    check: CheckCondition,
-    source: EvmSource,
-    wallets: Collection[Address],
-    block: BlockRef | None,
-    since_s: int | None,
-) -> Observation:
-    asked = check.parameters
-    contract, event = Address(bytes.fromhex(asked["contract"][2:])), read_signature(asked["event"])
-    conditions = [Where(one["argument"], one["word"], one["value"]) for one in asked.get("where", ())]
-    if check.validator in ("web3.rank", "web3.first-block"):
-        came_first = await collect_arrival(
-            source, wallets, contract, event, asked["actor"], where=conditions, block=block
-        )
-        found = came_first.rank if check.validator == "web3.rank" else came_first.first_block
-        when, name = came_first.block.timestamp_s, source_name(source.chain.chain_id, came_first.block)
-        if found is None:  # it may come yet: no place is not a bad place
-            return Observation(None, when, name, "no such event")
-        return Observation(Decimal(found), when, name, f"{found}, of {len(came_first.wallets)} wallets")
-    evidence = await collect_activity(
-        source,
-        wallets,
-        contract,
-        event,
-        asked["actor"],
-        where=conditions,
-        history_s=asked["days"] * DAY_S if "days" in asked else None,
-        block=block,
-    )
-    if since_s is not None:
-        acts = tuple(act for act in evidence.acts if act.timestamp_s >= since_s)
-        evidence = replace(evidence, acts=acts)
-    value = _web3_value(check, evidence)
-    where = source_name(source.chain.chain_id, evidence.block)
-    if value is None:
-        return Observation(None, evidence.block.timestamp_s, where, "no such event")
-    reason = f"{value:f} over {len(evidence.wallets)} wallets"
-    return Observation(value, evidence.block.timestamp_s, where, reason)
-
-
-def _web3_value(check: CheckCondition, evidence: ActivityEvidence) -> Decimal | None:
-    if check.validator == "web3.volume":
-        argument = read_signature(check.parameters["event"]).argument(check.parameters["argument"])
-        if "int" not in argument.type:
-            raise SignatureError(f"{argument.name} is of type {argument.type}: there is nothing to add up")
-        return volume(evidence, argument.name)
-    answers = {
-        "web3.events": count,
-        "web3.days": days,
-        "web3.streak": streak,
-        "web3.since-first": since_first_s,
-        "web3.since-last": since_last_s,
-    }
-    found = answers[check.validator](evidence)
-    return None if found is None else Decimal(found)
-
-
-def source_name(chain_id: int, block: BlockRef) -> str:
-    """Say where evidence is from, so that anyone can look at the same place."""
-    return f"chain {chain_id} block {block.number} 0x{block.hash.hex()}"
-
-
-_SOURCE = re.compile(r"chain (\d+) block (\d+) 0x([0-9a-f]{64})")
-
-
-async def block_named(name: str, sources: Mapping[int, EvmSource]) -> BlockRef:
-    """Find the block that `source_name` named, for asking there again.
-
-    Raises:
-        SourceError: it names none, nobody is asked about its chain, or another block stands in its place.
-    """
-    found = _SOURCE.fullmatch(name)
-    if found is None:
-        raise SourceError("refused", "it names no block")
-    source = sources.get(int(found[1]))
-    if source is None:
-        raise SourceError("unavailable", f"no endpoint of chain {found[1]} is named")
-    block = (await source.blocks([int(found[2])]))[int(found[2])]
-    if block.hash.hex() != found[3]:
-        raise SourceError("reorged", f"block {found[2]} of chain {found[1]} is another one now")
-    return block
 
 
 def _value(check: CheckCondition, evidence: TokenEvidence) -> Decimal | None:

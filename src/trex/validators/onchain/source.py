@@ -1,8 +1,7 @@
 """One EVM chain through several JSON-RPC endpoints: what enough of them say counts (ONC-001)."""
 
 import math
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,11 +12,30 @@ from trex.rpc.endpoint import Endpoint
 from trex.rpc.endpoints import Endpoints, Retries, most
 from trex.rpc.errors import EndpointError, NoQuorumError, RefusedError
 from trex.types.primitives import Address, Hash32
+from trex.validators.onchain.answers import (
+    AccountState,
+    BlockRef,
+    Log,
+    Transaction,
+    block_key,
+    log_key,
+    plain,
+    read_block,
+    read_log,
+    read_sent,
+    receipt_key,
+    status_key,
+    transaction_key,
+    whole,
+)
+from trex.validators.onchain.traces import Frame, frames_by
 
 MAX_ANSWER_BYTES = 33_554_432
 """An endpoint that sends more than this is cut off."""
 BATCH = 50
 """Most calls in one JSON-RPC batch."""
+LARGE_BATCH = 10
+"""Most of those whose answers are large: whole blocks, traces."""
 ATTEMPTS = 3
 """How often an endpoint is asked before it counts as down."""
 FIRST_PAUSE_S = 0.2
@@ -72,38 +90,8 @@ class EvmChain:
     """Most blocks in one question for logs."""
 
 
-@dataclass(frozen=True, slots=True)
-class BlockRef:
-    """One block."""
-
-    number: int
-    """Height."""
-    hash: Hash32
-    """Names it over reorganisations."""
-    timestamp_s: int
-    """Unix time in seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """One event."""
-
-    address: Address
-    """Who emitted it."""
-    topics: tuple[Hash32, ...]
-    """Its signature and indexed arguments."""
-    data: bytes
-    """The other arguments."""
-    block_number: int
-    """In which block."""
-    block_hash: Hash32
-    """In which block, over reorganisations."""
-    index: int
-    """Place in the block."""
-    transaction_hash: Hash32
-    """By which transaction."""
-
-
+Requests = Sequence[tuple[str, list[Any]]]
+"""Methods with their parameters."""
 Told = tuple[bytes, Any]
 """What is compared of an answer, and the answer."""
 
@@ -142,9 +130,9 @@ class EvmSource:
             SourceError: too few endpoints answer or agree.
         """
         tag = "finalized" if self.chain.confirmations is None else "latest"
-        answers = await self._told([("eth_getBlockByNumber", [tag, False])], _block_key)
+        answers = await self._told([("eth_getBlockByNumber", [tag, False])], block_key)
         told = [answer for ((key, answer),) in answers if key not in (b"", b"null")]
-        heights = sorted((_block(block).number for block in told), reverse=True)
+        heights = sorted((read_block(block).number for block in told), reverse=True)
         if len(heights) < self.chain.quorum:
             raise SourceError("unavailable", f"{len(heights)} endpoints know a {tag} block")
         number = max(0, heights[self.chain.quorum - 1] - (self.chain.confirmations or 0))
@@ -157,8 +145,8 @@ class EvmSource:
             SourceError: too few endpoints answer or agree, or there is no such block.
         """
         wanted = sorted(set(numbers))
-        found = await self._agreed([("eth_getBlockByNumber", [hex(n), False]) for n in wanted], _block_key)
-        blocks = [_block(answer) for answer in found]
+        found = await self._agreed([("eth_getBlockByNumber", [hex(n), False]) for n in wanted], block_key)
+        blocks = [read_block(answer) for answer in found]
         return {block.number: block for block in blocks}
 
     async def still(self, block: BlockRef) -> None:
@@ -194,7 +182,7 @@ class EvmSource:
             )
             for block, to, data in questions
         ]
-        answers = await self._agreed(requests, _same, failures=True)
+        answers = await self._agreed(requests, plain, failures=True)
         return [None if answer in (None, "0x") else bytes.fromhex(answer[2:]) for answer in answers]
 
     async def balances(self, questions: Sequence[tuple[BlockRef, Address]]) -> list[int]:
@@ -204,7 +192,7 @@ class EvmSource:
             for b, who in questions
         ]
         return [
-            int(answer, 16) for answer in await self._agreed([("eth_getBalance", pin) for pin in pins], _same)
+            int(answer, 16) for answer in await self._agreed([("eth_getBalance", pin) for pin in pins], plain)
         ]
 
     async def codes(self, questions: Sequence[tuple[BlockRef, Address]]) -> list[bytes]:
@@ -214,13 +202,17 @@ class EvmSource:
             for b, who in questions
         ]
         return [
-            bytes.fromhex(one[2:]) for one in await self._agreed([("eth_getCode", p) for p in pins], _same)
+            bytes.fromhex(one[2:]) for one in await self._agreed([("eth_getCode", p) for p in pins], plain)
         ]
 
     async def logs(
-        self, first: int, head: BlockRef, address: Address | None, topics: Sequence[Sequence[Hash32] | None]
+        self,
+        first: int,
+        head: BlockRef,
+        address: Address | Sequence[Address] | None,
+        topics: Sequence[Sequence[Hash32] | None],
     ) -> list[Log]:
-        """Events from block `first` to `head`, in order, each once.
+        """Events of a contract, of several or of all, from block `first` to `head`, in order, each once.
 
         Raises:
             SourceError: too few endpoints answer or agree, or `head` was replaced meanwhile.
@@ -229,7 +221,8 @@ class EvmSource:
             "topics": [None if t is None else [f"0x{one.hex()}" for one in t] for t in topics],
         }
         if address is not None:
-            query["address"] = f"0x{address.hex()}"
+            several = [address] if isinstance(address, bytes) else address
+            query["address"] = [f"0x{one.hex()}" for one in several]
         found: list[Log] = []
         for start in range(first, head.number + 1, self.chain.log_span):
             found += await self._logs(query, start, min(start + self.chain.log_span - 1, head.number))
@@ -239,34 +232,101 @@ class EvmSource:
     async def _logs(self, query: dict[str, Any], start: int, end: int) -> list[Log]:
         request = ("eth_getLogs", [{**query, "fromBlock": hex(start), "toBlock": hex(end)}])
         try:
-            (answer,) = await self._agreed([request], _log_key)
+            (answer,) = await self._agreed([request], log_key)
         except SourceError as error:
             if error.code != "refused" or start == end:
                 raise
             middle = (start + end) // 2
             return [*await self._logs(query, start, middle), *await self._logs(query, middle + 1, end)]
-        return sorted((_log(entry) for entry in answer), key=lambda log: (log.block_number, log.index))
+        return sorted((read_log(entry) for entry in answer), key=lambda log: (log.block_number, log.index))
 
     async def transactions(self, hashes: Sequence[Hash32]) -> list[dict[str, Any]]:
         """Transactions by hash: `from`, `to`, `value` and `input` as JSON-RPC writes them."""
         requests = [("eth_getTransactionByHash", [f"0x{one.hex()}"]) for one in hashes]
-        return list(await self._agreed(requests, _transaction_key))
+        return list(await self._agreed(requests, transaction_key))
 
     async def receipts(self, hashes: Sequence[Hash32]) -> list[list[Log]]:
         """Events of transactions by hash, in order."""
         requests = [("eth_getTransactionReceipt", [f"0x{one.hex()}"]) for one in hashes]
-        found = await self._agreed(requests, _receipt_key)
-        return [[_log(entry) for entry in answer["logs"]] for answer in found]
+        found = await self._agreed(requests, receipt_key)
+        return [[read_log(entry) for entry in answer["logs"]] for answer in found]
+
+    async def nonces(self, questions: Sequence[tuple[int, Address]]) -> list[int]:
+        """How many transactions accounts had sent by ends of blocks, by height: `still` pins their head."""
+        requests = [("eth_getTransactionCount", [f"0x{who.hex()}", hex(n)]) for n, who in questions]
+        return [int(answer, 16) for answer in await self._agreed(requests, plain)]
+
+    async def states(self, questions: Sequence[tuple[int, Address]]) -> list[AccountState]:
+        """Accounts at the ends of blocks, by height: `still` pins their head."""
+        methods = ("eth_getTransactionCount", "eth_getBalance", "eth_getCode")
+        requests = [(m, [f"0x{who.hex()}", hex(n)]) for n, who in questions for m in methods]
+        answers = iter(await self._agreed(requests, plain))
+        return [
+            AccountState(int(nonce, 16), int(balance, 16), len(code) > 2)
+            for nonce, balance, code in zip(answers, answers, answers, strict=True)
+        ]
+
+    async def sent(
+        self, numbers: Sequence[int], senders: Collection[Address]
+    ) -> Mapping[int, list[Transaction]]:
+        """Transactions in blocks that some accounts sent, or that may carry a delegation of theirs."""
+
+        def key(answer: Any) -> Any:
+            return [block_key(answer), [whole(one) for one in read_sent(answer, senders)]]
+
+        wanted = sorted(set(numbers))
+        requests = [("eth_getBlockByNumber", [hex(number), True]) for number in wanted]
+        answers = await self._agreed(requests, key, at_once=LARGE_BATCH)
+        return dict(zip(wanted, (read_sent(answer, senders) for answer in answers), strict=True))
+
+    async def traces(self, hashes: Sequence[Hash32], senders: Collection[Address]) -> list[tuple[Frame, ...]]:
+        """Calls inside transactions that some accounts made, by whichever form of traces an endpoint has.
+
+        Raises:
+            SourceError: too few endpoints have traces, answer or agree.
+        """
+        requests = [
+            ("debug_traceTransaction", [f"0x{one.hex()}", {"tracer": "callTracer"}]) for one in hashes
+        ]
+        instead = [("trace_transaction", [f"0x{one.hex()}"]) for one in hashes]
+
+        def key(answer: Any) -> Any:
+            return [
+                [frame.sender.hex(), frame.to.hex(), frame.value_wei, frame.input.hex()]
+                for frame in frames_by(answer, senders)
+            ]
+
+        answers = await self._agreed(requests, key, instead=instead, at_once=LARGE_BATCH)
+        return [frames_by(answer, senders) for answer in answers]
+
+    async def succeeded(self, hashes: Sequence[Hash32]) -> list[bool]:
+        """Whether transactions did what they were sent for."""
+        requests = [("eth_getTransactionReceipt", [f"0x{one.hex()}"]) for one in hashes]
+        return [int(answer["status"], 16) == 1 for answer in await self._agreed(requests, status_key)]
 
     async def _agreed(
-        self, requests: Sequence[tuple[str, list[Any]]], key: Callable[[Any], Any], *, failures: bool = False
+        self,
+        requests: Requests,
+        key: Callable[[Any], Any],
+        *,
+        failures: bool = False,
+        instead: Requests = (),
+        at_once: int = BATCH,
     ) -> list[Any]:
-        """For each request the answer that the quorum gives; a failing call counts as None if `failures`."""
+        """For each request the answer that the quorum gives.
+
+        Args:
+            requests: method and parameters.
+            key: what is compared of an answer.
+            failures: a failing call counts as None.
+            instead: what an endpoint that refuses all of them is asked in their place, one for one.
+            at_once: how many in a batch.
+        """
         found: list[Any] = []
         quorum = self.chain.quorum
-        for start in range(0, len(requests), BATCH):
-            part = requests[start : start + BATCH]
-            answers = await self._told(part, key, failures=failures)
+        for start in range(0, len(requests), at_once):
+            part, other = requests[start : start + at_once], instead[start : start + at_once]
+            answers = await self._told(part, key, failures=failures, instead=other)
             for (method, _), same in zip(part, _votes(answers), strict=True):
                 if len(same) < quorum:
                     raise SourceError(
@@ -279,7 +339,12 @@ class EvmSource:
         return found
 
     async def _told(
-        self, requests: Sequence[tuple[str, list[Any]]], key: Callable[[Any], Any], *, failures: bool = False
+        self,
+        requests: Requests,
+        key: Callable[[Any], Any],
+        *,
+        failures: bool = False,
+        instead: Requests = (),
     ) -> list[list[Told]]:
         """For each endpoint that answers what it says to each request."""
 
@@ -290,7 +355,10 @@ class EvmSource:
                     raise RefusedError("wrong_chain", f"{endpoint.name} is of chain {str(chain_id)[:40]!r}")
                 self._checked.add(endpoint.url)
             told = []
-            for outcome in await endpoint.outcomes(requests):
+            outcomes = await endpoint.outcomes(requests)
+            if instead and all(isinstance(one, RefusedError) for one in outcomes):
+                outcomes = await endpoint.outcomes(instead)
+            for outcome in outcomes:
                 if not isinstance(outcome, RefusedError):
                     told.append((_fingerprint(key, outcome), outcome))
                 elif failures and outcome.code == "reverted":
@@ -318,67 +386,9 @@ def _votes(answers: Sequence[Sequence[Told]]) -> list[list[Told]]:
     ]
 
 
-_HEX = re.compile(r"0x[0-9a-fA-F]*")
-
-
 def _fingerprint(key: Callable[[Any], Any], answer: Any) -> bytes:
     """What is compared of an answer; empty if it has not the form of one, which no quorum can agree on."""
     try:
         return orjson.dumps(key(answer), option=orjson.OPT_SORT_KEYS)
     except (KeyError, TypeError, IndexError, AttributeError, ValueError):
         return b""
-
-
-def _hash(text: Any) -> Hash32:
-    raw = bytes.fromhex(text[2:])
-    if len(raw) != 32:
-        raise ValueError("a hash of another length")
-    return Hash32(raw)
-
-
-def _block(answer: Any) -> BlockRef:
-    return BlockRef(int(answer["number"], 16), _hash(answer["hash"]), int(answer["timestamp"], 16))
-
-
-def _log(entry: Any) -> Log:
-    return Log(
-        address=Address(bytes.fromhex(entry["address"][2:])),
-        topics=tuple(_hash(topic) for topic in entry["topics"]),
-        data=bytes.fromhex(entry["data"][2:]),
-        block_number=int(entry["blockNumber"], 16),
-        block_hash=_hash(entry["blockHash"]),
-        index=int(entry["logIndex"], 16),
-        transaction_hash=_hash(entry["transactionHash"]),
-    )
-
-
-def _same(answer: Any) -> Any:
-    """Bytes or a quantity, as JSON-RPC writes them; None for a call that reverted."""
-    if answer is not None and (not isinstance(answer, str) or not _HEX.fullmatch(answer)):
-        raise ValueError("neither bytes nor a quantity")
-    return answer
-
-
-def _block_key(answer: Any) -> Any:
-    if answer is None:
-        return None
-    block = _block(answer)
-    return [block.number, block.hash.hex(), block.timestamp_s]
-
-
-def _transaction_key(answer: Any) -> Any:
-    return answer and [answer[key] for key in ("hash", "from", "to", "value", "input", "blockHash")]
-
-
-def _receipt_key(answer: Any) -> Any:
-    return answer and [answer["status"], answer["blockHash"], _log_key(answer["logs"])]
-
-
-def _log_key(answer: Any) -> Any:
-    return [
-        [
-            *(log.address.hex(), [topic.hex() for topic in log.topics], log.data.hex(), log.block_number),
-            *(log.block_hash.hex(), log.index, log.transaction_hash.hex()),
-        ]
-        for log in map(_log, answer)
-    ]

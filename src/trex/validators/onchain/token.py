@@ -6,7 +6,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from trex.types.primitives import Address
-from trex.validators.onchain.source import BlockRef
+from trex.validators.onchain.answers import BlockRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class TokenEvidence:
     """In its smallest unit."""
     history: tuple[Sample, ...] | None
     """From the beginning of the time looked at, through every block with a transfer, to `block`; None if not
-    asked for, or for a native coin, whose movements leave no events."""
+    asked for."""
     rebases: bool
     """Balances changed without transfers: then the lesser of both ends counts between samples (ONC-012)."""
 

@@ -35,7 +35,7 @@ def observations(verdict: Verdict, provider: Provider, now_s: int) -> Mapping[Ha
     }
 
 
-def check_fault(check: CheckCondition) -> str:
+def provider_fault(check: CheckCondition) -> str:
     """Say why no claim could answer a check; empty if one could, or if it is no check of ours (POL-022)."""
     if not check.validator.startswith("zktls."):
         return ""
