@@ -1,4 +1,4 @@
-"""Rust half of T-Rex (crates/python). Only `trex.chain` imports it.
+"""Rust half of T-Rex (crates/python). Only `trex.chain` and `trex.engine.matching` import it.
 
 Every call but the plain properties releases the GIL. `Chain` may be used from many threads at once:
 reads see whole blocks, writes (`build`, `patch`, `revert`, `import_file`) exclude one another.
@@ -428,3 +428,98 @@ def run_statetests(
     Raises:
         ValueError: unknown fork, malformed expression.
     """
+
+def pms_log2_table() -> list[int]:
+    """Return the published table of logarithms, 4096 entries in units of 2^-24 (PMS-022)."""
+
+@final
+class People:
+    """Columns of everybody's features in a folder, and who fits a plan best (specs/matching.md).
+
+    Values are millionths of the feature's unit (PMS-001), times Unix seconds, passports 32 bytes, plans and
+    filters JSON as `crates/pms` reads it, with columns by their place. May be used from many threads: whoever
+    asks waits only for the moment in which changes are put in.
+
+    Every call raises CoreError: `pms_plan` (mend the question), `pms_update` (nothing was taken),
+    `pms_corrupt` (build the columns anew), `pms_io`.
+    """
+
+    names: Final[list[str]]
+    """Of the columns, in their order."""
+    offset: Final[int]
+    """How far of their source the columns are (PMS-041)."""
+    journal_bytes: Final[int]
+    """What opening reads again, until `compact`."""
+
+    @staticmethod
+    def create(
+        path: str,
+        columns: Sequence[str],
+        people: bytes,
+        offset: int,
+        column: Callable[[int], tuple[bytes, bytes]],
+    ) -> None:
+        """Write columns of people who are known already, in the place of what the folder had.
+
+        Args:
+            path: folder, made if need be.
+            columns: their names.
+            people: passports one after another, in any order, none twice.
+            offset: how far of their source this is.
+            column: asked once for each place of a column; returns values (int64, the least of which is
+                `not known`) and times (uint32) in the order of `people` and the machine's order of bytes.
+        """
+
+    @staticmethod
+    def open(path: str, columns: Sequence[str]) -> People:
+        """Open a folder to change it; columns that are not there are added. One process at a time."""
+
+    @staticmethod
+    def read(path: str) -> People:
+        """Open a folder as it is now, to ask only."""
+
+    def __len__(self) -> int:
+        """Return how many people there are."""
+
+    def top(
+        self, plan: bytes, k: int, after: tuple[int, bytes] | None = None, threads: int = 1
+    ) -> list[tuple[bytes, int, int]]:
+        """Return the best `k`: passport, sum, score in millionths of a point (PMS-020, PMS-030).
+
+        Args:
+            plan: filter and terms.
+            k: at most 10,000.
+            after: sum and passport of the last one of the page before (PMS-031).
+            threads: how many take part.
+        """
+
+    def count(self, where: bytes, threads: int = 1) -> int:
+        """Return how many people a filter is true of."""
+
+    def percentile(self, column: int, where: bytes, share: int) -> int | None:
+        """Return the value of the nearest rank of so many thousandths (PMS-012); None of nobody."""
+
+    def cell(self, passport: bytes, column: int) -> tuple[int | None, int] | None:
+        """Return what is known of a person and when it was seen; None of nobody."""
+
+    def explain(
+        self, plan: bytes, passport: bytes
+    ) -> tuple[bool | None, int, int, list[tuple[int, tuple[int | None, int] | None]]] | None:
+        """Say why somebody stands where they stand (PMS-032); None of nobody.
+
+        Returns:
+            What the filter says, sum, score, and of each term its points and the cell they came from.
+        """
+
+    def update(self, offset: int, cells: tuple[bytes, bytes, bytes, bytes], removed: bytes) -> bool:
+        """Take changes, durable once this returns; False where the columns are as far already (PMS-041).
+
+        Args:
+            offset: how far of their source the changes bring the columns.
+            cells: passports, places of columns (uint32), values (int64), times (uint32), each one after the
+                other.
+            removed: passports to be forgotten, after that.
+        """
+
+    def compact(self) -> None:
+        """Write the columns anew and empty the journal (PMS-042)."""

@@ -78,7 +78,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::temp_dir().join(format!("trex-pms-{}", std::process::id()));
     let persons: Vec<PersonId> = (0..count).map(|_| random.person()).collect();
     let names: Vec<String> = (0..CRITERIA).map(|place| place.to_string()).collect();
-    People::create(&folder, &names, &persons, 0, |_, _| (random.heavy(), 0))?;
+    People::create(&folder, &names, &persons, 0, |_| {
+        Ok(persons.iter().map(|_| (random.heavy(), 0)).collect())
+    })?;
     let started = Instant::now();
     let people = People::open(&folder, &names)?;
     let opened = started.elapsed();

@@ -103,14 +103,15 @@ fn mapped(path: &Path, bytes: usize) -> Result<Option<MmapMut>> {
 
 /// Write a generation and make it the one in use.
 ///
-/// `people` are ascending; `cell` answers with the value and time of a person, by place among them, in a column.
+/// `people` are ascending; `column` answers with what is known of each of them in a column, values and times, and
+/// is asked once of each, so that one is in memory at a time.
 pub(crate) fn write(
     dir: &Path,
     generation: u64,
     columns: &[String],
     people: &[PersonId],
     offset: u64,
-    mut cell: impl FnMut(usize, usize) -> (i64, u32),
+    mut column: impl FnMut(usize) -> Result<Vec<(i64, u32)>>,
 ) -> Result<()> {
     let folder = folder(dir, generation);
     let fault = |error: std::io::Error| PmsError::io(&folder, &error);
@@ -124,7 +125,7 @@ pub(crate) fn write(
     put(&folder.join("ids"), [people.as_flattened()]).map_err(fault)?;
     let rows = people.len().next_multiple_of(BLOCK);
     for place in 0..columns.len() {
-        let mut cells: Vec<(i64, u32)> = (0..people.len()).map(|row| cell(row, place)).collect();
+        let mut cells = column(place)?;
         cells.resize(rows, (crate::MISSING, 0));
         let near: Vec<f32> = cells.iter().map(|(value, _)| rounded(*value)).collect();
         let bounds: Vec<Bounds> = near.chunks(BLOCK).map(Bounds::of).collect();

@@ -73,16 +73,18 @@ pub struct People {
 impl People {
     /// Make columns of people known already, for a folder that has none.
     ///
-    /// `people` are in any order, none twice; `cell` answers by place in `people` and of the column.
+    /// `people` are in any order, none twice; `column` answers by the place of a column with the value and time of
+    /// each of them, and is asked once of each.
     ///
     /// # Errors
-    /// [`PmsError::Update`]: somebody is there twice, or the folder is in use; [`PmsError::Io`].
+    /// [`PmsError::Update`]: somebody is there twice, a column is not of everybody, or the folder is in use;
+    /// [`PmsError::Io`]; what `column` fails with. The folder is then as it was.
     pub fn create(
         dir: &Path,
         columns: &[String],
         people: &[PersonId],
         offset: u64,
-        mut cell: impl FnMut(usize, usize) -> (i64, u32),
+        mut column: impl FnMut(usize) -> Result<Vec<(i64, u32)>>,
     ) -> Result<()> {
         fs::create_dir_all(dir).map_err(|error| PmsError::io(dir, &error))?;
         let _lock = lock(dir)?;
@@ -96,7 +98,14 @@ impl People {
             )));
         }
         let sorted: Vec<PersonId> = order.iter().map(|place| people[*place]).collect();
-        files::write(dir, generation, columns, &sorted, offset, |row, column| cell(order[row], column))?;
+        files::write(dir, generation, columns, &sorted, offset, |place| {
+            let cells = column(place)?;
+            if cells.len() != order.len() {
+                let (found, asked) = (cells.len(), order.len());
+                return Err(PmsError::Update(format!("column {place}: {found} values of {asked} people")));
+            }
+            Ok(order.iter().map(|place| cells[*place]).collect())
+        })?;
         files::remove_others(dir, generation)
     }
 
@@ -108,7 +117,7 @@ impl People {
     /// [`PmsError::Update`]: another process changes them; [`PmsError::Corrupt`], [`PmsError::Io`].
     pub fn open(dir: &Path, columns: &[String]) -> Result<Self> {
         if files::current(dir)?.is_none() {
-            Self::create(dir, columns, &[], 0, |_, _| (MISSING, 0))?;
+            Self::create(dir, columns, &[], 0, |_| Ok(Vec::new()))?;
         }
         let lock = lock(dir)?;
         let mut people = Self::load(dir)?;
@@ -334,9 +343,9 @@ impl People {
         rows.sort_unstable_by_key(|row| self.person(*row));
         let people: Vec<PersonId> = rows.iter().map(|row| *self.person(*row)).collect();
         let generation = self.generation + 1;
-        files::write(&self.dir, generation, &self.names, &people, self.offset, |row, column| {
-            let column = &self.columns[column];
-            (column.exact.get(rows[row]), column.seen.get(rows[row]))
+        files::write(&self.dir, generation, &self.names, &people, self.offset, |place| {
+            let column = &self.columns[place];
+            Ok(rows.iter().map(|row| (column.exact.get(*row), column.seen.get(*row))).collect())
         })?;
         let mut fresh = Self::load(&self.dir)?;
         fresh.journal = Some(Mutex::new(Journal::open(files::journal(&self.dir, generation), 0)?));

@@ -180,7 +180,10 @@ proptest! {
     ) {
         let folder = tempfile::tempdir().unwrap();
         let persons: Vec<_> = (0..first.len() as u32).map(id).collect();
-        People::create(folder.path(), &names(), &persons, 1, |row, column| (first[row][column], 7)).unwrap();
+        People::create(folder.path(), &names(), &persons, 1, |column| {
+            Ok(first.iter().map(|values| (values[column], 7)).collect())
+        })
+        .unwrap();
         let mut known: Known = persons.into_iter().zip(first).collect();
         let mut people = People::open(folder.path(), &names()).unwrap();
         for (offset, (changes, then)) in rounds.iter().enumerate() {
@@ -214,7 +217,8 @@ fn percentiles_are_values_that_somebody_has() {
         0 => (row as i64 - 1_000, 0),
         _ => (if row.is_multiple_of(2) { 1 } else { MISSING }, 0),
     };
-    People::create(folder.path(), &names()[..2], &persons, 0, cell).unwrap();
+    let column = |column: usize| Ok((0..persons.len()).map(|row| cell(row, column)).collect());
+    People::create(folder.path(), &names()[..2], &persons, 0, column).unwrap();
     let people = People::read(folder.path()).unwrap();
     let all = Filter::All(vec![]);
     let of = |filter: &Filter, share| people.percentile(0, filter, share).unwrap();

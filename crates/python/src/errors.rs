@@ -24,6 +24,11 @@ pub(crate) fn network(error: &NetworkError) -> PyErr {
     CoreError::new_err(("bad_network", error.to_string()))
 }
 
+/// A fault of the matching kernel.
+pub(crate) fn pms(error: &trex_pms::PmsError) -> PyErr {
+    CoreError::new_err((format!("pms_{}", error.code()), error.to_string()))
+}
+
 /// A chain that was closed.
 pub(crate) fn closed() -> PyErr {
     CoreError::new_err(("closed", "the data directory was closed"))

@@ -6,6 +6,7 @@ mod batch;
 mod chain;
 mod errors;
 mod kzg;
+mod pms;
 mod sign;
 mod statetest;
 
@@ -29,7 +30,7 @@ const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
 /// How the extension was compiled: `debug` keeps overflow checks, `release` drops them.
 const PROFILE: &str = if cfg!(debug_assertions) { "debug" } else { "release" };
 
-/// Rust half of T-Rex. Only `trex.chain` imports it.
+/// Rust half of T-Rex. Only `trex.chain` and `trex.engine.matching` import it.
 #[pymodule]
 mod _core {
     use super::*;
@@ -40,6 +41,8 @@ mod _core {
     use super::chain::{Chain, Head, default_limits, genesis, rewrite_tables};
     #[pymodule_export]
     use super::kzg::{blob_cell_proofs, blob_commitment, blobs_are_committed};
+    #[pymodule_export]
+    use super::pms::{People, pms_log2_table};
     #[pymodule_export]
     use super::sign::{sign_message, sign_transaction, sign_typed_data};
     #[pymodule_export]

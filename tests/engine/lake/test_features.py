@@ -1,66 +1,14 @@
 """Features by the silver facts of a few people whose every number can be counted by hand."""
 
-from typing import Any
-
 import pytest
+from tests.engine.lake.book import ETHER, NOBODY, NOW, Book
 
 from trex.engine.lake.catalogue import catalogue
-from trex.engine.lake.features import DAY_S, FEATURES
+from trex.engine.lake.features import FEATURES
 from trex.engine.lake.gold import refresh
 from trex.engine.lake.lake import Lake
-from trex.engine.lake.tables import SILVER
 
-NOW = 1_700_000_000
 ANN, ANN2, BEN, POOL, SHOP = "0xa1", "0xa2", "0xb1", "0xdef1", "0x5409"
-NOBODY = "0x" + "0" * 40
-ETHER = 10**18
-
-
-class Book:
-    """Writes facts into a lake as the silver sink does."""
-
-    def __init__(self, lake: Lake) -> None:
-        self.lake, self.offset = lake, 0
-
-    def write(self, table: str, days_ago: float, **columns: Any) -> None:
-        self.offset += 1
-        time_s = NOW - int(days_ago * DAY_S)
-        shared = {
-            "id": f"{self.offset}",
-            "weight": 1,
-            "source": "evm:1962",
-            "chain": 1962,
-            "block_number": time_s,
-            "block_hash": "0x",
-            "transaction_index": 0,
-            "log_index": self.offset,
-            "time_s": time_s,
-            "month": "none",
-        }
-        row = ("enriched/0", self.offset, {**shared, **columns})
-        self.lake.append(SILVER[table], [row], {"enriched/0": self.offset + 1})
-
-    def link(self, days_ago: float, passport: str, account: str, way: str = "added") -> None:
-        kept = None if way == "removed" else account
-        self.write("links", days_ago, passport=passport, key=account, way=way, role=1, kind=1, account=kept)
-
-    def sent(self, days_ago: float, sender: str, to: str | None, **columns: Any) -> None:
-        told = {"sender": sender, "recipient": to, "fee": str(ETHER // 100), "status": 1, "type": 2}
-        self.write("transactions", days_ago, **told | columns)
-
-    def called(self, days_ago: float, sender: str, to: str, action: str, category: str) -> None:
-        self.sent(days_ago, sender, to)
-        self.write("calls", days_ago, sender=sender, contract=to, action=action, category=category)
-
-    def moved(
-        self, days_ago: float, kind: str, sender: str, to: str, amount: int, token: str | None = None
-    ) -> None:
-        way = "mint" if sender == NOBODY else "move"
-        told = {"kind": kind, "asset": f"0x{kind}", "token_id": token, "amount": str(amount)}
-        ends = {"sender": sender, "recipient": to, "value": float(amount), "way": way}
-        self.write("transfers", days_ago, **told, **ends)
-
-
 Values = dict[tuple[str, str, int], float]
 
 
@@ -164,4 +112,3 @@ def test_what_is_not_known_is_not_nothing(values: Values) -> None:
 
 def test_every_feature_made_is_in_the_catalogue() -> None:
     assert FEATURES.keys() <= catalogue().keys()
-    assert not {name for name in FEATURES if catalogue()[name].source.startswith("silver.observations")}

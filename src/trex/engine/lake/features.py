@@ -1,12 +1,14 @@
 """Features of passports from the silver facts, as Ibis expressions for any engine it knows (LAK-007)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import ibis
 from ibis import _
 from ibis.expr.types import BooleanValue, IntegerValue, NumericValue, Table, Value
 
 from trex.engine.lake.catalogue import catalogue
+from trex.engine.lake.proved import FEATURES as PROVED
+from trex.engine.lake.proved import KnownPolicy
 
 DAY_S = 86_400
 """Seconds of a day."""
@@ -27,15 +29,23 @@ DEPOSIT = 0x7E
 class Facts:
     """The silver tables as they hold, seen from passports. What several features read is computed once."""
 
-    def __init__(self, tables: Callable[[str], Table], as_of_s: int, cache: Callable[[Table], Table]) -> None:
+    def __init__(
+        self,
+        tables: Callable[[str], Table],
+        as_of_s: int,
+        cache: Callable[[Table], Table],
+        policies: Sequence[KnownPolicy] = (),
+    ) -> None:
         """Name the tables.
 
         Args:
             tables: a table by name: `links`, `transfers`, ..., `holdings`.
             as_of_s: the moment at which features are taken; nothing later counts.
             cache: computes an expression and keeps the result in its engine.
+            policies: what badges prove.
         """
         self.tables, self.as_of_s, self._cache = tables, as_of_s, cache
+        self._policies = policies
         self._kept: dict[str, Table] = {}
 
     def keep(self, name: str, make: Callable[[], Table]) -> Table:
@@ -89,6 +99,18 @@ class Facts:
         return self.holdings.filter(_.until_s.isnull())
 
     @property
+    def proofs(self) -> Table:
+        """What a badge proves: policy, level, feature, value."""
+        schema = {"policy": "string", "level": "int64", "feature": "string", "value": "float64"}
+        rows = [
+            {"policy": policy.id, "level": level, "feature": feature, "value": float(value)}
+            for policy in self._policies
+            for level, values in policy.proves.items()
+            for feature, value in values.items()
+        ]
+        return self.keep("proofs", lambda: ibis.memtable(rows, schema=schema))
+
+    @property
     def granted(self) -> Table:
         """Badges that are granted now: by their newest grant and state."""
 
@@ -120,7 +142,9 @@ Feature = Callable[[Facts, Window], Table]
 def _count(rows: Table, value: "Value | None" = None) -> Table:
     value = rows.count() if value is None else value
     by = [name for name in ("passport", "window_days") if name in rows.columns]
-    return rows.group_by(by).agg(value=value.cast("float64"))
+    times = [name for name in ("time_s", "made_s", "from_s") if name in rows.columns]
+    seen = rows[times[0]].max() if times else ibis.null("int64")
+    return rows.group_by(by).agg(value=value.cast("float64"), seen_s=seen)
 
 
 def _distinct(rows: Table, *columns: str) -> Table:
@@ -296,7 +320,24 @@ def _passport_age(facts: Facts, window: Window) -> Table:
     return _count(rows, _days(facts.as_of_s - rows.made_s.min()))
 
 
+def _proved(name: str) -> Feature:
+    """The largest value of which a badge that is held is the proof."""
+
+    def made(facts: Facts, window: Window) -> Table:
+        rows = facts.granted.join(facts.proofs.filter(_.feature == name), ["policy", "level"])
+        return _count(rows, rows.value.max())
+
+    return made
+
+
+def _membership_count(facts: Facts, window: Window) -> Table:
+    rows = facts.granted.join(facts.proofs.filter(_.feature.endswith("_membership")), ["policy", "level"])
+    return _count(rows, rows.feature.nunique())
+
+
 FEATURES: Mapping[str, Feature] = {
+    "membership_count": _membership_count,
+    **{name: _proved(name) for name in sorted(set(PROVED.values()))},
     "token_count": _token_count,
     "nft_count": _nft_count,
     "collection_count": _collection_count,
@@ -339,12 +380,13 @@ FEATURES: Mapping[str, Feature] = {
 """How each is made; the catalogue says what they mean."""
 UNKNOWN_WITHOUT = frozenset(
     {"holding_days", "average_holding_days", "account_age_days", "idle_days", "passport_age_days"}
+    | set(PROVED.values())
 )
 """Of whom nothing is known, these are not known; the others are 0."""
 
 
 def features(facts: Facts) -> Table:
-    """Every feature of every passport: passport, feature, window_days (0 is all time), value."""
+    """Every feature of every passport: passport, feature, window_days (0 is all time), value, seen_s."""
     return ibis.union(*(_made(facts, name) for name in FEATURES))
 
 
@@ -371,4 +413,12 @@ def _made(facts: Facts, name: str) -> Table:
         feature=ibis.literal(name),
         window_days=_.window_days,
         value=ibis.coalesce(found.value, 0.0),
+        seen_s=_.seen_s,
     )
+
+
+def held_badges(facts: Facts) -> Table:
+    """Badges that are granted now: passport, policy, highest level, when it was granted."""
+    best = facts.granted.group_by("passport", "policy").agg(level=_.level.max())
+    rows = facts.granted.join(best, ["passport", "policy", "level"])
+    return rows.group_by("passport", "policy", "level").agg(seen_s=rows.time_s.max())

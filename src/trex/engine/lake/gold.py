@@ -2,16 +2,17 @@
 
 import itertools
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from threading import Event as Flag
 from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
 
-from trex.engine.lake.features import Facts, features
+from trex.engine.lake.features import Facts, features, held_badges
 from trex.engine.lake.holdings import Moved, holdings
 from trex.engine.lake.lake import Lake, LakeError
-from trex.engine.lake.tables import FEATURES, HOLDINGS, SILVER
+from trex.engine.lake.proved import KnownPolicy, kept_policies, known_policy
+from trex.engine.lake.tables import FEATURES, HELD_BADGES, HOLDINGS, SILVER, LakeTable
 
 if TYPE_CHECKING:
     from ibis.backends.duckdb import Backend
@@ -43,13 +44,24 @@ def refresh(lake: Lake, as_of_s: int | None = None) -> int:
     if as_of_s is None:
         newest = " UNION ALL ".join(f"SELECT max(time_s) AS t FROM silver_{name}" for name in SILVER)  # noqa: S608
         as_of_s = int(session.con.sql(f"SELECT coalesce(max(t), 0) FROM ({newest})").fetchall()[0][0])  # noqa: S608
-    made = features_now(session, held, as_of_s)
+    badges, made = features_now(session, held, as_of_s, policies(lake, session))
+    lake.overwrite(HELD_BADGES.name, badges)
     lake.overwrite(FEATURES.name, made)
     return int(made.num_rows)
 
 
-def features_now(session: "Backend", held: pa.Table, as_of_s: int) -> pa.Table:
-    """Features by the session's silver tables and holdings that were just made."""
+def policies(lake: Lake, session: "Backend") -> list[KnownPolicy]:
+    """Every policy that the chain names, with its document where the lake has it."""
+    asked = (
+        "SELECT policy, any_value(name), any_value(document) FROM silver_policies GROUP BY policy ORDER BY 1"
+    )
+    return [known_policy(lake.root, *row) for row in session.con.sql(asked).fetchall()]
+
+
+def features_now(
+    session: "Backend", held: pa.Table, as_of_s: int, known_policies: Sequence[KnownPolicy]
+) -> tuple[pa.Table, pa.Table]:
+    """Badges held and features, by the session's silver tables and holdings that were just made."""
     number = itertools.count()
 
     def cache(expression: "Table") -> "Table":
@@ -58,10 +70,14 @@ def features_now(session: "Backend", held: pa.Table, as_of_s: int) -> pa.Table:
     known = {name: session.table(f"silver_{name}") for name in SILVER}
     session.con.register("held_now", held)
     known["holdings"] = session.table("held_now")
-    rows = features(Facts(known.__getitem__, as_of_s, cache)).to_pyarrow()
-    return rows.append_column("as_of_s", pa.array([as_of_s] * rows.num_rows, pa.int64())).cast(
-        FEATURES.schema
-    )
+    facts = Facts(known.__getitem__, as_of_s, cache, known_policies)
+
+    def taken(rows: "Table", table: LakeTable) -> pa.Table:
+        found = rows.to_pyarrow()
+        times = pa.array([as_of_s] * found.num_rows, pa.int64())
+        return found.append_column("as_of_s", times).select(table.schema.names).cast(table.schema)
+
+    return taken(held_badges(facts), HELD_BADGES), taken(features(facts), FEATURES)
 
 
 def _moved(session: "Backend") -> Iterator[Moved]:
@@ -82,6 +98,7 @@ def run_features(lake: Lake, stop: Flag, *, until_idle: bool = False) -> None:
     while not stop.is_set():
         try:
             now = {table.name: lake.version(table.name) for table in SILVER.values()}
+            now["policies"] = kept_policies(lake.root)
             if now != before:
                 refresh(lake)
                 before = now

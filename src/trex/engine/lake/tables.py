@@ -177,13 +177,26 @@ FEATURES = LakeTable(
         ("feature", _TEXT),
         ("window_days", _NUMBER),
         ("value", _REAL),
+        ("seen_s", _NUMBER),
         ("as_of_s", _NUMBER),
     ),
     derived=True,
 )
-"""Features of passports by the catalogue's ids; a window of 0 days is all time."""
+"""Features of passports by the catalogue's ids; a window of 0 days is all time; `seen_s`: newest evidence."""
+HELD_BADGES = LakeTable(
+    "gold.badges",
+    (
+        ("passport", _TEXT),
+        ("policy", _TEXT),
+        ("level", _NUMBER),
+        ("seen_s", _NUMBER),
+        ("as_of_s", _NUMBER),
+    ),
+    derived=True,
+)
+"""Badges that passports hold granted: of each policy the highest level, and when it was granted."""
 TABLES: Mapping[str, LakeTable] = {
-    table.name: table for table in (BRONZE, *SILVER.values(), HOLDINGS, FEATURES)
+    table.name: table for table in (BRONZE, *SILVER.values(), HOLDINGS, FEATURES, HELD_BADGES)
 }
 """Every table of the lake."""
 
