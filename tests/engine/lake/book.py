@@ -75,9 +75,8 @@ class Book:
         self.write("badges", days_ago, **told, points=10, state=1, expires_s=expires_s)
 
     def consent(self, days_ago: float, passport: str, project: str = "*", given: bool = True) -> None:
-        told = {"actor": "0xkey", "subject": f"passport {passport} matching {project}"}
-        action = "consent" if given else "withdraw-consent"
-        self.write("acts", days_ago, **told, action=action, outcome="done")
+        told = {"passport": passport, "purpose": "matching", "project": project, "given": given}
+        self.write("consents", days_ago, **told)
 
 
 def check(validator: str, provider: str, **bounds: Any) -> dict[str, Any]:
