@@ -12,6 +12,7 @@ from tests.node.conftest import devnet_at
 from trex.badges.catalogue import CATALOGUE
 from trex.gateway.config import read_config
 from trex.gateway.keys import account_of
+from trex.gateway.operations import ENTRY_POINT
 from trex.gateway.policies import load_offers
 from trex.node.devnet_gateway import write_config
 
@@ -54,6 +55,12 @@ async def test_devnet_starts_a_gateway(tmp_path: Path) -> None:
             await person.finished({"number": granted["job"]})
             passport = await person.get(f"/v1/passports/{person.passport}")
             assert [badge["name"] for badge in passport["badges"]] == ["Newcomer"]
+            operation = {"sender": person.body["data"], "nonce": "0x0", "callData": "0x"}
+            asked = [operation, f"0x{ENTRY_POINT.hex()}", hex(1962)]
+            body = {"jsonrpc": "2.0", "id": 1, "method": "pm_getPaymasterStubData", "params": asked}
+            async with http.post(f"{url}/v1/bundler", json=body) as answer:
+                told = (await answer.json())["result"]
+            assert bytes.fromhex(told["paymasterData"][2:66]) == (1).to_bytes(32), "it is set up"
 
 
 async def until_up(http: aiohttp.ClientSession, url: str) -> None:

@@ -16,6 +16,8 @@ from trex.types.primitives import Address, Hash32
 
 ATTESTED_S = 3_600
 """How long an attestation counts that is made for a transaction."""
+DELEGATION_GAS = 37_500
+"""What an authorization adds (EIP-7702: 25,000 for the account, 12,500 for the tuple)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +30,21 @@ class Call:
     """Calldata."""
     authorization: Mapping[str, Any] | None = None
     """Comes with it (EIP-7702)."""
-    gas: int = 0
-    """For all of it; 0 to ask the chain, which cannot tell before the authorization is in force."""
+    authority: str = ""
+    """Whose word the authorization is, hexadecimal."""
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """The state in which it will run: what it delegates is delegated."""
+        if self.authorization is None:
+            return {}
+        delegate = Address(bytes.fromhex(self.authorization["address"][2:]))
+        return {f"0x{self.authority}": {"code": code_of(delegate)}}
+
+
+def code_of(delegate: Address) -> str:
+    """Code of an account that runs as another contract (EIP-7702)."""
+    return f"0xef0100{delegate.hex()}"
 
 
 async def call_of(client: PersonaClient, attestors: Sequence[Attestor], group: Sequence[Job]) -> Call:
@@ -42,7 +57,7 @@ async def call_of(client: PersonaClient, attestors: Sequence[Attestor], group: S
     kind, contracts, payload = group[0].kind, client.contracts, group[0].payload
     if kind is JobKind.RELAY:
         to, data = Address(bytes.fromhex(payload["to"])), bytes.fromhex(payload["data"])
-        return Call(to, data, payload.get("authorization"), payload.get("gas", 0))
+        return Call(to, data, payload.get("authorization"), payload.get("authority", ""))
     if kind is JobKind.CLAIM:
         wanted = [_claim(job.payload) for job in group]
         return Call(contracts.rewards, epochs.claim_call(payload["epoch"], wanted))

@@ -1,18 +1,24 @@
-"""Operations of passports' accounts (ERC-4337): the relayer carries, a sponsorship pays (GTW-090)."""
+"""Operations of passports' accounts (ERC-4337): the relayer carries, a sponsorship pays (GTW-090 to -093)."""
 
 from dataclasses import dataclass, replace
 from typing import Any
 
+import rlp
+from sqlalchemy import select
+
 from trex.gateway import audit, outbox
-from trex.gateway.errors import Fault, GatewayError
-from trex.gateway.outbox import JobKind
+from trex.gateway.calls import DELEGATION_GAS, code_of
+from trex.gateway.errors import GatewayError
+from trex.gateway.outbox import JobKind, JobState
 from trex.gateway.relayer import TIP_WEI
-from trex.gateway.reverts import reason_of
+from trex.gateway.reverts import operation_reason, reason_of
 from trex.gateway.service import Gateway
 from trex.gateway.sign_in import key_name
+from trex.gateway.store.schema import jobs
 from trex.passport.contracts import Method
-from trex.passport.keys import Key, KeyKind
+from trex.passport.keys import evm_key
 from trex.rpc.errors import RefusedError
+from trex.types.evm import SignatureError, recover_digest_signer
 from trex.types.network_file import keccak256
 from trex.types.primitives import Address, Hash32
 
@@ -20,20 +26,45 @@ ENTRY_POINT = Address(bytes.fromhex("4337084d9e255ff0702461cf8895ce9e3b5ff108"))
 """EntryPoint v0.8, at its address everywhere."""
 PAYMASTER = Address(bytes.fromhex("547265780000000000000000000000000000000f"))
 """PersonaPaymaster of that EntryPoint (PTS-080)."""
+GAS_PRICES = Address(bytes.fromhex("420000000000000000000000000000000000000f"))
+"""GasPriceOracle."""
 PACKED = "(address,uint256,bytes,bytes,bytes32,uint256,bytes32,bytes,bytes)"
 """ABI type of a packed operation."""
 HANDLE_OPS = Method("handleOps", (f"{PACKED}[]", "address"))
-GET_NONCE = Method("getNonce", ("address", "uint192"), ("uint256",))
 GET_HASH = Method("getUserOpHash", (PACKED,), ("bytes32",))
+L1_FEE = Method("getL1FeeUpperBound", ("uint256",), ("uint256",))
+COUNT_OF = Method("countOf", ("uint256",), ("uint256",))
+SPENT_ON = Method("spentOn", ("uint256", "uint32"), ("uint256",))
+SPENT_BY = Method("spentBy", ("uint256", "uint256", "uint32"), ("uint256",))
+SPONSORSHIP_OF = Method("sponsorshipOf", ("uint256",), ("(address,bool,uint128,uint128,uint128,uint128)",))
+DELEGATED = bytes.fromhex("7702")
+"""Stands in place of a factory: the account is one by EIP-7702."""
 VERIFICATION_GAS, PAYMASTER_GAS, POST_OP_GAS = 200_000, 200_000, 80_000
-"""What accounts' and the paymaster's own code may take."""
-MAX_CALL_GAS = 5_000_000
-"""Most gas that an operation's own call may ask for."""
+"""What accounts' and the paymaster's own code may take, as estimates name it."""
+MAX_CALL_GAS, MAX_OTHER_GAS = 5_000_000, 1_000_000
+"""Most gas that an operation's own call may ask for, and any other part."""
+INTRINSIC_GAS = 21_000
 AROUND_GAS = 60_000
 """A transaction's own gas and what the EntryPoint takes beside the operation; calldata comes on top."""
-DELEGATION_GAS = 37_500
-"""What an authorization adds (EIP-7702: 25,000 for the account, 12,500 for the tuple)."""
 DAY_S = 86_400
+
+
+class OperationError(Exception):
+    """An operation that is not carried, with the code that ERC-7769 gives it."""
+
+    REJECTED, PAYMASTER, EXPIRED, SIGNATURE = -32500, -32501, -32503, -32507
+    MALFORMED, REVERTED = -32602, -32521
+
+    def __init__(self, code: int, message: str, data: str | None = None) -> None:
+        """Make an error.
+
+        Args:
+            code: one of those above.
+            message: for people.
+            data: what a call reverted with, as hex.
+        """
+        super().__init__(message)
+        self.code, self.message, self.data = code, message, data
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,137 +89,284 @@ class Authorization:
             "s": hex(self.s),
         }
 
+    def signer(self) -> Address:
+        """Whose word it is.
+
+        Raises:
+            SignatureError: nobody's: such an authorization is skipped without a word when it arrives.
+        """
+        message = b"\x05" + rlp.encode([self.chain_id, bytes(self.delegate), self.nonce])
+        raw = self.r.to_bytes(32) + self.s.to_bytes(32) + bytes([27 + self.y_parity])
+        return recover_digest_signer(keccak256(message), raw)
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operation as this gateway prepares it."""
+    """An operation; gas in units, fees in wei for a unit."""
 
     sender: Address
     """The account: a key of a passport."""
     nonce: int
     """Of the account at the EntryPoint."""
+    init_code: bytes
+    """`DELEGATED` for an account by EIP-7702, or empty."""
     call_data: bytes
     """What the account does."""
+    verification_gas: int
     call_gas: int
-    """For that, at most."""
     pre_gas: int
     """What the relayer is paid for bringing it."""
+    tip_wei: int
     max_fee_wei: int
-    """For a unit of gas, in all."""
-    day: int
-    """Since 1970: the operation counts in it alone (PTS-081)."""
-    sponsorship: int
-    """Who pays."""
-    signature: bytes = b""
+    paymaster: Address | None
+    """Who pays; None for the account itself."""
+    paymaster_gas: int
+    post_op_gas: int
+    paymaster_data: bytes
+    """Number of the sponsorship, and the day."""
+    signature: bytes
     """Of the account."""
 
     def packed(self) -> tuple[Any, ...]:
         """As the EntryPoint takes it."""
-        limits = VERIFICATION_GAS.to_bytes(16) + self.call_gas.to_bytes(16)
-        fees = TIP_WEI.to_bytes(16) + self.max_fee_wei.to_bytes(16)
-        paid = PAYMASTER + PAYMASTER_GAS.to_bytes(16) + POST_OP_GAS.to_bytes(16)
-        paid += self.sponsorship.to_bytes(32) + self.day.to_bytes(4)
+        limits = self.verification_gas.to_bytes(16) + self.call_gas.to_bytes(16)
+        fees = self.tip_wei.to_bytes(16) + self.max_fee_wei.to_bytes(16)
+        paid = b""
+        if self.paymaster is not None:
+            paid = self.paymaster + self.paymaster_gas.to_bytes(16) + self.post_op_gas.to_bytes(16)
+            paid += self.paymaster_data
         sender = f"0x{self.sender.hex()}"
-        return sender, self.nonce, b"", self.call_data, limits, self.pre_gas, fees, paid, self.signature
+        first = (sender, self.nonce, self.init_code, self.call_data, limits, self.pre_gas)
+        return *first, fees, paid, self.signature
+
+    @property
+    def max_cost_wei(self) -> int:
+        """Most that it can cost who pays for it."""
+        gas = self.verification_gas + self.call_gas + self.pre_gas + self.paymaster_gas + self.post_op_gas
+        return gas * self.max_fee_wei
 
 
-def account_of(key: Key) -> Address:
-    """Return the account that operates.
-
-    Raises:
-        GatewayError: the key is none of EVM.
-    """
-    if key.kind is not KeyKind.EVM:
-        raise GatewayError(Fault.FORBIDDEN, "operations are of accounts of EVM: sign in with one")
-    return key.address
-
-
-async def prepare(
-    gateway: Gateway, who: Key, call_data: bytes, call_gas: int, delegating: bool
-) -> tuple[Operation, Hash32]:
-    """Fill an operation in; return it with the hash that the account signs.
-
-    Args:
-        gateway: that pays and carries.
-        who: is signed in; the account.
-        call_data: what the account does.
-        call_gas: for that, at most.
-        delegating: whether an authorization comes with it.
-
-    Raises:
-        GatewayError: nobody sponsors operations here.
-    """
-    if not gateway.settings.sponsorship:
-        raise GatewayError(Fault.NOT_FOUND, "this gateway sponsors no operations")
-    sender = account_of(who)
-    head = await gateway.client.rpc.call("eth_getBlockByNumber", "latest", False)
-    (nonce,) = await gateway.client.ask((ENTRY_POINT, GET_NONCE, (f"0x{sender.hex()}", 0)))
-    operation = Operation(
-        sender=sender,
+def unpacked(told: tuple[Any, ...]) -> Operation:
+    """Read an operation as the EntryPoint takes it."""
+    sender, nonce, init_code, call_data, limits, pre_gas, fees, paid, signature = told
+    return Operation(
+        sender=Address(bytes.fromhex(sender[2:])),
         nonce=nonce,
+        init_code=init_code,
         call_data=call_data,
-        call_gas=min(call_gas, MAX_CALL_GAS),
-        pre_gas=pre_gas(call_data, delegating),
-        max_fee_wei=2 * int(head["baseFeePerGas"], 16) + TIP_WEI,
-        day=int(head["timestamp"], 16) // DAY_S,
-        sponsorship=gateway.settings.sponsorship,
+        verification_gas=int.from_bytes(limits[:16]),
+        call_gas=int.from_bytes(limits[16:]),
+        pre_gas=pre_gas,
+        tip_wei=int.from_bytes(fees[:16]),
+        max_fee_wei=int.from_bytes(fees[16:]),
+        paymaster=Address(paid[:20]) if paid else None,
+        paymaster_gas=int.from_bytes(paid[20:36]),
+        post_op_gas=int.from_bytes(paid[36:52]),
+        paymaster_data=paid[52:],
+        signature=signature,
     )
-    (hash_,) = await gateway.client.ask((ENTRY_POINT, GET_HASH, (operation.packed(),)))
-    return operation, Hash32(hash_)
 
 
-def pre_gas(call_data: bytes, delegating: bool) -> int:
-    """What bringing an operation costs the relayer beside what the EntryPoint counts, with a margin."""
-    return AROUND_GAS + 16 * (len(call_data) + 900) + (DELEGATION_GAS if delegating else 0)
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest block, as far as operations are concerned."""
+
+    price_wei: int
+    """What a unit of gas costs the relayer."""
+    day: int
+    """Since 1970: an operation counts in it alone (PTS-081)."""
 
 
-async def submit(
-    gateway: Gateway, who: Key, operation: Operation, authorization: Authorization | None
-) -> int:
-    """Queue a signed operation, if the EntryPoint would take it now; return its job.
+async def head(gateway: Gateway) -> Head:
+    """Ask for the newest block."""
+    block = await gateway.client.rpc.call("eth_getBlockByNumber", "latest", False)
+    return Head(int(block["baseFeePerGas"], 16) + TIP_WEI, int(block["timestamp"], 16) // DAY_S)
+
+
+async def paymaster_data(gateway: Gateway, operation: Operation) -> bytes:
+    """Return what has the sponsorship pay for an operation, if it would (GTW-092).
 
     Raises:
-        GatewayError: it is another's, underpaid, or refused; or the day's budget is used up.
+        OperationError: it would not: no passport, or a budget is used up.
     """
-    floor = replace(operation, pre_gas=pre_gas(operation.call_data, authorization is not None))
-    head = await gateway.client.rpc.call("eth_getBlockByNumber", "latest", False)
-    if operation.sender != account_of(who) or operation.sponsorship != gateway.settings.sponsorship:
-        raise GatewayError(Fault.FORBIDDEN, "prepare it here, with the account that is signed in")
-    cheap = operation.max_fee_wei < int(head["baseFeePerGas"], 16) + TIP_WEI
-    if operation.pre_gas < floor.pre_gas or cheap or operation.call_gas > MAX_CALL_GAS:
-        raise GatewayError(Fault.CONFLICT, "it would not pay for itself: prepare it anew")
+    number, now = _sponsorship(gateway), await head(gateway)
+    contracts, key = gateway.settings.contracts, evm_key(operation.sender)
+    passport, _ = await gateway.client.passport_of(key)
+    if not passport:
+        raise OperationError(OperationError.PAYMASTER, "sponsored are accounts of passports: make one first")
+    (
+        count,
+        (_, is_open, per_operation, per_passport, per_day, balance),
+        spent,
+        mine,
+    ) = await gateway.client.ask(
+        (contracts.nullifiers, COUNT_OF, (passport,)),
+        (PAYMASTER, SPONSORSHIP_OF, (number,)),
+        (PAYMASTER, SPENT_ON, (number, now.day)),
+        (PAYMASTER, SPENT_BY, (number, passport, now.day)),
+    )
+    cost = operation.max_cost_wei
+    refusals = {
+        "the sponsorship is closed": not is_open,
+        "sponsored are passports with an account or badge of a human behind them": not count,
+        f"it could cost {cost} wei, more than the {per_operation} of one operation": cost > per_operation,
+        "the passport's budget of the day is used up": mine + cost > per_passport,
+        "the day's budget is used up": spent + cost > per_day,
+        "the sponsorship is empty": cost > balance,
+    }
+    for why, is_so in refusals.items():
+        if is_so:
+            raise OperationError(OperationError.PAYMASTER, why)
+    return number.to_bytes(32) + now.day.to_bytes(4)
+
+
+def _sponsorship(gateway: Gateway) -> int:
+    if not gateway.settings.sponsorship:
+        raise OperationError(OperationError.PAYMASTER, "this gateway sponsors no operations")
+    return gateway.settings.sponsorship
+
+
+async def pre_gas(gateway: Gateway, operation: Operation, is_delegating: bool, price_wei: int) -> int:
+    """What bringing an operation costs the relayer beside what the EntryPoint counts: L1's fee included."""
+    length = len(HANDLE_OPS.call([operation.packed()], f"0x{bytes(20).hex()}"))
+    (l1_fee_wei,) = await gateway.client.ask(
+        (GAS_PRICES, L1_FEE, (length + (200 if is_delegating else 100),))
+    )
+    delegation = DELEGATION_GAS if is_delegating else 0
+    return AROUND_GAS + 16 * length + delegation + -(-int(l1_fee_wei) // price_wei)
+
+
+async def estimate(gateway: Gateway, operation: Operation, word: Authorization | None) -> Operation:
+    """Fill in what an operation needs of gas.
+
+    Raises:
+        OperationError: its call reverts.
+    """
+    call = {"from": f"0x{ENTRY_POINT.hex()}", "to": f"0x{operation.sender.hex()}"}
+    call["data"] = f"0x{operation.call_data.hex()}"
+    try:
+        found = await gateway.client.rpc.call("eth_estimateGas", call, "latest", _overrides(operation, word))
+    except RefusedError as error:
+        message = f"execution reverted: {reason_of(error)}"
+        raise OperationError(OperationError.REVERTED, message, error.data) from error
+    needed = int(found, 16) - INTRINSIC_GAS
+    filled = replace(
+        operation,
+        call_gas=min(MAX_CALL_GAS, needed + needed // 10),
+        verification_gas=VERIFICATION_GAS,
+        paymaster_gas=operation.paymaster_gas or (PAYMASTER_GAS if operation.paymaster else 0),
+        post_op_gas=operation.post_op_gas or (POST_OP_GAS if operation.paymaster else 0),
+    )
+    now = await head(gateway)
+    least = await pre_gas(gateway, filled, word is not None, now.price_wei)
+    return replace(filled, pre_gas=least + least // 4)  # L1's fee moves
+
+
+def _overrides(operation: Operation, word: Authorization | None) -> dict[str, Any]:
+    return {} if word is None else {f"0x{operation.sender.hex()}": {"code": code_of(word.delegate)}}
+
+
+async def hash_of(gateway: Gateway, operation: Operation, word: Authorization | None) -> Hash32:
+    """What the account signs, and what the operation is known by."""
+    asked = {"to": f"0x{ENTRY_POINT.hex()}", "data": f"0x{GET_HASH.call(operation.packed()).hex()}"}
+    try:
+        found = await gateway.client.rpc.call("eth_call", asked, "latest", _overrides(operation, word))
+    except RefusedError as error:
+        raise OperationError(OperationError.MALFORMED, "the account is not delegated (EIP-7702)") from error
+    return Hash32(bytes.fromhex(found[2:]))
+
+
+async def submit(gateway: Gateway, operation: Operation, word: Authorization | None) -> Hash32:
+    """Queue a signed operation, if the EntryPoint would take it now; return its hash.
+
+    Raises:
+        OperationError: it is not sponsored here, underpaid, or refused; or another one is on its way.
+    """
+    now, key = await head(gateway), evm_key(operation.sender)
+    await _check_terms(gateway, operation, word, now)
+    if word is not None:
+        await _check_authorization(gateway, operation, word)
     relayer = f"0x{gateway.relayer.account.hex()}"
     data = HANDLE_OPS.call([operation.packed()], relayer)
     request = {"from": relayer, "to": f"0x{ENTRY_POINT.hex()}", "data": f"0x{data.hex()}"}
-    sender = f"0x{operation.sender.hex()}"
-    overrides: dict[str, Any] = {}
-    if authorization is not None:
-        nonce = int(await gateway.client.rpc.call("eth_getTransactionCount", sender, "pending"), 16)
-        at = gateway.settings.contracts.chain_id
-        if authorization.chain_id not in (0, at) or authorization.nonce != nonce:
-            raise GatewayError(Fault.EXPIRED, f"the authorization is for another chain or nonce than {nonce}")
-        overrides = {sender: {"code": f"0xef0100{authorization.delegate.hex()}"}}
+    hash_ = await hash_of(gateway, operation, word)
     try:
-        await gateway.client.rpc.call("eth_call", request, "latest", overrides)
+        await gateway.client.rpc.call("eth_call", request, "latest", _overrides(operation, word))
     except RefusedError as error:
-        raise GatewayError(Fault.REFUSED, f"the EntryPoint refuses it: {reason_of(error)}") from error
+        code, message = operation_reason(error)
+        raise OperationError(code, message, error.data) from error
     payload: dict[str, Any] = {"to": ENTRY_POINT.hex(), "data": data.hex()}
-    if authorization is not None:
-        gas = VERIFICATION_GAS + PAYMASTER_GAS + POST_OP_GAS + operation.call_gas + 2 * operation.pre_gas
-        payload |= {"authorization": authorization.tuple(), "gas": gas}
-    passport, _ = await gateway.client.passport_of(who)
+    if word is not None:
+        payload |= {"authorization": word.tuple(), "authority": operation.sender.hex()}
+    passport, _ = await gateway.client.passport_of(key)
     async with gateway.database.transaction() as tx:
-        await outbox.spend(tx, f"act {who.id.hex()}", gateway.settings.acts_a_day, gateway.now_s)
+        mine = select(jobs.c.once, jobs.c.state, jobs.c.error).where(
+            jobs.c.owner == key.id, jobs.c.once.startswith("operation ")
+        )
+        under_way = jobs.c.state.in_((JobState.QUEUED.value, JobState.SENT.value))
+        same = jobs.c.once == once_of(hash_)
+        known = (await tx.execute(mine.where(under_way | same))).all()
+        for one in known:
+            if one.once != once_of(hash_):
+                message = "another operation of this account is on its way"
+                raise OperationError(OperationError.REJECTED, message)
+            if one.state == JobState.FAILED.value:
+                raise OperationError(OperationError.REJECTED, f"it was tried and failed: {one.error}")
+        if known:
+            return hash_
+        try:
+            await outbox.spend(tx, f"act {key.id.hex()}", gateway.settings.acts_a_day, gateway.now_s)
+        except GatewayError as error:
+            raise OperationError(OperationError.REJECTED, error.detail) from error
         number = await outbox.enqueue(
             tx,
             JobKind.RELAY,
             payload,
             passport=passport,
-            owner=who.id,
+            owner=key.id,
             now_s=gateway.now_s,
-            once=f"relay {keccak256(data).hex()}",
+            once=once_of(hash_),
         )
         subject = f"passport {passport}"
-        await audit.record(tx, gateway.now_s, key_name(who), "operation", subject, f"job {number}")
+        await audit.record(tx, gateway.now_s, key_name(key), "operation", subject, f"job {number}")
     gateway.relayer.wake()
-    return number
+    return hash_
+
+
+def once_of(hash_: Hash32) -> str:
+    """Name of an operation's job."""
+    return f"operation {hash_.hex()}"
+
+
+async def _check_terms(gateway: Gateway, operation: Operation, word: Authorization | None, now: Head) -> None:
+    """GTW-091: sponsored here, within bounds, and worth the relayer's while."""
+    number = _sponsorship(gateway)
+    if operation.paymaster != PAYMASTER or operation.paymaster_data[:32] != number.to_bytes(32):
+        message = "this gateway carries what its sponsorship pays for: ask pm_getPaymasterData"
+        raise OperationError(OperationError.MALFORMED, message)
+    others = (operation.verification_gas, operation.paymaster_gas, operation.post_op_gas)
+    if operation.call_gas > MAX_CALL_GAS or max(others) > MAX_OTHER_GAS:
+        message = f"at most {MAX_CALL_GAS} gas for the call, {MAX_OTHER_GAS} for each other part"
+        raise OperationError(OperationError.MALFORMED, message)
+    if operation.tip_wei < TIP_WEI or operation.max_fee_wei < now.price_wei:
+        message = f"it would not pay for itself: maxFeePerGas of {now.price_wei}, of it {TIP_WEI} as priority"
+        raise OperationError(OperationError.MALFORMED, message)
+    least = await pre_gas(gateway, operation, word is not None, now.price_wei)
+    if operation.pre_gas < least:
+        message = f"it would not pay for itself: preVerificationGas is {least}"
+        raise OperationError(OperationError.MALFORMED, message)
+
+
+async def _check_authorization(gateway: Gateway, operation: Operation, word: Authorization) -> None:
+    """GTW-091: one that would be skipped when it arrives leaves the relayer with the bill."""
+    sender = f"0x{operation.sender.hex()}"
+    nonce = int(await gateway.client.rpc.call("eth_getTransactionCount", sender, "pending"), 16)
+    if word.chain_id not in (0, gateway.settings.contracts.chain_id) or word.nonce != nonce:
+        message = f"the authorization is for another chain or nonce than {nonce}"
+        raise OperationError(OperationError.MALFORMED, message)
+    try:
+        is_own = word.signer() == operation.sender
+    except SignatureError:
+        is_own = False
+    if not is_own:
+        raise OperationError(OperationError.SIGNATURE, "the authorization is not signed by the account")

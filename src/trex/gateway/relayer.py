@@ -16,7 +16,7 @@ from trex.engagement.epochs import REWARD_SKIPPED
 from trex.gateway import attestations as said
 from trex.gateway import outbox
 from trex.gateway.attest import Attestor, NoQuorumError
-from trex.gateway.calls import Call, call_of
+from trex.gateway.calls import DELEGATION_GAS, Call, call_of
 from trex.gateway.keys import Secret, account_of
 from trex.gateway.outbox import Job, JobKind, JobState
 from trex.gateway.reverts import reason_of
@@ -135,11 +135,8 @@ class Relayer:
             "to": f"0x{call.to.hex()}",
             "data": f"0x{call.data.hex()}",
         }
-        if call.gas:
-            await self._commit_and_broadcast(group, call, min(MAX_GAS, call.gas))
-            return
         try:
-            gas = int(await self.client.rpc.call("eth_estimateGas", request, "pending"), 16)
+            found = await self.client.rpc.call("eth_estimateGas", request, "pending", call.overrides)
         except RefusedError as error:
             if len(group) > 1:
                 half = len(group) // 2
@@ -148,6 +145,7 @@ class Relayer:
                 return
             await self._refused(group[0], reason_of(error))
             return
+        gas = int(found, 16) + (0 if call.authorization is None else DELEGATION_GAS)
         await self._commit_and_broadcast(group, call, min(MAX_GAS, gas + gas // 4))
 
     async def _commit_and_broadcast(self, group: list[Job], call: Call, gas: int) -> None:

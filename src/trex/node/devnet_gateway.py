@@ -1,6 +1,7 @@
 """The persona gateway beside a devnet: a process of its own, with example policies for every validator."""
 
 import asyncio
+import logging
 import secrets
 import shutil
 from importlib import resources
@@ -8,6 +9,10 @@ from pathlib import Path
 
 from trex.chain.dev.accounts import ACCOUNTS
 from trex.node.child import Child
+from trex.node.devnet_sponsor import sponsorship_of
+from trex.rpc.errors import EndpointError
+
+log = logging.getLogger(__name__)
 
 RELAYER, ATTESTORS = 5, (7, 8, 9)
 """Accounts of the devnet that pay for sponsored acts, and that are its validator set."""
@@ -47,11 +52,26 @@ def start_gateway(
     write_config(folder, origin, port, chain_id, rpc_url, l1)
     arguments = ["gateway", "run", "--config", str(folder / "gateway.toml")]
     child = Child("gateway", arguments, folder / "gateway.log", port)
-    return origin, asyncio.create_task(child.run(), name="gateway")
+
+    async def run() -> None:
+        try:
+            number = await sponsorship_of(rpc_url, chain_id, RELAYER)
+            write_config(folder, origin, port, chain_id, rpc_url, l1, number)
+        except (EndpointError, TimeoutError) as error:
+            log.warning("the gateway sponsors no operations: %s", error)
+        await child.run()
+
+    return origin, asyncio.create_task(run(), name="gateway")
 
 
 def write_config(
-    folder: Path, origin: str, port: int, chain_id: int, rpc_url: str, l1: tuple[int, str] | None
+    folder: Path,
+    origin: str,
+    port: int,
+    chain_id: int,
+    rpc_url: str,
+    l1: tuple[int, str] | None,
+    sponsorship: int = 0,
 ) -> None:
     """Write what the gateway reads; keys, policies and tasks only where they are missing."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -75,6 +95,7 @@ def write_config(
         f'rpc_url = "{rpc_url}"',
         *(f'{name} = "{name}"' for name in EXAMPLES),
         f"publishers = [{publishers}]",
+        f"sponsorship = {sponsorship}",
         "",
         "[keys]",
         'relayer = "relayer.key"',

@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from trex.gateway import publishing
 from trex.gateway.errors import Fault, GatewayError
-from trex.gateway.http import acts, badges, identity, operations, page, points, recoveries, sign_in, social
+from trex.gateway.http import acts, badges, bundler, identity, page, points, recoveries, sign_in, social
 from trex.gateway.http.access import TheGateway
 from trex.gateway.http.guard import Guard, problem
 from trex.gateway.http.models import Problem
@@ -22,7 +22,7 @@ from trex.gateway.service import Gateway
 from trex.rpc.errors import UnavailableError
 
 ROUTERS = (
-    *(sign_in.router, acts.router, recoveries.router, operations.router, badges.router, points.router),
+    *(sign_in.router, acts.router, recoveries.router, bundler.router, badges.router, points.router),
     *(identity.router, social.router, page.router),
 )
 """Every part of the API."""
