@@ -159,6 +159,15 @@ def _calls(unit: str, **more: Field) -> Check:
     return Check(ValueKind.NUMBER, EvidenceClass.PUBLIC, unit, {**_CALLS, "days": SINCE, **more})
 
 
+def _solana(unit: str, **more: Field) -> Check:
+    mint = _text(r"[1-9A-HJ-NP-Za-km-z]{32,44}|native", "a mint's address, or native")
+    return Check(ValueKind.NUMBER, EvidenceClass.PUBLIC, unit, {"token": mint, **more})
+
+
+def _token(unit: str, **more: Field) -> Check:
+    return Check(ValueKind.NUMBER, EvidenceClass.PUBLIC, unit, {"chain": CHAIN, "token": TOKEN, **more})
+
+
 _COLLECTION = {"chain": CHAIN, "collection": ADDRESS, "standard": STANDARD}
 
 
@@ -206,24 +215,14 @@ CATALOGUE: Mapping[str, Check] = {
         },
     ),
     # POL-023, POL-025, POL-026, POL-024.
-    "token.balance": Check(
-        ValueKind.NUMBER,
-        EvidenceClass.PUBLIC,
-        "whole tokens of all wallets",
-        {"chain": CHAIN, "token": TOKEN},
+    "token.balance": _token("whole tokens of all wallets"),
+    "token.average": _token("whole tokens of all wallets, averaged over time", days=DAYS),
+    "token.held": _token(
+        "seconds for which at least that much was held without a break", days=DAYS, amount=AMOUNT
     ),
-    "token.average": Check(
-        ValueKind.NUMBER,
-        EvidenceClass.PUBLIC,
-        "whole tokens of all wallets, averaged over time",
-        {"chain": CHAIN, "token": TOKEN, "days": DAYS},
-    ),
-    "token.held": Check(
-        ValueKind.NUMBER,
-        EvidenceClass.PUBLIC,
-        "seconds for which at least that much was held without a break",
-        {"chain": CHAIN, "token": TOKEN, "days": DAYS, "amount": AMOUNT},
-    ),
+    "token.received": _token("whole tokens that came from others", days=DAYS),
+    "token.sent": _token("whole tokens that went to others, fees of a native coin counted", days=DAYS),
+    "token.moves": _token("blocks in which tokens came or went", days=DAYS),
     "web3.events": _web3("events in which a wallet acted"),
     "web3.days": _web3("days of UTC with such an event"),
     "web3.streak": _web3("days in a row with such an event, the longest run"),
@@ -245,12 +244,14 @@ CATALOGUE: Mapping[str, Check] = {
     "web3.call-volume": _calls("sum of an argument or of the coin sent, smallest unit", argument=CALL_NAME),
     "web3.since-first-call": _calls("seconds since the first such call"),
     "web3.since-last-call": _calls("seconds since the last such call"),
-    "solana.balance": Check(
-        ValueKind.NUMBER,
-        EvidenceClass.PUBLIC,
-        "whole tokens of all Solana wallets",
-        {"token": _text(r"[1-9A-HJ-NP-Za-km-z]{32,44}|native", "a mint's address, or native")},
+    "solana.balance": _solana("whole tokens of all Solana wallets"),
+    "solana.average": _solana("whole tokens of all Solana wallets, averaged over time", days=DAYS),
+    "solana.held": _solana(
+        "seconds for which at least that much was held without a break", days=DAYS, amount=AMOUNT
     ),
+    "solana.received": _solana("whole tokens that came from others", days=DAYS),
+    "solana.sent": _solana("whole tokens that went to others, fees counted", days=DAYS),
+    "solana.moves": _solana("slots in which tokens came or went", days=DAYS),
     "nft.owned": _nft("items in all wallets", ids=IDS, traits=TRAITS),
     "nft.held": _nft("seconds with at least one item", mode=MODE),
     "nft.placed": Check(

@@ -20,7 +20,8 @@ from trex.types.primitives import Hash32
 from trex.validators.onchain.metadata import Fetch
 from trex.validators.onchain.metadata import gateway as ipfs
 from trex.validators.onchain.observe import observe
-from trex.validators.onchain.solana import SolanaSource, observe_solana
+from trex.validators.onchain.observe_solana import observe_solana
+from trex.validators.onchain.solana import SolanaSource
 from trex.validators.onchain.source import EvmSource
 
 EVM_FAMILIES = frozenset({"token", "nft", "web3"})

@@ -2,7 +2,12 @@
 
 from trex.badges.policy import CheckCondition, Condition, GroupCondition, NotCondition, TimeCondition
 
-COSTLY = frozenset({"token.average", "token.held", "nft.held", "zktls.level", "zktls.number", "zktls.word"})
+COSTLY = frozenset(
+    {
+        *("token.average", "token.held", "solana.average", "solana.held", "nft.held"),
+        *("zktls.level", "zktls.number", "zktls.word"),
+    }
+)
 """Checks of what is held over time or was bought: not borrowed for a block, not made by asking often."""
 ACTS = frozenset(
     {

@@ -1,153 +1,19 @@
 """Tokens on a real Solana virtual machine (LiteSVM) behind Solana's JSON-RPC."""
 
-import base64
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
-import aiohttp
 import pytest
-from aiohttp import web
-from solders.instruction import AccountMeta, Instruction
 from solders.keypair import Keypair
-from solders.litesvm import LiteSVM
-from solders.message import Message
 from solders.pubkey import Pubkey
-from solders.system_program import CreateAccountParams, create_account
-from solders.token.state import TokenAccount
-from solders.transaction import Transaction
-from solders.transaction_metadata import TransactionMetadata
+from tests.validators.onchain.svm import LAMPORTS, Machine, served
 
 from trex.badges.evaluate import evaluate
 from trex.badges.policy import read_policy
-from trex.validators.onchain.solana import (
-    TOKEN_PROGRAMS,
-    SolanaSource,
-    balance,
-    collect_solana,
-    observe_solana,
-)
+from trex.validators.onchain.observe_solana import observe_solana
+from trex.validators.onchain.solana import TOKEN_PROGRAMS, SolanaSource, collect_solana
 from trex.validators.onchain.source import SourceError
-
-LAMPORTS = 10**9
-
-
-@dataclass
-class Machine:
-    """The machine, what accounts it has, and lies on demand."""
-
-    svm: LiteSVM = field(default_factory=LiteSVM)
-    payer: Keypair = field(default_factory=Keypair)
-    accounts: list[Pubkey] = field(default_factory=list)
-    lie: Callable[[str, Any], Any] | None = None
-
-    def send(self, *instructions: Instruction, signers: tuple[Keypair, ...] = ()) -> None:
-        everyone = [self.payer, *signers]
-        message = Message.new_with_blockhash(
-            list(instructions), self.payer.pubkey(), self.svm.latest_blockhash()
-        )
-        done = self.svm.send_transaction(Transaction(everyone, message, self.svm.latest_blockhash()))
-        assert isinstance(done, TransactionMetadata), done
-        self.svm.expire_blockhash()
-
-    def create(self, size: int, program: Pubkey, *then: Callable[[Pubkey], Instruction]) -> Pubkey:
-        key = Keypair()
-        rent = self.svm.minimum_balance_for_rent_exemption(size)
-        made = create_account(
-            CreateAccountParams(
-                from_pubkey=self.payer.pubkey(),
-                to_pubkey=key.pubkey(),
-                lamports=rent,
-                space=size,
-                owner=program,
-            )
-        )
-        self.send(made, *(one(key.pubkey()) for one in then), signers=(key,))
-        self.accounts.append(key.pubkey())
-        return key.pubkey()
-
-    def mint(self, program: Pubkey, decimals: int) -> Pubkey:
-        data = bytes([20, decimals]) + bytes(self.payer.pubkey()) + b"\0"
-        return self.create(
-            82, program, lambda key: Instruction(program, data, [AccountMeta(key, False, True)])
-        )
-
-    def hold(self, program: Pubkey, mint: Pubkey, owner: Pubkey, amount: int) -> Pubkey:
-        data = bytes([18]) + bytes(owner)
-        made = self.create(
-            165,
-            program,
-            lambda key: Instruction(
-                program, data, [AccountMeta(key, False, True), AccountMeta(mint, False, False)]
-            ),
-        )
-        who = [
-            AccountMeta(mint, False, True),
-            AccountMeta(made, False, True),
-            AccountMeta(self.payer.pubkey(), True, False),
-        ]
-        self.send(Instruction(program, bytes([7]) + amount.to_bytes(8, "little"), who))
-        return made
-
-    def answer(self, method: str, params: list[Any]) -> Any:
-        key = Pubkey.from_string(params[0])
-        assert params[-1]["commitment"] == "finalized"
-        if method == "getBalance":
-            return self.svm.get_balance(key) or 0
-        if method == "getAccountInfo":
-            return self.show(key)
-        assert method == "getTokenAccountsByOwner"
-        mint = Pubkey.from_string(params[1]["mint"])
-        return [
-            {"pubkey": str(one), "account": self.show(one)}
-            for one in self.accounts
-            if self.is_of(one, key, mint)
-        ]
-
-    def is_of(self, account: Pubkey, owner: Pubkey, mint: Pubkey) -> bool:
-        found = self.svm.get_account(account)
-        if found is None or len(found.data) < 165:
-            return False
-        token = TokenAccount.from_bytes(bytes(found.data)[:165])
-        return token.owner == owner and token.mint == mint
-
-    def show(self, key: Pubkey) -> Any:
-        found = self.svm.get_account(key)
-        if found is None:
-            return None
-        return {"owner": str(found.owner), "data": [base64.b64encode(bytes(found.data)).decode(), "base64"]}
-
-
-@asynccontextmanager
-async def served(machine: Machine) -> AsyncIterator[SolanaSource]:
-    """Two endpoints of one machine; the second may lie."""
-
-    def handler(lies: bool) -> Callable[[web.Request], Any]:
-        async def handle(request: web.Request) -> web.Response:
-            asked = await request.json()
-            value = machine.answer(asked["method"], asked["params"])
-            if lies and machine.lie is not None:
-                value = machine.lie(asked["method"], value)
-            return web.json_response(
-                {"jsonrpc": "2.0", "id": asked["id"], "result": {"context": {"slot": 5}, "value": value}}
-            )
-
-        return handle
-
-    application = web.Application()
-    application.router.add_post("/one", handler(False))
-    application.router.add_post("/two", handler(True))
-    runner = web.AppRunner(application, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    base = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
-        async with aiohttp.ClientSession() as session:
-            yield SolanaSource([f"{base}/one", f"{base}/two"], 2, session, timeout_s=5)
-    finally:
-        await runner.cleanup()
+from trex.validators.onchain.token import balance
 
 
 @pytest.fixture

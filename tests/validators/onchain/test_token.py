@@ -20,7 +20,7 @@ from trex.validators.onchain.collect_token import collect_token
 from trex.validators.onchain.halving import changes
 from trex.validators.onchain.observe import observe
 from trex.validators.onchain.source import SourceError
-from trex.validators.onchain.token import average, balance, held_s
+from trex.validators.onchain.token import average, balance, held_s, moves, received, sent
 
 DAY_S = 86_400
 
@@ -53,7 +53,7 @@ def batched(states: list[AccountState]) -> Iterator[tuple[AccountState, AccountS
 
 async def test_history_of_native_coin_is_found_by_few_questions(net: Net) -> None:
     """ONC-014: what came and left in 400 blocks, to the wei and to the second; coin that comes back too."""
-    rich = Address(bytes(19) + b"\x77")
+    rich = Address(bytes(19) + b"\x77")  # without a transaction of its own
     await net.send(rich, b"", value=10 * 10**18)
     spent = 0
     for other in (BOB, ALICE, BOB):
@@ -139,7 +139,7 @@ async def test_balance_behind_a_proxy_is_the_proxys(net: Net) -> None:
 
 
 async def test_average_and_holding_time_follow_transfers(net: Net) -> None:
-    """ONC-012."""
+    """ONC-012, ONC-015."""
     coin = await net.deploy("Coin", ("uint8", 0))
     await net.wait(10 * DAY_S)
     await net.do(coin, "mint(address,uint256)", ALICE, 100)
@@ -156,6 +156,9 @@ async def test_average_and_holding_time_follow_transfers(net: Net) -> None:
         assert held is not None
         assert abs(held - days * DAY_S) < 60
     assert not evidence.rebases
+    assert [received(evidence), sent(evidence), moves(evidence)] == [0, 60, 1]
+    whole = await collect_token(net.source, [ALICE], coin, history_s=40 * DAY_S)
+    assert [received(whole), sent(whole), moves(whole)] == [100, 60, 2]
 
 
 async def test_transfers_between_own_wallets_change_nothing(net: Net) -> None:
@@ -194,6 +197,7 @@ async def test_rebasing_counts_the_lesser_of_both_ends(net: Net) -> None:
     evidence = await collect_token(net.source, [ALICE], token, history_s=10 * DAY_S)
     assert balance(evidence) == 150
     assert evidence.rebases
+    assert [received(evidence), sent(evidence), moves(evidence)] == [100, 0, 1]
     mean = average(evidence)
     assert mean is not None
     assert mean <= 100

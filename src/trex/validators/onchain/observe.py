@@ -16,7 +16,7 @@ from trex.validators.onchain.nft import held_s as held_nft_s
 from trex.validators.onchain.observe_web3 import answer_web3
 from trex.validators.onchain.place import source_name
 from trex.validators.onchain.source import EvmSource, SourceError
-from trex.validators.onchain.token import TokenEvidence, average, balance, held_s
+from trex.validators.onchain.token import answer
 
 DAY_S = 86_400
 NATIVE = "native"
@@ -72,7 +72,7 @@ async def _answer_token(
     token = None if contract == NATIVE else Address(bytes.fromhex(contract[2:]))
     span = parameters["days"] * DAY_S if "days" in parameters else None
     evidence = await collect_token(source, wallets, token, history_s=span, block=block)
-    value = _value(check, evidence)
+    value = answer(check.validator.removeprefix("token."), evidence, parameters.get("amount"))
     where = source_name(source.chain.chain_id, evidence.block)
     if value is None:
         return Observation(None, evidence.block.timestamp_s, where, "no history")
@@ -120,12 +120,3 @@ def _nft_value(check: CheckCondition, evidence: NftEvidence) -> int | None:
     if check.validator == "nft.flipped":
         return flips(evidence, asked["days"] * DAY_S)
     return came(evidence, Way(check.validator.removeprefix("nft.")))
-
-
-def _value(check: CheckCondition, evidence: TokenEvidence) -> Decimal | None:
-    if check.validator == "token.balance":
-        return balance(evidence)
-    if check.validator == "token.average":
-        return average(evidence)
-    seconds = held_s(evidence, Decimal(check.parameters["amount"]))
-    return None if seconds is None else Decimal(seconds)

@@ -1,23 +1,20 @@
 """SOL and SPL tokens (Token, Token-2022) of all linked Solana wallets, from several endpoints (ONC-040)."""
 
 import base64
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import orjson
 from solders.pubkey import Pubkey
 from solders.token.state import Mint, TokenAccount
 
-from trex.badges.observation import Observation
-from trex.badges.policy import CheckCondition
 from trex.rpc.endpoint import Endpoint
 from trex.rpc.endpoints import Endpoints, most
-from trex.rpc.errors import EndpointError, UnavailableError
-from trex.types.primitives import Hash32
-from trex.validators.onchain.source import MAX_ANSWER_BYTES, SourceError, source_error, tries
+from trex.rpc.errors import EndpointError, RefusedError, UnavailableError
+from trex.validators.onchain.source import BATCH, MAX_ANSWER_BYTES, SourceError, source_error, tries
+from trex.validators.onchain.token import Sample
 
 TOKEN_PROGRAMS = (
     Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"),
@@ -25,6 +22,8 @@ TOKEN_PROGRAMS = (
 )
 """Token and Token-2022."""
 SOL_DECIMALS = 9
+FINAL = {"commitment": "finalized"}
+H = TypeVar("H", bound=Hashable)
 _ACCOUNT_BYTES, _MINT_BYTES = 165, 82
 """Both programs begin their accounts alike; extensions of Token-2022 follow."""
 
@@ -41,11 +40,10 @@ class SolanaEvidence:
     """In its smallest unit, over every token account of every wallet."""
     slot: int
     """The oldest finalised slot of the answers."""
-
-
-def balance(evidence: SolanaEvidence) -> Decimal:
-    """Return the balance of all wallets, in whole tokens."""
-    return Decimal(evidence.total).scaleb(-evidence.decimals)
+    history: tuple[Sample, ...] | None = None
+    """From the beginning of the time looked at to the slot; None if not asked for."""
+    timestamp_s: int | None = None
+    """Unix time of the slot; None without a history."""
 
 
 class SolanaSource:
@@ -75,6 +73,7 @@ class SolanaSource:
             quorum=quorum,
         )
         self._tries = tries()
+        self._kept: dict[str, int] = {}
 
     async def ask(self, method: str, *params: Any) -> tuple[int, Any]:
         """Return the slot and the value that the quorum says.
@@ -108,6 +107,120 @@ class SolanaSource:
             raise SourceError("contradiction", f"endpoints differ on {method}: at most {len(agreeing)} agree")
         return min(slot for slot, _ in agreeing), orjson.loads(agreeing[0][1])
 
+    async def told(
+        self,
+        requests: Sequence[tuple[str, Sequence[Any]]],
+        read: Callable[[Any], H],
+        *,
+        since_s: int | None = None,
+    ) -> list[H]:
+        """Return what the quorum says to each request that has no slot of its own.
+
+        Args:
+            requests: method and parameters.
+            read: an answer, to what is compared.
+            since_s: Unix time from which on an endpoint must have kept the chain; None if it need not have.
+
+        Raises:
+            SourceError: too few endpoints answer, agree, or go back so far.
+        """
+        found: list[H] = []
+        for start in range(0, len(requests), BATCH):
+            found += await self._batch(requests[start : start + BATCH], read, since_s)
+        return found
+
+    async def _batch(
+        self, requests: Sequence[tuple[str, Sequence[Any]]], read: Callable[[Any], H], since_s: int | None
+    ) -> list[H]:
+        quorum = self.endpoints.quorum
+
+        async def ask(endpoint: Endpoint) -> list[H]:
+            if since_s is not None and await self._kept_from_s(endpoint) > since_s:
+                raise RefusedError("refused", f"{endpoint.name} does not go back so far")
+            outcomes = await endpoint.outcomes(requests)
+            if refusal := next((one for one in outcomes if isinstance(one, RefusedError)), None):
+                raise refusal
+            return [read(one) for one in outcomes]
+
+        def columns(answers: Sequence[list[H]]) -> list[list[H]]:
+            return [most(column) for column in zip(*answers, strict=True)]
+
+        try:
+            answers = await self.endpoints.majority(
+                lambda endpoint: self._tries.run(lambda: ask(endpoint)),
+                lambda answers: all(len(same) >= quorum for same in columns(answers)),
+            )
+        except EndpointError as error:
+            raise source_error(error) from error
+        for (method, _), same in zip(requests, columns(answers), strict=True):
+            if len(same) < quorum:
+                agree = f"at most {len(same)} agree"
+                raise SourceError("contradiction", f"endpoints differ on {method}: {agree}")
+        return [same[0] for same in columns(answers)]
+
+    async def _kept_from_s(self, endpoint: Endpoint) -> int:
+        """Unix time of the first block that an endpoint has; 0 if it has all."""
+        if endpoint.url not in self._kept:
+            first = await endpoint.call("getFirstAvailableBlock")
+            self._kept[endpoint.url] = await endpoint.call("getBlockTime", first) if first else 0
+        return self._kept[endpoint.url]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What one account has."""
+
+    account: Pubkey
+    """A wallet's own for SOL, otherwise one of its token accounts."""
+    amount: int
+    """In the smallest unit."""
+    slot: int
+    """Of the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What wallets have of a token, account by account."""
+
+    decimals: int
+    """Of the token."""
+    program: Pubkey | None
+    """Of the token; None for SOL."""
+    accounts: tuple[Held, ...]
+    """Each once."""
+    slot: int
+    """The oldest finalised slot of the answers."""
+
+
+async def collect_holdings(
+    source: SolanaSource, wallets: Collection[Pubkey], mint: Pubkey | None
+) -> Holdings:
+    """Collect what wallets have of a token, or of SOL if `mint` is None.
+
+    Raises:
+        SourceError: the facts cannot be had.
+    """
+    who = sorted(frozenset(wallets), key=bytes)
+    if mint is None:
+        answers = [await source.ask("getBalance", str(wallet), FINAL) for wallet in who]
+        held = [
+            Held(wallet, _amount(value), slot) for wallet, (slot, value) in zip(who, answers, strict=True)
+        ]
+        return Holdings(SOL_DECIMALS, None, tuple(held), min((slot for slot, _ in answers), default=0))
+    wanted = {**FINAL, "encoding": "base64"}
+    slot, info = await source.ask("getAccountInfo", str(mint), wanted)
+    program, data = _account(info)
+    if program not in TOKEN_PROGRAMS or len(data) < _MINT_BYTES:
+        raise SourceError("refused", f"{mint} is no mint of a token program")
+    held = []
+    for wallet in who:
+        at, listed = await source.ask("getTokenAccountsByOwner", str(wallet), {"mint": str(mint)}, wanted)
+        slot = min(slot, at)
+        for entry in _unique(listed):
+            amount = _tokens(entry, wallet, mint, program)
+            held.append(Held(Pubkey.from_string(entry["pubkey"]), amount, at))
+    return Holdings(Mint.from_bytes(data[:_MINT_BYTES]).decimals, program, tuple(held), slot)
+
 
 async def collect_solana(
     source: SolanaSource, wallets: Collection[Pubkey], mint: Pubkey | None
@@ -117,47 +230,9 @@ async def collect_solana(
     Raises:
         SourceError: the facts cannot be had.
     """
-    who = frozenset(wallets)
-    final = {"commitment": "finalized"}
-    if mint is None:
-        found = [await source.ask("getBalance", str(wallet), final) for wallet in sorted(who, key=bytes)]
-        total = sum(_amount(value) for _, value in found)
-        return SolanaEvidence(who, SOL_DECIMALS, total, min((slot for slot, _ in found), default=0))
-    wanted = {**final, "encoding": "base64"}
-    slot, info = await source.ask("getAccountInfo", str(mint), wanted)
-    program, data = _account(info)
-    if program not in TOKEN_PROGRAMS or len(data) < _MINT_BYTES:
-        raise SourceError("refused", f"{mint} is no mint of a token program")
-    decimals, total = Mint.from_bytes(data[:_MINT_BYTES]).decimals, 0
-    for wallet in sorted(who, key=bytes):
-        at, held = await source.ask("getTokenAccountsByOwner", str(wallet), {"mint": str(mint)}, wanted)
-        slot = min(slot, at)
-        total += sum(_tokens(entry, wallet, mint, program) for entry in _unique(held))
-    return SolanaEvidence(who, decimals, total, slot)
-
-
-async def observe_solana(
-    checks: Collection[CheckCondition], source: SolanaSource | None, wallets: Collection[Pubkey], now_s: int
-) -> dict[Hash32, Observation]:
-    """Answer every `solana.` check of a policy; what cannot be had is not known (ONC-003)."""
-    found: dict[Hash32, Observation] = {}
-    for check in checks:
-        if not check.validator.startswith("solana."):
-            continue
-        asked = check.parameters["token"]
-        try:
-            if source is None:
-                raise SourceError("unavailable", "no endpoint is configured")
-            evidence = await collect_solana(
-                source, wallets, None if asked == "native" else Pubkey.from_string(asked)
-            )
-        except (SourceError, ValueError) as error:
-            found[check.key] = Observation(None, now_s, "Solana", str(error))
-            continue
-        value = balance(evidence)
-        reason = f"{value:f} over {len(evidence.wallets)} wallets"
-        found[check.key] = Observation(value, now_s, f"Solana slot {evidence.slot}", reason)
-    return found
+    holdings = await collect_holdings(source, wallets, mint)
+    total = sum(held.amount for held in holdings.accounts)
+    return SolanaEvidence(frozenset(wallets), holdings.decimals, total, holdings.slot)
 
 
 def _amount(value: Any) -> int:

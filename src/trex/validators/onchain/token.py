@@ -1,9 +1,10 @@
 """Tokens and native coins of all linked wallets together: balance, average over time, holding time. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
+from typing import Protocol
 
 from trex.types.primitives import Address
 from trex.validators.onchain.answers import BlockRef
@@ -40,7 +41,23 @@ class TokenEvidence:
     """Balances changed without transfers: then the lesser of both ends counts between samples (ONC-012)."""
 
 
-def balance(evidence: TokenEvidence) -> Decimal:
+class Holding(Protocol):
+    """What wallets have of a token, and had: of any kind of chain."""
+
+    @property
+    def decimals(self) -> int:
+        """Of the token."""
+
+    @property
+    def total(self) -> int:
+        """In its smallest unit."""
+
+    @property
+    def history(self) -> tuple[Sample, ...] | None:
+        """From the beginning of the time looked at to now; None if not asked for."""
+
+
+def balance(evidence: Holding) -> Decimal:
     """Return the balance of all wallets, in whole tokens."""
     return Decimal(evidence.total).scaleb(-evidence.decimals)
 
@@ -53,7 +70,7 @@ def _segments(history: Sequence[Sample]) -> list[tuple[int, int]]:
     ]
 
 
-def average(evidence: TokenEvidence) -> Decimal | None:
+def average(evidence: Holding) -> Decimal | None:
     """Return the balance averaged over the time of the history, in whole tokens; None without a history.
 
     What is there at ends of blocks counts, so what is borrowed and given back within one weighs nothing.
@@ -68,7 +85,7 @@ def average(evidence: TokenEvidence) -> Decimal | None:
     return (Decimal(weighed) / Decimal(span)).scaleb(-evidence.decimals)
 
 
-def held_s(evidence: TokenEvidence, at_least: Decimal) -> int | None:
+def held_s(evidence: Holding, at_least: Decimal) -> int | None:
     """Return for how many seconds up to the block at least so much was held without a break.
 
     None without a history. If it was held through the whole history, that is its length: it may be longer.
@@ -84,3 +101,45 @@ def held_s(evidence: TokenEvidence, at_least: Decimal) -> int | None:
             break
         held += seconds
     return held
+
+
+def received(evidence: Holding) -> Decimal | None:
+    """Return what transfers brought from others, in whole tokens; None without a history.
+
+    What comes and leaves within a block, or a transaction on Solana, counts by its difference.
+    """
+    return _moved(evidence, lambda net: max(net, 0))
+
+
+def sent(evidence: Holding) -> Decimal | None:
+    """Return what transfers took to others, in whole tokens, fees counted; None without a history."""
+    return _moved(evidence, lambda net: max(-net, 0))
+
+
+def moves(evidence: Holding) -> int | None:
+    """Count the blocks with transfers that changed the balance; None without a history."""
+    return None if evidence.history is None else sum(one.net != 0 for one in evidence.history[1:])
+
+
+def _moved(evidence: Holding, part: Callable[[int], int]) -> Decimal | None:
+    if evidence.history is None:
+        return None
+    return Decimal(sum(part(one.net) for one in evidence.history[1:])).scaleb(-evidence.decimals)
+
+
+def answer(name: str, evidence: Holding, amount: str | None = None) -> Decimal | None:
+    """Answer a check of a token by the part of its name behind the point; None if it is not known.
+
+    Args:
+        name: balance, average, held, received, sent or moves.
+        evidence: of the token.
+        amount: how much was to be held, in whole tokens; for `held`.
+    """
+    if name == "held":
+        seconds = held_s(evidence, Decimal(amount or 0))
+        return None if seconds is None else Decimal(seconds)
+    if name == "moves":
+        count = moves(evidence)
+        return None if count is None else Decimal(count)
+    answers = {"balance": balance, "average": average, "received": received, "sent": sent}
+    return answers[name](evidence)
