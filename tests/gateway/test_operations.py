@@ -295,8 +295,9 @@ async def test_what_would_leave_the_relayer_with_the_bill_is_refused(
     hash_ = await sent(served, ready)
     assert await sent(served, ready) == hash_, "the same again is the same"
     assert (await receipt(served, hash_))["success"]
-    with refused(-32500, ""):
-        await sent(served, {**ready, "eip7702Auth": None})
+    again = {**plain, "callGasLimit": hex(90_000), "eip7702Auth": None}
+    with refused(-32500, "AA25"):
+        await sent(served, signed(devnet, who, again, delegate))
 
 
 @pytest.mark.parametrize("served", [{"per_passport": BUDGET}], indirect=True)

@@ -6,33 +6,21 @@ import orjson
 from eth_abi.abi import decode
 from sqlalchemy import select
 
-from trex.gateway.operations import ENTRY_POINT, HANDLE_OPS, Operation, once_of, unpacked
+from trex.gateway.operations import DONE, ENTRY_POINT, HANDLE_OPS, Operation, event_of, once_of, unpacked
 from trex.gateway.service import Gateway
 from trex.gateway.store.schema import jobs
 from trex.types.evm import checksum_address
 from trex.types.network_file import keccak256
 from trex.types.primitives import Address, Hash32
 
-DONE = keccak256(b"UserOperationEvent(bytes32,address,address,uint256,bool,uint256,uint256)")
 REASON = keccak256(b"UserOperationRevertReason(bytes32,address,uint256,bytes)")
 BEGUN = keccak256(b"BeforeExecution()")
-"""The EntryPoint's events."""
-
-
-async def _event(gateway: Gateway, hash_: Hash32) -> dict[str, Any] | None:
-    query = {
-        "address": f"0x{ENTRY_POINT.hex()}",
-        "topics": [f"0x{DONE.hex()}", f"0x{hash_.hex()}"],
-        "fromBlock": "0x0",
-        "toBlock": "latest",
-    }
-    found = await gateway.client.rpc.call("eth_getLogs", query)
-    return dict(found[-1]) if found else None
+"""Further events of the EntryPoint."""
 
 
 async def receipt(gateway: Gateway, hash_: Hash32) -> dict[str, Any] | None:
     """Return an operation's receipt as ERC-7769 has it; None until it is in a block."""
-    event = await _event(gateway, hash_)
+    event = await event_of(gateway, hash_)
     if event is None:
         return None
     found = await gateway.client.rpc.call("eth_getTransactionReceipt", event["transactionHash"])
@@ -67,7 +55,7 @@ async def receipt(gateway: Gateway, hash_: Hash32) -> dict[str, Any] | None:
 
 async def by_hash(gateway: Gateway, hash_: Hash32) -> dict[str, Any] | None:
     """Return an operation with where it is, as ERC-7769 has it; None for one that was never sent here."""
-    event = await _event(gateway, hash_)
+    event = await event_of(gateway, hash_)
     where: dict[str, Any] = {"blockNumber": None, "blockHash": None, "transactionHash": None}
     sender = None
     if event is not None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import rlp
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from trex.gateway import audit, outbox
 from trex.gateway.calls import DELEGATION_GAS, code_of
@@ -16,7 +16,7 @@ from trex.gateway.service import Gateway
 from trex.gateway.sign_in import key_name
 from trex.gateway.store.schema import jobs
 from trex.passport.contracts import Method
-from trex.passport.keys import evm_key
+from trex.passport.keys import Key, evm_key
 from trex.rpc.errors import RefusedError
 from trex.types.evm import SignatureError, recover_digest_signer
 from trex.types.network_file import keccak256
@@ -47,6 +47,10 @@ INTRINSIC_GAS = 21_000
 AROUND_GAS = 60_000
 """A transaction's own gas and what the EntryPoint takes beside the operation; calldata comes on top."""
 DAY_S = 86_400
+DONE = keccak256(b"UserOperationEvent(bytes32,address,address,uint256,bool,uint256,uint256)")
+"""The EntryPoint's event of an operation."""
+OPERATION = "operation "
+"""How names of operations' jobs begin."""
 
 
 class OperationError(Exception):
@@ -290,6 +294,8 @@ async def submit(gateway: Gateway, operation: Operation, word: Authorization | N
     data = HANDLE_OPS.call([operation.packed()], relayer)
     request = {"from": relayer, "to": f"0x{ENTRY_POINT.hex()}", "data": f"0x{data.hex()}"}
     hash_ = await hash_of(gateway, operation, word)
+    if await _is_known(gateway, hash_):
+        return hash_
     try:
         await gateway.client.rpc.call("eth_call", request, "latest", _overrides(operation, word))
     except RefusedError as error:
@@ -299,21 +305,11 @@ async def submit(gateway: Gateway, operation: Operation, word: Authorization | N
     if word is not None:
         payload |= {"authorization": word.tuple(), "authority": operation.sender.hex()}
     passport, _ = await gateway.client.passport_of(key)
+    over = await _over(gateway, key)
     async with gateway.database.transaction() as tx:
-        mine = select(jobs.c.once, jobs.c.state, jobs.c.error).where(
-            jobs.c.owner == key.id, jobs.c.once.startswith("operation ")
-        )
-        under_way = jobs.c.state.in_((JobState.QUEUED.value, JobState.SENT.value))
-        same = jobs.c.once == once_of(hash_)
-        known = (await tx.execute(mine.where(under_way | same))).all()
-        for one in known:
-            if one.once != once_of(hash_):
-                message = "another operation of this account is on its way"
-                raise OperationError(OperationError.REJECTED, message)
-            if one.state == JobState.FAILED.value:
-                raise OperationError(OperationError.REJECTED, f"it was tried and failed: {one.error}")
-        if known:
-            return hash_
+        if set((await tx.execute(_under_way(key))).scalars()) - over:
+            message = "another operation of this account is on its way"
+            raise OperationError(OperationError.REJECTED, message)
         try:
             await outbox.spend(tx, f"act {key.id.hex()}", gateway.settings.acts_a_day, gateway.now_s)
         except GatewayError as error:
@@ -333,9 +329,49 @@ async def submit(gateway: Gateway, operation: Operation, word: Authorization | N
     return hash_
 
 
+async def _is_known(gateway: Gateway, hash_: Hash32) -> bool:
+    """Whether an operation was taken before: sent twice, it is carried once.
+
+    Raises:
+        OperationError: it was given up.
+    """
+    async with gateway.database.transaction() as tx:
+        asked = select(jobs.c.state, jobs.c.error).where(jobs.c.once == once_of(hash_))
+        found = (await tx.execute(asked)).one_or_none()
+    if found is not None and found.state == JobState.FAILED.value:
+        raise OperationError(OperationError.REJECTED, f"it was tried and failed: {found.error}")
+    return found is not None
+
+
+def _under_way(key: Key) -> Select[Any]:
+    """Names of an account's operations that wait or are sent."""
+    mine = (jobs.c.owner == key.id) & jobs.c.once.startswith(OPERATION)
+    return select(jobs.c.once).where(mine, jobs.c.state.in_((JobState.QUEUED.value, JobState.SENT.value)))
+
+
+async def _over(gateway: Gateway, key: Key) -> set[str]:
+    """Operations that are in a block, though the relayer may not have looked yet."""
+    async with gateway.database.transaction() as tx:
+        names = (await tx.execute(_under_way(key))).scalars().all()
+    hashes = [Hash32(bytes.fromhex(name.removeprefix(OPERATION))) for name in names]
+    return {once_of(one) for one in hashes if await event_of(gateway, one) is not None}
+
+
+async def event_of(gateway: Gateway, hash_: Hash32) -> dict[str, Any] | None:
+    """The EntryPoint's event of an operation; None until it is in a block."""
+    query = {
+        "address": f"0x{ENTRY_POINT.hex()}",
+        "topics": [f"0x{DONE.hex()}", f"0x{hash_.hex()}"],
+        "fromBlock": "0x0",
+        "toBlock": "latest",
+    }
+    found = await gateway.client.rpc.call("eth_getLogs", query)
+    return dict(found[-1]) if found else None
+
+
 def once_of(hash_: Hash32) -> str:
     """Name of an operation's job."""
-    return f"operation {hash_.hex()}"
+    return f"{OPERATION}{hash_.hex()}"
 
 
 async def _check_terms(gateway: Gateway, operation: Operation, word: Authorization | None, now: Head) -> None:
