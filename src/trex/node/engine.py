@@ -10,6 +10,11 @@ COMMANDS = {
     "dead": LazyCommand("trex.node.engine_run:dead", "What could not be read, and why."),
     "sql": LazyCommand("trex.node.engine_run:sql", "Ask the lake by SQL."),
     "features": LazyCommand("trex.node.engine_features:features", "What is known of a persona."),
+    "experiment": LazyCommand(
+        "trex.node.engine_bi:experiment", "Deal variants, read what came of them, plan them."
+    ),
+    "cohorts": LazyCommand("trex.node.engine_bi:cohorts", "Say who came back, by cohorts."),
+    "funnel": LazyCommand("trex.node.engine_bi:funnel", "Say how far people went, step by step."),
     "evaluate": LazyCommand("trex.node.engine_evaluate:evaluate", "Measure recommenders."),
 }
 

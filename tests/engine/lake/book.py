@@ -1,10 +1,10 @@
 """Writes silver facts into a lake, so that features can be counted by hand."""
 
 import json
-from typing import Any
+from typing import Any, Self
 
 from trex.engine.lake.features import DAY_S
-from trex.engine.lake.lake import Lake
+from trex.engine.lake.lake import Lake, Placed
 from trex.engine.lake.proved import keep_policy
 from trex.engine.lake.tables import SILVER
 
@@ -15,10 +15,20 @@ NOBODY = "0x" + "0" * 40
 
 
 class Book:
-    """Writes facts into a lake as the silver sink does."""
+    """Writes facts into a lake as the silver sink does: each at once, or all when a `with` block is left."""
 
     def __init__(self, lake: Lake) -> None:
         self.lake, self.offset = lake, 0
+        self.held: dict[str, list[Placed]] | None = None
+
+    def __enter__(self) -> Self:
+        self.held = {}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for table, rows in (self.held or {}).items():
+            self.lake.append(SILVER[table], rows, {"enriched/0": self.offset + 1})
+        self.held = None
 
     def write(self, table: str, days_ago: float, **columns: Any) -> None:
         self.offset += 1
@@ -36,7 +46,10 @@ class Book:
             "month": "none",
         }
         row = ("enriched/0", self.offset, {**shared, **columns})
-        self.lake.append(SILVER[table], [row], {"enriched/0": self.offset + 1})
+        if self.held is None:
+            self.lake.append(SILVER[table], [row], {"enriched/0": self.offset + 1})
+        else:
+            self.held.setdefault(table, []).append(row)
 
     def link(self, days_ago: float, passport: str, account: str, way: str = "added") -> None:
         kept = None if way == "removed" else account

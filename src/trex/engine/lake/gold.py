@@ -42,8 +42,7 @@ def refresh(lake: Lake, as_of_s: int | None = None) -> int:
     held = pa.Table.from_pylist(list(holdings(_moved(session))), schema=HOLDINGS.schema)
     lake.overwrite(HOLDINGS.name, held)
     if as_of_s is None:
-        newest = " UNION ALL ".join(f"SELECT max(time_s) AS t FROM silver_{name}" for name in SILVER)  # noqa: S608
-        as_of_s = int(session.con.sql(f"SELECT coalesce(max(t), 0) FROM ({newest})").fetchall()[0][0])  # noqa: S608
+        as_of_s = newest_s(session)
     badges, made = features_now(session, held, as_of_s, policies(lake, session))
     lake.overwrite(HELD_BADGES.name, badges)
     lake.overwrite(FEATURES.name, made)
@@ -62,15 +61,8 @@ def features_now(
     session: "Backend", held: pa.Table, as_of_s: int, known_policies: Sequence[KnownPolicy]
 ) -> tuple[pa.Table, pa.Table]:
     """Badges held and features, by the session's silver tables and holdings that were just made."""
-    number = itertools.count()
-
-    def cache(expression: "Table") -> "Table":
-        return session.create_table(f"kept_{next(number)}", expression, temp=True)
-
-    known = {name: session.table(f"silver_{name}") for name in SILVER}
     session.con.register("held_now", held)
-    known["holdings"] = session.table("held_now")
-    facts = Facts(known.__getitem__, as_of_s, cache, known_policies)
+    facts = facts_of(session, as_of_s, known_policies, holdings=session.table("held_now"))
 
     def taken(rows: "Table", table: LakeTable) -> pa.Table:
         found = rows.to_pyarrow()
@@ -78,6 +70,25 @@ def features_now(
         return found.append_column("as_of_s", times).select(table.schema.names).cast(table.schema)
 
     return taken(held_badges(facts), HELD_BADGES), taken(features(facts), FEATURES)
+
+
+def facts_of(
+    session: "Backend", as_of_s: int, known_policies: Sequence[KnownPolicy] = (), **others: "Table"
+) -> Facts:
+    """Facts of a session's silver tables at a moment; others stand for those of their names."""
+    number = itertools.count()
+
+    def cache(expression: "Table") -> "Table":
+        return session.create_table(f"kept_{next(number)}", expression, temp=True)
+
+    known = {name: session.table(f"silver_{name}") for name in (*SILVER, "holdings")} | others
+    return Facts(known.__getitem__, as_of_s, cache, known_policies)
+
+
+def newest_s(session: "Backend") -> int:
+    """When the newest fact happened, seconds; 0 without any."""
+    every = " UNION ALL ".join(f"SELECT max(time_s) AS t FROM silver_{name}" for name in SILVER)  # noqa: S608
+    return int(session.con.sql(f"SELECT coalesce(max(t), 0) FROM ({every})").fetchall()[0][0])  # noqa: S608
 
 
 def _moved(session: "Backend") -> Iterator[Moved]:

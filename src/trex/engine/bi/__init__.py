@@ -1,0 +1,1 @@
+"""What a project asks about its people: experiments, cohorts, funnels."""
