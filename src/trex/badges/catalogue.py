@@ -172,7 +172,7 @@ _COLLECTION = {"chain": CHAIN, "collection": ADDRESS, "standard": STANDARD}
 
 
 def _nft(unit: str, **more: Field) -> Check:
-    return Check(ValueKind.NUMBER, EvidenceClass.PUBLIC, unit, {**_COLLECTION, **more})
+    return Check(ValueKind.NUMBER, EvidenceClass.PUBLIC, unit, {**_COLLECTION, "ids": IDS, **more})
 
 
 CATALOGUE: Mapping[str, Check] = {
@@ -252,22 +252,21 @@ CATALOGUE: Mapping[str, Check] = {
     "solana.received": _solana("whole tokens that came from others", days=DAYS),
     "solana.sent": _solana("whole tokens that went to others, fees counted", days=DAYS),
     "solana.moves": _solana("slots in which tokens came or went", days=DAYS),
-    "nft.owned": _nft("items in all wallets", ids=IDS, traits=TRAITS),
-    "nft.held": _nft("seconds with at least one item", mode=MODE),
-    "nft.placed": Check(
-        ValueKind.NUMBER,
-        EvidenceClass.PUBLIC,
-        "items that the wallets put into protocol contracts, and that are there",
-        {
-            "chain": CHAIN,
-            "collection": ADDRESS,
-            "standard": _text(r"erc721", "erc721"),
-            "protocols": PROTOCOLS,
-        },
+    "nft.owned": _nft("items in all wallets", traits=TRAITS),
+    "nft.held": _nft("seconds with at least one item", mode=MODE, days=SINCE),
+    "nft.placed": _nft(
+        "items that the wallets put into protocol contracts, and that are there, for so many days",
+        protocols=PROTOCOLS,
+        days=SINCE,
     ),
-    "nft.minted": _nft("items minted to the wallets"),
-    "nft.bought": _nft("items that came with a payment in the same transaction"),
-    "nft.received": _nft("items that came without a payment"),
+    "nft.listed": _nft(
+        "items that the wallets have and offer in orders that the chain has seen",
+        protocols=PROTOCOLS,
+        days=DAYS,
+    ),
+    "nft.minted": _nft("items minted to the wallets", days=SINCE),
+    "nft.bought": _nft("items that came with a payment in the same transaction", days=SINCE),
+    "nft.received": _nft("items that came without a payment", days=SINCE),
     "nft.flipped": _nft("items passed on within so many days of coming", days=DAYS),
 }
 """Every check, by name."""

@@ -106,6 +106,14 @@ contract Vault {
     function give(address collection, address to, uint256 id) external {
         ERC721(collection).transferFrom(address(this), to, id);
     }
+
+    function giveSome(address collection, address to, uint256 id, uint256 amount) external {
+        ERC1155(collection).safeTransferFrom(address(this), to, id, amount, "");
+    }
+
+    function onERC1155Received(address, address, uint256, uint256, bytes calldata) external pure returns (bytes4) {
+        return this.onERC1155Received.selector;
+    }
 }
 
 /// Takes orders, which it does not write down: only calls tell of them.

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 from eth_abi.abi import encode
-from tests.settlement.anvil_l1 import Anvil, Proxy, anvil, proxy
+from tests.settlement.anvil_l1 import AnsweredError, Anvil, Proxy, anvil, proxy
 
 from trex.types.network_file import keccak256
 from trex.types.primitives import Address
@@ -119,6 +119,17 @@ class Net:
 
     async def now_s(self) -> int:
         return int((await self.node.call("eth_getBlockByNumber", "latest", False))["timestamp"], 16)
+
+
+def without(*methods: str) -> Callable[[str, Any, Any], Any]:
+    """An endpoint that does not know some methods."""
+
+    def fault(method: str, _params: Any, result: Any) -> Any:
+        if method in methods:
+            raise AnsweredError(-32601, "the method does not exist")
+        return result
+
+    return fault
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """Calls on a real node: own transactions, Safe, an EntryPoint and a delegation; what was undone."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -10,8 +10,8 @@ from eth_account import Account
 from eth_keys.datatypes import PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.settlement.anvil_l1 import KEYS, AnsweredError
-from tests.validators.onchain.conftest import ALICE, BOB, CAROL, CHAIN_ID, ROOT, Net, network
+from tests.settlement.anvil_l1 import KEYS
+from tests.validators.onchain.conftest import ALICE, BOB, CAROL, CHAIN_ID, ROOT, Net, network, without
 
 from trex.badges.evaluate import evaluate
 from trex.badges.policy import Policy, read_policy
@@ -162,15 +162,6 @@ async def test_what_was_undone_did_not_happen_in_either_form_of_traces(codes: di
                 answer = await net.node.call(one, block["transactions"][0], *more)
                 seen.append([frame.to for frame in frames_by(answer, [ALICE, relay]) if frame.to != relay])
         assert seen[:3] == seen[3:] == [[till], [], [till]]
-
-
-def without(*methods: str) -> Callable[[str, Any, Any], Any]:
-    def fault(method: str, _params: Any, result: Any) -> Any:
-        if method in methods:
-            raise AnsweredError(-32601, "the method does not exist")
-        return result
-
-    return fault
 
 
 async def test_without_traces_or_with_others_nothing_inside_is_known(codes: dict[str, str]) -> None:

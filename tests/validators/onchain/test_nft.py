@@ -8,14 +8,19 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from tests.validators.onchain.conftest import ALICE, BOB, CAROL, CHAIN_ID, Net
+from eth_abi.abi import encode
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.validators.onchain.conftest import ALICE, BOB, CAROL, CHAIN_ID, Net, without
 
 from trex.badges.evaluate import evaluate
 from trex.badges.policy import read_policy
-from trex.types.primitives import Address
+from trex.types.network_file import keccak256
+from trex.types.primitives import Address, Hash32
+from trex.validators.onchain.answers import BlockRef
 from trex.validators.onchain.collect_nft import collect_nft
 from trex.validators.onchain.metadata import MetadataError, gateway, read_traits
-from trex.validators.onchain.nft import Move, NftEvidence, Way, adds_up, came, flips, held_s, owned
+from trex.validators.onchain.nft import Move, NftEvidence, Way, adds_up, came, flips, held_s, only, owned
 from trex.validators.onchain.observe import observe
 from trex.validators.onchain.source import SourceError
 
@@ -295,3 +300,93 @@ async def test_placed_items_are_those_that_wallets_brought_and_nobody_since(net:
     for who, outcome in ((ALICE, "granted"), (BOB, "refused")):
         found = await observe(policy.checks(), {CHAIN_ID: net.source}, [who], now)
         assert evaluate(policy, found, now).outcome == outcome
+
+
+async def test_placed_editions_are_what_was_brought_and_not_taken_back(net: Net) -> None:
+    """ONC-024: of ERC-1155, by amounts; for so many days by the least that was there in that time."""
+    edition, vault = await net.deploy("Edition"), await net.deploy("Vault")
+    move = "safeTransferFrom(address,address,uint256,uint256,bytes)"
+    give = "giveSome(address,address,uint256,uint256)"
+    for who in (ALICE, BOB):
+        await net.do(edition, "mint(address,uint256,uint256)", who, 7, 10)
+    await net.do(edition, move, ALICE, vault, 7, 6, b"")
+    await net.do(edition, move, BOB, vault, 7, 3, b"", by=BOB)
+    await net.wait(3 * DAY_S)
+    await net.do(vault, give, edition, ALICE, 7, 2)
+    await net.do(edition, move, ALICE, vault, 7, 5, b"")
+
+    async def placed(*wallets: Address, days: int = 0) -> int:
+        options: dict[str, Any] = {"protocols": [vault], "placed_s": days * DAY_S}
+        return (await collect_nft(net.source, wallets, edition, "erc1155", **options)).placed.get(7, 0)
+
+    assert [await placed(ALICE), await placed(BOB), await placed(ALICE, BOB)] == [9, 3, 12]
+    assert [await placed(ALICE, days=2), await placed(ALICE, days=9)] == [4, 0]
+    await net.do(vault, give, edition, CAROL, 7, 8)
+    assert await placed(ALICE) == 4, "no more than is there"
+
+
+async def test_placed_items_must_have_been_there_as_long_as_is_asked(net: Net) -> None:
+    """ONC-024."""
+    item, vault = await net.deploy("Item"), await net.deploy("Vault")
+    for token_id in range(2):
+        await net.do(item, "mint(address,uint256,string)", ALICE, token_id, "")
+        await net.do(item, "transferFrom(address,address,uint256)", ALICE, vault, token_id)
+        await net.wait(2 * DAY_S)
+    await net.node.mine()
+    for days, count in ((0, 2), (2, 2), (3, 1), (9, 0)):
+        options: dict[str, Any] = {"protocols": [vault], "placed_s": days * DAY_S}
+        assert len((await collect_nft(net.source, [ALICE], item, "erc721", **options)).placed) == count
+
+
+async def test_item_that_a_contract_wallet_paid_for_in_coin_is_bought(net: Net) -> None:
+    """ONC-020: another account sent the transaction; the wallet's own coin left inside it."""
+    item, market, wallet = [await net.deploy(name) for name in ("Item", "Market", "Relay")]
+    for token_id in (1, 2):
+        await net.do(item, "mint(address,uint256,string)", BOB, token_id, "")
+    await net.do(item, "setApprovalForAll(address,bool)", market, True, by=BOB)
+    buy = keccak256(b"buy(address,uint256,address)")[:4]
+    for token_id, value in ((1, 10**18), (2, 0)):
+        call = buy + encode(["address", "uint256", "address"], [item, token_id, BOB])
+        await net.do(wallet, "pass(address,bytes,bool)", market, call, False, by=CAROL, value=value)
+    evidence = await collect_nft(net.source, [wallet], item, "erc721")
+    assert [came(evidence, way) for way in Way] == [0, 1, 1]
+    among = await collect_nft(net.source, [wallet, BOB], item, "erc721")
+    assert [came(among, way) for way in Way] == [2, 0, 0]
+    net.liar.fault = without("debug_traceTransaction", "trace_transaction")
+    with pytest.raises(SourceError):
+        await collect_nft(net.source, [wallet], item, "erc721")
+
+
+def test_windows_and_ids_leave_out_what_is_not_asked_for() -> None:
+    """ONC-026: what came before counts as held from the window's beginning on."""
+    block = BlockRef(9, Hash32(bytes(32)), 100)
+    moves = (
+        Move(10, 1, 1, Way.MINTED, sold=False),
+        Move(20, 1, 1, None, sold=True),
+        Move(30, 2, 1, Way.MINTED, sold=False),
+        Move(90, 1, 1, Way.BOUGHT, sold=False),
+    )
+    evidence = NftEvidence(block, frozenset([ALICE]), {1: 1, 2: 1}, moves, None)
+    one, two = only(evidence, frozenset({1})), only(evidence, frozenset({2}))
+    assert [came(evidence, Way.MINTED, 15), came(one, Way.MINTED), came(one, Way.MINTED, 15)] == [1, 1, 0]
+    assert [held_s(one, continuous=True), held_s(one, continuous=False)] == [10, 20]
+    assert [held_s(one, continuous=False, since_s=s) for s in (0, 15, 20, 95)] == [20, 15, 10, 5]
+    assert held_s(two, continuous=True, since_s=60) == 40
+    assert (owned(one, NONE, {}), flips(one, 10), flips(two, 10)) == (1, 1, 0)
+    assert only(evidence, NONE) is evidence
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 90), st.booleans()), max_size=12).map(sorted), st.integers(0, 100))
+def test_time_held_in_a_window_is_what_a_clock_counts(told: list[tuple[int, bool]], since_s: int) -> None:
+    """ONC-026."""
+    moves, have, at = [], 0, [0] * 100
+    for moment, comes in told:
+        if not comes and not have:
+            continue
+        have += 1 if comes else -1
+        moves.append(Move(moment, 1, 1, Way.MINTED if comes else None, sold=not comes))
+        at[moment:] = [have] * (100 - moment)
+    block = BlockRef(9, Hash32(bytes(32)), 100)
+    evidence = NftEvidence(block, frozenset(), {1: have} if have else {}, tuple(moves), None)
+    assert held_s(evidence, continuous=False, since_s=since_s) == sum(one > 0 for one in at[since_s:])

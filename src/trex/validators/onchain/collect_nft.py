@@ -49,6 +49,7 @@ async def collect_nft(
     *,
     traits: bool = False,
     protocols: Collection[Address] = (),
+    placed_s: int = 0,
     fetch: Fetch | None = None,
     block: BlockRef | None = None,
 ) -> NftEvidence:
@@ -62,7 +63,8 @@ async def collect_nft(
         collection: contract.
         standard: how it speaks.
         traits: read the traits of what is owned.
-        protocols: contracts that hold items for those who put them there; for ERC-721.
+        protocols: contracts that hold items for those who put them there.
+        placed_s: for how many seconds up to the block they must have been there.
         fetch: through a gateway, for metadata by content address.
         block: as of which; None for the newest that is final.
 
@@ -81,9 +83,12 @@ async def collect_nft(
     ids = sorted({raw.token_id for raw in raws})
     ask = _owned_721 if standard == "erc721" else _owned_1155
     owned = await ask(source, who, collection, ids, head)
-    moves = await _moves(source, ours, raws)
+    moves = await _moves(source, ours, raws, head)
     found = await _traits(source, collection, standard, owned, head, fetch) if traits else None
-    placed = await _placed(source, ours, collection, raws, protocols, head) if protocols else frozenset[int]()
+    placed: Mapping[int, int] = {}
+    if protocols:
+        find = _placed_721 if standard == "erc721" else _placed_1155
+        placed = await find(source, ours, collection, raws, protocols, head, placed_s)
     await source.still(head)
     return NftEvidence(head, who, owned, moves if adds_up(moves, owned) else None, found, placed)
 
@@ -147,12 +152,12 @@ async def _owned_1155(
     return {token_id: amount for token_id, amount in owned.items() if amount}
 
 
-async def _moves(source: EvmSource, ours: set[Hash32], raws: list[_Raw]) -> tuple[Move, ...]:
+async def _moves(source: EvmSource, ours: set[Hash32], raws: list[_Raw], head: BlockRef) -> tuple[Move, ...]:
     """What came from outside and left, with the way it came."""
     crossing = [raw for raw in raws if (raw.sender in ours) != (raw.receiver in ours)]
     blocks = await source.blocks([raw.log.block_number for raw in crossing]) if crossing else {}
     bought = sorted({r.log.transaction_hash for r in crossing if r.receiver in ours and r.sender != NOBODY})
-    paid = await _paid(source, ours, bought) if bought else set[Hash32]()
+    paid = await _paid(source, ours, bought, head) if bought else set[Hash32]()
     return tuple(
         Move(
             blocks[raw.log.block_number].timestamp_s,
@@ -165,31 +170,66 @@ async def _moves(source: EvmSource, ours: set[Hash32], raws: list[_Raw]) -> tupl
     )
 
 
-async def _placed(
+async def _placed_721(
     source: EvmSource,
     ours: set[Hash32],
     collection: Address,
     raws: list[_Raw],
     protocols: Collection[Address],
     head: BlockRef,
-) -> frozenset[int]:
+    since_s: int,
+) -> Mapping[int, int]:
     """Items that a protocol contract has, and that one of the wallets was the last to bring (ONC-024)."""
     at = {word(protocol) for protocol in protocols}
     ids = sorted({raw.token_id for raw in raws if raw.sender in ours and raw.receiver in at})
     if not ids:
-        return frozenset()
+        return {}
     topics = [[TRANSFER], None, sorted(at), [Hash32(one.to_bytes(32)) for one in ids]]
     logs = await source.logs(0, head, collection, topics)
     last = {int.from_bytes(log.topics[3]): log for log in logs if len(log.topics) == 4}
     answers = await source.calls([(head, collection, OWNER_OF + one.to_bytes(32)) for one in ids])
-    return frozenset(
-        one
+    blocks = await source.blocks([last[one].block_number for one in ids])
+    return {
+        one: 1
         for one, answer in zip(ids, answers, strict=True)
         if answer is not None
         and last[one].topics[1] in ours
         and len(answer) == 32
         and Hash32(answer) == last[one].topics[2]
-    )
+        and head.timestamp_s - blocks[last[one].block_number].timestamp_s >= since_s
+    }
+
+
+async def _placed_1155(
+    source: EvmSource,
+    ours: set[Hash32],
+    collection: Address,
+    raws: list[_Raw],
+    protocols: Collection[Address],
+    head: BlockRef,
+    since_s: int,
+) -> Mapping[int, int]:
+    """What wallets brought to protocol contracts and did not take back, and is there at all (ONC-024)."""
+    at = {word(protocol): protocol for protocol in protocols}
+    blocks = await source.blocks([raw.log.block_number for raw in raws]) if raws else {}
+    there = defaultdict[tuple[int, Hash32], int](int)
+    least = dict[tuple[int, Hash32], int]()
+    for raw in raws:
+        way = (raw.receiver in at and raw.sender in ours) - (raw.sender in at and raw.receiver in ours)
+        if not way:
+            continue
+        what = raw.token_id, raw.receiver if way > 0 else raw.sender
+        if what in least or head.timestamp_s - blocks[raw.log.block_number].timestamp_s < since_s:
+            least.setdefault(what, there[what])
+        there[what] = max(0, there[what] + way * raw.amount)
+        if what in least:
+            least[what] = min(least[what], there[what])
+    order = sorted(there)
+    calls = [(head, collection, BALANCE_1155 + word(at[place]) + one.to_bytes(32)) for one, place in order]
+    found = defaultdict[int, int](int)
+    for what, answer in zip(order, await source.calls(calls), strict=True):
+        found[what[0]] += min(least.get(what, there[what]), int.from_bytes(answer or b""))
+    return {token_id: amount for token_id, amount in found.items() if amount}
 
 
 def _way(raw: _Raw, paid: set[Hash32]) -> Way:
@@ -198,8 +238,11 @@ def _way(raw: _Raw, paid: set[Hash32]) -> Way:
     return Way.BOUGHT if raw.log.transaction_hash in paid else Way.RECEIVED
 
 
-async def _paid(source: EvmSource, ours: set[Hash32], hashes: list[Hash32]) -> set[Hash32]:
-    """Transactions in which one of the wallets paid somebody else: coin sent with it, or tokens that left."""
+async def _paid(source: EvmSource, ours: set[Hash32], hashes: list[Hash32], head: BlockRef) -> set[Hash32]:
+    """Transactions in which one of the wallets paid somebody else: coin sent with it, or tokens that left.
+
+    Of wallets with code, coin leaves inside a transaction that another account sent: traces tell of it.
+    """
     paid = set()
     for one, transaction in zip(hashes, await source.transactions(hashes), strict=True):
         sender, to = word(Address(bytes.fromhex(transaction["from"][2:]))), transaction["to"]
@@ -211,6 +254,13 @@ async def _paid(source: EvmSource, ours: set[Hash32], hashes: list[Hash32]) -> s
             token = len(log.topics) == 3 and log.topics[0] == TRANSFER and log.topics[1] in ours
             if token and log.topics[2] not in ours and int.from_bytes(log.data[:32]) > 0:
                 paid.add(one)
+    wallets = [Address(one[12:]) for one in sorted(ours)]
+    codes = await source.codes([(head, wallet) for wallet in wallets])
+    coded = [wallet for wallet, code in zip(wallets, codes, strict=True) if code]
+    open_ = [one for one in hashes if one not in paid]
+    for one, frames in zip(open_, await source.traces(open_, coded) if coded else [], strict=False):
+        if any(frame.value_wei and word(frame.to) not in ours for frame in frames):
+            paid.add(one)
     return paid
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from trex.types.primitives import Address
@@ -51,8 +51,8 @@ class NftEvidence:
     the contract says, so that history is not known (ONC-021)."""
     traits: Mapping[int, Mapping[str, str]] | None
     """Traits of each owned item; None if not asked for, or if one cannot be read (ONC-023)."""
-    placed: frozenset[int] = frozenset()
-    """Items that the wallets put into the protocol contracts that were asked about (ONC-024)."""
+    placed: Mapping[int, int] = field(default_factory=dict)
+    """How many of each item the wallets have in the protocol contracts that were asked about (ONC-024)."""
 
 
 def owned(evidence: NftEvidence, ids: frozenset[int], traits: Mapping[str, str]) -> int | None:
@@ -68,23 +68,40 @@ def owned(evidence: NftEvidence, ids: frozenset[int], traits: Mapping[str, str])
     )
 
 
-def came(evidence: NftEvidence, way: Way) -> int | None:
-    """Count items that came in a way; None without a history."""
+def only(evidence: NftEvidence, ids: frozenset[int]) -> NftEvidence:
+    """Leave out what is not of these ids (all count if empty)."""
+    if not ids:
+        return evidence
+    moves = evidence.moves
+    return replace(
+        evidence,
+        owned={token_id: amount for token_id, amount in evidence.owned.items() if token_id in ids},
+        moves=moves and tuple(move for move in moves if move.token_id in ids),
+    )
+
+
+def came(evidence: NftEvidence, way: Way, since_s: int = 0) -> int | None:
+    """Count items that came in a way, from a Unix time on; None without a history."""
     if evidence.moves is None:
         return None
-    return sum(move.amount for move in evidence.moves if move.way is way)
+    return sum(move.amount for move in evidence.moves if move.way is way and move.timestamp_s >= since_s)
 
 
-def held_s(evidence: NftEvidence, *, continuous: bool) -> int | None:
+def held_s(evidence: NftEvidence, *, continuous: bool, since_s: int = 0) -> int | None:
     """Return for how many seconds the wallets had at least one item; None without a history.
 
     Args:
         evidence: of the collection.
         continuous: up to the block without a break; otherwise all times together.
+        since_s: Unix time before which nothing counts.
     """
     if evidence.moves is None:
         return None
-    spans = list(_spans(evidence.moves, evidence.block.timestamp_s))
+    spans = [
+        (max(start, since_s), end, lasts)
+        for start, end, lasts in _spans(evidence.moves, evidence.block.timestamp_s)
+        if end >= since_s
+    ]
     if not continuous:
         return sum(end - start for start, end, _ in spans)
     return spans[-1][1] - spans[-1][0] if spans and spans[-1][2] else 0

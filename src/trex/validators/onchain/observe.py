@@ -1,18 +1,15 @@
 """Answer a policy's checks from chains: collect, then judge; what cannot be had is not known (ONC-003)."""
 
 from collections.abc import Collection, Mapping
-from decimal import Decimal
 
 from trex.badges.observation import Observation
 from trex.badges.policy import CheckCondition
 from trex.types.primitives import Address, Hash32
 from trex.validators.onchain.activity import SignatureError
 from trex.validators.onchain.answers import BlockRef
-from trex.validators.onchain.collect_nft import collect_nft
 from trex.validators.onchain.collect_token import collect_token
 from trex.validators.onchain.metadata import Fetch
-from trex.validators.onchain.nft import NftEvidence, Way, came, flips, owned
-from trex.validators.onchain.nft import held_s as held_nft_s
+from trex.validators.onchain.observe_nft import answer_nft
 from trex.validators.onchain.observe_web3 import answer_web3
 from trex.validators.onchain.place import source_name
 from trex.validators.onchain.source import EvmSource, SourceError
@@ -56,7 +53,7 @@ async def observe(
             if family == "token":
                 found[check.key] = await _answer_token(check, source, wallets, block)
             elif family == "nft":
-                found[check.key] = await _answer_nft(check, source, wallets, fetch, block)
+                found[check.key] = await answer_nft(check, source, wallets, fetch, block)
             else:
                 found[check.key] = await answer_web3(check, source, wallets, block, since_s)
         except (SourceError, SignatureError) as error:
@@ -79,44 +76,3 @@ async def _answer_token(
     rebased = "; balances changed without transfers, the lesser counts" if evidence.rebases else ""
     reason = f"{value:f} over {len(evidence.wallets)} wallets{rebased}"
     return Observation(value, evidence.block.timestamp_s, where, reason)
-
-
-async def _answer_nft(
-    check: CheckCondition,
-    source: EvmSource,
-    wallets: Collection[Address],
-    fetch: Fetch | None,
-    block: BlockRef | None,
-) -> Observation:
-    asked = check.parameters
-    collection = Address(bytes.fromhex(asked["collection"][2:]))
-    evidence = await collect_nft(
-        source,
-        wallets,
-        collection,
-        asked["standard"],
-        traits="traits" in asked,
-        protocols=[Address(bytes.fromhex(one[2:])) for one in asked.get("protocols", ())],
-        fetch=fetch,
-        block=block,
-    )
-    value = _nft_value(check, evidence)
-    where = source_name(source.chain.chain_id, evidence.block)
-    if value is None:
-        why = "traits cannot be read" if "traits" in asked else "events do not add up to what is owned"
-        return Observation(None, evidence.block.timestamp_s, where, why)
-    reason = f"{value} over {len(evidence.wallets)} wallets"
-    return Observation(Decimal(value), evidence.block.timestamp_s, where, reason)
-
-
-def _nft_value(check: CheckCondition, evidence: NftEvidence) -> int | None:
-    asked = check.parameters
-    if check.validator == "nft.owned":
-        return owned(evidence, frozenset(int(one) for one in asked.get("ids", ())), asked.get("traits", {}))
-    if check.validator == "nft.held":
-        return held_nft_s(evidence, continuous=asked["mode"] == "continuous")
-    if check.validator == "nft.placed":
-        return len(evidence.placed)
-    if check.validator == "nft.flipped":
-        return flips(evidence, asked["days"] * DAY_S)
-    return came(evidence, Way(check.validator.removeprefix("nft.")))
