@@ -18,8 +18,9 @@ from tests.engine.emitter import ALICE, BOB, deploy, emit, pay, truth
 from tests.engine.lake.test_chain_to_lake import held
 from tests.settlement.anvil_l1 import CHAIN_ID, Anvil, anvil
 
+from trex.engine.graph.stage import digest, rebuild
 from trex.engine.pipeline.stage import DEAD
-from trex.engine.run import NAMES, EngineSettings, open_log
+from trex.engine.run import NAMES, EngineSettings, open_graph, open_log, run
 
 STAGES = [name for name in NAMES if name != "features"]
 DONE_S = 300.0
@@ -103,8 +104,12 @@ async def proved(folder: Path, log: str, rounds: int) -> None:
     assert set(found) == expected
     assert len(found) == len(expected)
     assert len(expected) > rounds
-    opened = open_log(settings)
+    await asyncio.to_thread(run, settings, ["graph"], until_idle=True)
+    opened, graph = open_log(settings), open_graph(settings)
     try:
+        kept = digest(graph)
+        rebuild(opened, graph)
+        assert digest(graph) == kept  # GRA-002, GRA-003
         assert sum(extent.end - extent.first for extent in opened.extents(DEAD)) == 0
     finally:
         opened.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,6 +14,8 @@ from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry
 
+from trex.engine.graph import stage as graph_stage
+from trex.engine.graph.store import Graph
 from trex.engine.ingest.gateway import GatewaySource, listen_gateway
 from trex.engine.ingest.listen import EvmSource, SourceMetrics, listen
 from trex.engine.ingest.topics import CURSORS, RAW
@@ -26,10 +29,12 @@ from trex.engine.pipeline.stages import STAGES
 
 log = logging.getLogger(__name__)
 
-NAMES = ("ingest", *(stage.name for stage in STAGES), *READERS, "features")
+NAMES = ("ingest", *(stage.name for stage in STAGES), *READERS, graph_stage.NAME, "features")
 """Every stage that can be run alone."""
 SQLITE = "sqlite"
 """The embedded log."""
+LADYBUG = "ladybug"
+"""The embedded graph."""
 RETAIN_S = 60.0
 """Between rounds of letting go of old records."""
 PARTITIONS = RAW.partitions
@@ -50,6 +55,9 @@ class EngineSettings:
     """How long records between stages are kept; None for ever. The lake keeps what came of them."""
     log: str = SQLITE
     """`sqlite`, or `kafka://host:port,host:port/prefix`; the prefix is that of topics and groups."""
+    graph: str = LADYBUG
+    """`ladybug`, or `bolt://host:port`, `neo4j://...`: a server, signed in to by `TREX_NEO4J_USER` and
+    `TREX_NEO4J_PASSWORD` of the environment."""
 
 
 def open_log(settings: EngineSettings) -> Log:
@@ -81,6 +89,26 @@ def _named(settings: EngineSettings) -> Log:
 def open_lake(settings: EngineSettings) -> Lake:
     """Name the lake."""
     return Lake(settings.folder / "lake")
+
+
+def open_graph(settings: EngineSettings) -> Graph:
+    """Open the persona graph.
+
+    Raises:
+        GraphError: it cannot be opened.
+        ValueError: the settings name no graph.
+    """
+    if settings.graph == LADYBUG:
+        from trex.engine.graph.ladybug_graph import LadybugGraph
+
+        return LadybugGraph(settings.folder / "graph")
+    if urlsplit(settings.graph).scheme.partition("+")[0] not in ("bolt", "neo4j"):
+        raise ValueError(f"{settings.graph!r} is neither ladybug nor bolt://HOST:PORT")
+    from trex.engine.graph.neo4j_graph import Neo4jGraph
+
+    return Neo4jGraph(
+        settings.graph, os.environ.get("TREX_NEO4J_USER", ""), os.environ.get("TREX_NEO4J_PASSWORD", "")
+    )
 
 
 def run(
@@ -141,6 +169,12 @@ def _run_one(
         asyncio.run(_ingest(settings, events, stop, of_sources, until_idle))
     elif name == "features":
         run_features(open_lake(settings), stop, until_idle=until_idle)
+    elif name == graph_stage.NAME:
+        graph = open_graph(settings)
+        try:
+            graph_stage.run_graph(events, graph, stop, metrics, until_idle=until_idle)
+        finally:
+            graph.close()
     elif name in READERS:
         run_sink(name, events, open_lake(settings), stop, metrics, until_idle=until_idle)
     else:
@@ -153,6 +187,7 @@ def _readers(topic: str) -> tuple[str, ...]:
     return (
         *(stage.name for stage in STAGES if stage.reads == topic),
         *(name for name, (reads, _) in READERS.items() if reads == topic),
+        *([graph_stage.NAME] if topic == graph_stage.READS else ()),
     )
 
 

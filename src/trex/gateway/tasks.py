@@ -250,7 +250,8 @@ async def _queue(
         }
         told = dialect.insert(deeds).values(source=item.source, **row)
         await tx.execute(told.on_conflict_do_update(index_elements=["source"], set_=row))
-        subject = f"passport {item.passport} {slug}"
+        brought = "" if passport == item.passport else f" brought {passport}"
+        subject = f"passport {item.passport} {slug}{brought}"
         await audit.record(tx, gateway.now_s, key_name(signer), "deed", subject, f"job {job}")
     return job
 

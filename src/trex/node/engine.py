@@ -15,6 +15,7 @@ COMMANDS = {
     ),
     "cohorts": LazyCommand("trex.node.engine_bi:cohorts", "Say who came back, by cohorts."),
     "funnel": LazyCommand("trex.node.engine_bi:funnel", "Say how far people went, step by step."),
+    "graph": LazyCommand("trex.node.engine_graph:graph", "Ask the persona graph."),
     "evaluate": LazyCommand("trex.node.engine_evaluate:evaluate", "Measure recommenders."),
 }
 

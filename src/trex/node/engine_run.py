@@ -23,7 +23,7 @@ try:
     from trex.engine.ingest.listen import EvmSource
     from trex.engine.pipeline.dead import dead_letters, replay_dead
     from trex.engine.pipeline.log import LogError
-    from trex.engine.run import NAMES, SQLITE, EngineSettings, open_lake, open_log
+    from trex.engine.run import LADYBUG, NAMES, SQLITE, EngineSettings, open_lake, open_log
     from trex.engine.run import run as run_engine
 except ModuleNotFoundError as error:
     raise click.ClickException(
@@ -39,11 +39,19 @@ LOG = option(
     metavar="sqlite|kafka://HOST:PORT/PREFIX",
     help="Where events are kept in order between stages.",
 )
+GRAPH = option(
+    "--graph",
+    default=LADYBUG,
+    show_default=True,
+    metavar="ladybug|bolt://HOST:PORT",
+    help="Where the persona graph is kept: below --folder, or by a Neo4j server.",
+)
 
 
 @click.command()
 @FOLDER
 @LOG
+@GRAPH
 @option("--sources", type=FILE, help="TOML file: a table [[source]] for each chain, keys as below.")
 @option("--rpc", multiple=True, metavar="URL", help="Endpoint of a chain; later ones serve where it fails.")
 @option("--chain", type=click.IntRange(1), default=1962, show_default=True, help="Its chain id.")
@@ -64,6 +72,7 @@ LOG = option(
 def run(
     folder: Path,
     log: str,
+    graph: str,
     sources: Path | None,
     rpc: tuple[str, ...],
     chain: int,
@@ -96,7 +105,7 @@ def run(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     run_engine(
-        _settings(folder, log, listened, gateways, keep_days),
+        _settings(folder, log, listened, gateways, keep_days, graph),
         names,
         stop=stop,
         until_idle=until_idle,
@@ -110,8 +119,9 @@ def _settings(
     sources: tuple[EvmSource, ...] = (),
     gateways: tuple[GatewaySource, ...] = (),
     keep_days: int | None = None,
+    graph: str = LADYBUG,
 ) -> EngineSettings:
-    settings = EngineSettings(folder, sources, gateways, keep_days and keep_days * 86_400, log)
+    settings = EngineSettings(folder, sources, gateways, keep_days and keep_days * 86_400, log, graph)
     try:
         open_log(settings).close()
     except (ValueError, LogError, OSError) as error:

@@ -107,6 +107,7 @@ SILVER: Mapping[str, LakeTable] = {
                 ("is_public", pa.bool_()),
                 ("name", _TEXT),
                 ("uri", _TEXT),
+                ("publisher", _TEXT),
             ),
         ),
         LakeTable(

@@ -87,12 +87,13 @@ def _state(words: list[int], data: tuple[Any, ...]) -> Rows:
 
 
 def _policy(words: list[int], data: tuple[Any, ...]) -> Rows:
-    policy, _, document = words
+    policy, publisher, document = words
     levels, class_, name, uri = data
     yield (
         "policies",
         {
             "policy": _word(policy),
+            "publisher": f"0x{publisher:040x}",
             "document": _word(document),
             "levels": levels,
             "is_public": class_ == 1,
