@@ -1,5 +1,7 @@
 """The two networks a scenario runs on: T-Rex's devnet and anvil, with the same accounts and contracts."""
 
+import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -18,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 CHAIN_ID = 1962
 MNEMONIC = "test test test test test test test test test test test junk"
-START_S = 60
+START_S = 180
 """How long a node may take until it answers."""
 
 
@@ -57,12 +59,24 @@ def program(name: str) -> str:
     return found
 
 
+FIRST_PORT, PORTS_EACH, RANGES = 10_000, 300, 72
+"""Below those that the system gives to whoever wants any, and to connections (32768 and above)."""
+_ports = itertools.cycle(range(PORTS_EACH))
+
+
 def free_port() -> int:
-    """Return a port of the loopback that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port of the loopback that nothing listens on, and that nobody takes until it is used.
+
+    The system gives it to nobody, and processes side by side choose from ranges of their own.
+    """
+    first = FIRST_PORT + os.getpid() % RANGES * PORTS_EACH
+    for _ in range(PORTS_EACH):
+        port = first + next(_ports)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError(f"no port from {first} on is free")
 
 
 def genesis() -> dict[str, Any]:

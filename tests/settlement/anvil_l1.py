@@ -20,7 +20,7 @@ KEYS = (
     bytes.fromhex("59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"),
 )
 """Of anvil's first accounts."""
-START_S = 30.0
+START_S = 180.0
 ALL_STATES = ("--prune-history", "5000")
 """For many reorgs: anvil does not find its way back to states that it has put away after 500 blocks."""
 
@@ -106,12 +106,13 @@ class Proxy:
             return web.json_response(self.pages[request.path])
         assert self.session is not None
         body = self._asked_for(await request.read())
+        if request.method == "GET":
+            self.asked.append(request.path)  # before it is answered: who asked may go on without the answer
         url = self.target + request.path_qs
         json = {"content-type": "application/json"}
         async with self.session.request(request.method, url, data=body, headers=json) as answer:
             raw, status = await answer.read(), answer.status
         if request.method == "GET":
-            self.asked.append(request.path)
             if self.fault is not None and status == 200:
                 changed = self.fault(request.path, None, orjson.loads(raw))
                 raw = orjson.dumps(changed)
