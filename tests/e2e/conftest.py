@@ -1,5 +1,6 @@
 """Both networks, and running a scenario on each to compare them."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ from tests.e2e.comparison import differences, transactions, without
 from tests.e2e.network import HERE, ROOT, Network, anvil, devnet, program
 
 Scenario = Callable[[Network], dict[str, Any]]
-TIMEOUT_S = 300
+TIMEOUT_S = 1200
 
 
 @pytest.fixture(scope="session")
@@ -81,6 +82,13 @@ def script(path: str) -> Scenario:
 
 @pytest.fixture(scope="session")
 def contracts() -> Path:
-    """Return the folder in which forge has built the contracts of foundry/src."""
-    command(program("forge"), "build", FOUNDRY_PROFILE="e2e")
+    """Return the folder in which forge has built the contracts of foundry/src.
+
+    One process builds, whoever comes second finds it done: the folder belongs to all test files.
+    """
+    cache = HERE / "foundry" / "cache"
+    cache.mkdir(exist_ok=True)
+    with (cache / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        command(program("forge"), "build", FOUNDRY_PROFILE="e2e")
     return HERE / "foundry" / "out"

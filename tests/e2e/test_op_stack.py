@@ -16,12 +16,12 @@ from trex.types.primitives import Address
 
 SCRIPTS = HERE / "op-stack"
 QUICK = Timing(
-    max_origin_lag_l1_blocks=100,
+    max_origin_lag_l1_blocks=2_000,
     silence_s=2,
     dispute_window_s=6,
     finality_delay_s=0,
     proof_maturity_s=2,
-    timelock_delay_s=3_600,
+    timelock_delay_s=100_000,
 )
 PARTS = ("operator", "sequencer", "proposer", "disputer", "governor")
 

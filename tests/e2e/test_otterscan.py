@@ -19,7 +19,7 @@ def call(to: str, *, delegate: bool = False) -> str:
 
 def mined(network: Network, tx_hash: str) -> None:
     """Wait until a transaction is in a block."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 300
     while network.call("eth_getTransactionReceipt", tx_hash) is None:
         assert time.monotonic() < deadline, f"{tx_hash} is not mined"
         time.sleep(0.05)

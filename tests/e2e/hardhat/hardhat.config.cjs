@@ -22,5 +22,5 @@ module.exports = {
       accounts: "remote",
     },
   },
-  mocha: { timeout: 60_000 },
+  mocha: { timeout: 600_000 },
 };

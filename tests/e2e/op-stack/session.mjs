@@ -54,7 +54,7 @@ export const onL2 = (account) => createWalletClient({ account, ...l2Of }).extend
 
 /** Wait for a transaction that has to succeed. */
 export async function mined(client, hash) {
-  const receipt = await client.waitForTransactionReceipt({ hash, timeout: 120_000 });
+  const receipt = await client.waitForTransactionReceipt({ hash, timeout: 300_000 });
   assert.equal(receipt.status, "success", `${client.chain.name}: ${hash}`);
   return receipt;
 }
@@ -65,7 +65,7 @@ export async function arrived(receipt, status = "success") {
   assert.ok(hashes.length > 0);
   return Promise.all(
     hashes.map(async (hash) => {
-      const found = await l2.waitForTransactionReceipt({ hash, timeout: 120_000 });
+      const found = await l2.waitForTransactionReceipt({ hash, timeout: 300_000 });
       assert.equal(found.status, status);
       return found;
     }),
@@ -73,7 +73,7 @@ export async function arrived(receipt, status = "success") {
 }
 
 /** Try again until it does not fail, a second between. */
-export async function until(act, tries = 60) {
+export async function until(act, tries = 300) {
   for (let left = tries; ; left -= 1) {
     try {
       return await act();

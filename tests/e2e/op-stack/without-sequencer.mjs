@@ -60,8 +60,10 @@ assert.equal(receipts[1].contractAddress?.toLowerCase(), born.toLowerCase());
 assert.equal(await l2.readContract({ address: born, abi: hearer.abi, functionName: "heard" }), 7n);
 assert.equal(await l2.getBalance({ address: carol }), parseEther("0.3"));
 assert.equal(await l2.getBalance({ address: dave.address }), parseEther("1.2") - 5n);
-const safe = await l2.getBlock({ blockTag: "safe" });
-assert.ok(safe.number >= receipts.at(-1).blockNumber);
+await until(async () => {
+  const safe = await l2.getBlock({ blockTag: "safe" });
+  assert.ok(safe.number >= receipts.at(-1).blockNumber);
+});
 
 // Out again: a claim by the proposer, who needs no sequencer either.
 const receipt = receipts.at(-1);
