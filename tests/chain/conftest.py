@@ -50,6 +50,12 @@ class Client:
         assert isinstance(error, dict)
         return error
 
+    async def by_hand(self) -> None:
+        """Let blocks be made on request only, from now on: none is in the making any more."""
+        await self.call("evm_setAutomine", False)
+        async with self.node.producer.paused():
+            pass
+
     def websocket(self, **options: Any) -> Any:
         return self.http.ws_connect(self.url, **options)
 
@@ -59,7 +65,11 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
     return {"uvloop": uvloop.new_event_loop}
 
 
-async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+PATIENCE_S = 120.0
+"""For a machine that is busy with other things."""
+
+
+async def until(condition: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
     """Wait for something that nobody announces."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110
@@ -84,7 +94,7 @@ async def serving(chain: SmallChain, dev: bool, **settings: Any) -> AsyncIterato
             yield Client(node, chain, http)
     finally:
         node.stop()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await task
 
 

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from tests.chain.conftest import Client, Start, until
+from tests.chain.conftest import PATIENCE_S, Client, Start, until
 from tests.chain.small_chain import SmallChain
 
 from trex.chain.core import L1View
@@ -11,7 +11,6 @@ from trex.chain.dev.methods import DevMethods
 from trex.types.errors import CoreError
 
 STRANGER = "0x" + "55" * 20
-PATIENCE_S = 60.0
 
 
 class Clock:
@@ -45,8 +44,8 @@ async def test_no_block_before_l1_is_known_and_transactions_wait(
     client = await start(chain)
     producer = client.node.producer
     producer.l1 = lambda: None
-    await asyncio.sleep(0.5)
-    made = len(chain.builds)
+    async with producer.paused():  # none is in the making any more
+        made = len(chain.builds)
     await client.call("eth_sendRawTransaction", "0x01")
     await until(lambda: producer.waits is not None, PATIENCE_S)
     await asyncio.sleep(0.5)

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
-from tests.chain.conftest import Client, until
+from tests.chain.conftest import PATIENCE_S, Client, until
 
 from trex.chain.limits import ServerLimits
 from trex.chain.rpc import front, server
@@ -29,9 +29,9 @@ def post(body: bytes, *fields: str) -> bytes:
 
 
 async def answer(reader: asyncio.StreamReader) -> tuple[str, dict[str, str], bytes]:
-    head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)).decode().split("\r\n")
+    head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE_S)).decode().split("\r\n")
     fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
-    body = await asyncio.wait_for(reader.readexactly(int(fields["content-length"])), 10)
+    body = await asyncio.wait_for(reader.readexactly(int(fields["content-length"])), PATIENCE_S)
     return head[0], fields, body
 
 
@@ -228,9 +228,9 @@ async def test_request_that_does_not_end_is_cut_off(start: Start, monkeypatch: p
         writer.write(whole)
         await answer(reader)
         writer.write(part)
-        assert b"408" in await asyncio.wait_for(reader.read(), 10)
+        assert b"408" in await asyncio.wait_for(reader.read(), PATIENCE_S)
         writer.close()
-    assert client.node.server.body_bytes == 0
+    await until(lambda: client.node.server.body_bytes == 0)
 
 
 async def test_silent_connection_is_closed(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,12 +238,13 @@ async def test_silent_connection_is_closed(start: Start, monkeypatch: pytest.Mon
     monkeypatch.setattr(front, "KEEP_ALIVE_S", 0.4)
     client = await start()
     reader, writer = await connect(client)
-    assert await asyncio.wait_for(reader.read(), 10) == b""
+    assert await asyncio.wait_for(reader.read(), PATIENCE_S) == b""
     writer.close()
+    monkeypatch.setattr(front, "FIRST_S", PATIENCE_S)
     reader, writer = await connect(client)
     writer.write(post(ask("eth_chainId")))
     await answer(reader)
-    assert await asyncio.wait_for(reader.read(), 10) == b""
+    assert await asyncio.wait_for(reader.read(), PATIENCE_S) == b""
     writer.close()
 
 
@@ -251,7 +252,7 @@ async def test_head_without_end_is_refused(start: Start) -> None:
     client = await start()
     reader, writer = await connect(client)
     writer.write(b"POST / HTTP/1.1\r\nX: " + b"x" * (front.HEAD_MAX_BYTES + 1))
-    assert b"431" in await asyncio.wait_for(reader.read(), 10)
+    assert b"431" in await asyncio.wait_for(reader.read(), PATIENCE_S)
     writer.close()
 
 
@@ -260,10 +261,10 @@ async def test_reader_that_does_not_read_is_cut_off(start: Start, monkeypatch: p
     client = await start()
     _, writer = await asyncio.open_connection("127.0.0.1", client.node.server.port, limit=1024)
     writer.write(post(ask("big", 8_000_000)))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while client.node.metrics.registry.get_sample_value("trex_slow_readers_total") != 1:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
-    assert client.node.server.answer_bytes == 0
+    await until(lambda: client.node.server.answer_bytes == 0)
     writer.close()
 
 
@@ -280,7 +281,7 @@ async def stalled(client: Client) -> tuple[asyncio.Transport, asyncio.StreamRead
     while not transport.get_write_buffer_size():
         sent += 1
         writer.write(post(ask("big", 60_000)))
-        await until(lambda: client.chain.asked.count("big") == sent and found.busy is None, 20)  # noqa: B023
+        await until(lambda: client.chain.asked.count("big") == sent and found.busy is None)  # noqa: B023
     return transport, reader, writer
 
 
@@ -290,12 +291,12 @@ async def test_closing_ends_where_the_client_takes_nothing(
 ) -> None:
     """Silence, or a request that does not end, closes; what is unsent has a time to go, and no more."""
     client = await start()
+    _, _, writer = await stalled(client)
     monkeypatch.setattr(front, "KEEP_ALIVE_S", 0.5)
     monkeypatch.setattr(front, "BODY_S", 0.5)
     monkeypatch.setattr(front, "CLOSE_S", 0.2)
-    _, _, writer = await stalled(client)
-    writer.write(begun)
-    await until(lambda: not client.node.server.fronts, 20)
+    writer.write(post(ask("eth_chainId")) + begun)
+    await until(lambda: not client.node.server.fronts)
     writer.close()
 
 
@@ -307,7 +308,7 @@ async def test_connection_goes_over_while_writing_is_paused(start: Start) -> Non
     transport, reader, writer = await stalled(client)
     transport.set_write_buffer_limits(high=transport.get_write_buffer_size())  # the next answer is too much
     writer.write(post(ask("eth_chainId")) + b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    await until(lambda: not client.node.server.fronts, 20)
+    await until(lambda: not client.node.server.fronts)
     body = b""
     while b'"status"' not in body:
         _, _, body = await answer(reader)
@@ -324,7 +325,7 @@ async def test_client_of_aiohttp_that_does_not_read_is_cut_off(
     transport.set_write_buffer_limits(high=0)
     for _ in range(2):
         writer.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    await until(transport.is_closing, 20)
+    await until(transport.is_closing)
     writer.close()
 
 
@@ -357,8 +358,8 @@ async def test_answer_under_way_is_finished_when_the_node_stops(start: Start) ->
     client.chain.slow_s = 0.5
     reader, writer = await connect(client)
     writer.write(post(ask("eth_call", {})))
-    await asyncio.sleep(0.2)
+    await until(lambda: "eth_call" in client.chain.asked)
     client.node.stop()
     assert (await answer(reader))[0] == "HTTP/1.1 200 OK"
-    assert await asyncio.wait_for(reader.read(), 10) == b""
+    assert await asyncio.wait_for(reader.read(), PATIENCE_S) == b""
     writer.close()

@@ -6,11 +6,14 @@ import gzip
 import logging
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
-from tests.chain.conftest import Client, Start, until
+from tests.chain.conftest import PATIENCE_S, Client, Start, until
 from tests.chain.small_chain import SmallChain, sha
 
 from trex.chain.limits import ServerLimits
@@ -227,7 +230,7 @@ async def test_fault_in_answering_is_an_answer_over_websocket_too(
     monkeypatch.setattr(client.node.server.dispatcher, "answer", fail)
     async with client.websocket() as socket:
         await socket.send_json(ask())
-        answer = await socket.receive_json(timeout=20)
+        answer = await socket.receive_json(timeout=PATIENCE_S)
     assert (answer["id"], answer["error"]["code"]) == (None, -32603)
     assert "trace" in answer["error"]["message"]
 
@@ -331,30 +334,44 @@ async def test_batch_response_limit_names_itself(small: Client) -> None:
     assert ["error" in a for a in await small.send(mixed)] == [False, True, True]
 
 
-async def test_heavy_queue_limit_names_itself_and_reads_go_on(small: Client) -> None:
-    small.chain.slow_s = 0.2
-    calls = [asyncio.create_task(small.answer("eth_call")) for _ in range(6)]
-    await asyncio.sleep(0.05)
-    assert await small.call("eth_chainId") == "0x7aa"
+@contextmanager
+def held(chain: SmallChain) -> Iterator[None]:
+    """Keep every eth_call from its end as long as this lasts."""
+    gate = threading.Event()
+    chain.do_eth_call = lambda *_: "0x" if gate.wait(PATIENCE_S) else None  # type: ignore[method-assign,assignment]
+    try:
+        yield
+    finally:
+        gate.set()
+        del chain.do_eth_call
+
+
+async def test_heavy_queue_limit_names_itself_and_reads_go_on(start: Start) -> None:
+    small = await start(limits=replace(SMALL, call_timeout_s=PATIENCE_S))
+    with held(small.chain):
+        calls = [asyncio.create_task(small.answer("eth_call")) for _ in range(6)]
+        await until(lambda: sum(call.done() for call in calls) == 3)
+        assert await small.call("eth_chainId") == "0x7aa"
     answers = await asyncio.gather(*calls)
     refused = [a["error"]["message"] for a in answers if "error" in a and a["error"]["code"] == -32005]
     assert len(refused) == 3
     assert all("heavy_queue=2" in message for message in refused)
-    small.chain.slow_s = 0
     assert await small.call("eth_call") == "0x"
 
 
 async def test_time_limit_names_itself(small: Client) -> None:
-    small.chain.slow_s = 0.7
-    error = await small.error("eth_call")
+    with held(small.chain):
+        error = await small.error("eth_call")
     assert error["code"] == -32002
     assert "call_timeout_s=0.5" in error["message"]
-    answers = await small.send([ask(i, "eth_call") for i in range(3)])
+    with held(small.chain):
+        answers = await small.send([ask(i, "eth_call") for i in range(3)])
     assert [a["id"] for a in answers] == [0, 1, 2]
     assert all(a["error"]["code"] == -32002 for a in answers)
 
 
-async def test_time_limit_is_one_for_a_whole_batch(small: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_time_limit_is_one_for_a_whole_batch(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = await start(limits=replace(SMALL, batch_requests=100))
     asked: list[None] = []
 
     def estimate(*_: Any) -> str:
@@ -363,11 +380,11 @@ async def test_time_limit_is_one_for_a_whole_batch(small: Client, monkeypatch: p
         return "0x5208"
 
     monkeypatch.setattr(small.chain, "do_eth_estimateGas", estimate, raising=False)
-    answers = await small.send([ask(i, "eth_estimateGas", params=[{}]) for i in range(9)])
-    assert [a["id"] for a in answers] == list(range(9))
+    answers = await small.send([ask(i, "eth_estimateGas", params=[{}]) for i in range(100)])
+    assert [a["id"] for a in answers] == list(range(100))
     assert answers[-1]["error"]["code"] == -32002
     assert "call_timeout_s=0.5" in answers[-1]["error"]["message"]
-    assert len(asked) < 9
+    assert len(asked) < 100
 
 
 async def test_refused_requests_are_freed_with_their_answers(client: Client) -> None:
@@ -435,13 +452,13 @@ async def test_connection_limit_names_itself(start: Start) -> None:
     port = client.node.server.port
     silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    answer = await asyncio.wait_for(reader.read(), 5)
+    answer = await asyncio.wait_for(reader.read(), PATIENCE_S)
     assert b"503" in answer
     assert b"connections=3" in answer
     writer.close()
     for _, silent_writer in silent:
         silent_writer.close()
-    await asyncio.sleep(0.1)
+    await until(lambda: not client.node.server.fronts)
     assert await client.call("eth_chainId") == "0x7aa"
 
 
@@ -452,12 +469,12 @@ async def test_answers_nobody_reads_are_bounded(start: Start) -> None:
     lazy = [await asyncio.open_connection("127.0.0.1", client.node.server.port, limit=1024) for _ in range(2)]
     for _, writer in lazy:
         writer.write(f"{head}{len(body)}\r\n\r\n".encode() + body)
-    await asyncio.sleep(0.5)
+    await until(lambda: client.node.server.answer_bytes > 16_000_000)
     status, answer = await client.raw(body)
     assert status == 503
     assert b"inflight_bytes=20000000" in answer
     assert await client.call("eth_chainId") == "0x7aa"
     for _, writer in lazy:
         writer.transport.abort()
-    await asyncio.sleep(0.2)
+    await until(lambda: client.node.server.answer_bytes == 0)
     assert (await client.raw(body))[0] == 200
