@@ -50,7 +50,7 @@ AT_ONCE = Policy(target_age_s=0.0, max_age_s=0.0)
 TIMING = Timing(
     max_origin_lag_l1_blocks=2_000,
     silence_s=20_000,
-    dispute_window_s=30,
+    dispute_window_s=600,
     finality_delay_s=1,
     proof_maturity_s=20,
     timelock_delay_s=100_000,
@@ -161,12 +161,17 @@ class Sequencing:
                 await asyncio.sleep(0.02)
 
     async def followed(self) -> None:
-        """Wait until the node has derived all that L1 has."""
+        """Wait until the node has derived all that L1 has, and its next block may refer to it."""
         async with asyncio.timeout(WAIT_S):
             while True:
                 head = await self.l1.call("eth_getBlockByNumber", "latest", False)
-                position = self.driver.position
-                if position is not None and "0x" + position.mark.block.hash.hex() == head["hash"]:
+                position, view = self.driver.position, self.node.producer.l1()
+                if (
+                    position is not None
+                    and "0x" + position.mark.block.hash.hex() == head["hash"]
+                    and view is not None
+                    and list(view.headers[-1:]) == [position.mark.block.rlp]
+                ):
                     return
                 await asyncio.sleep(0.02)
 
@@ -260,7 +265,6 @@ async def sequencing(
     timing: Timing = TIMING,
     extra: dict[str, int] | None = None,
     anvil_options: Sequence[str] = (),
-    origin_depth: int = 0,
     of_three: bool = False,
 ) -> AsyncIterator[Sequencing]:
     """Start an L1, bring the contracts there, and start a node that makes blocks when told to.
@@ -285,7 +289,7 @@ async def sequencing(
         contracts = Contracts(made.contracts["inbox"], made.contracts["portal"])
         chain = open_chain(folder / "sequencer", text, cache_bytes=8 << 20)
         urls = (liar.url, l1.url, l1.url) if of_three else (l1.url,)
-        following = L1Options(l1=urls, beacon=urls, origin_depth=origin_depth, poll_s=0.05)
+        following = L1Options(l1=urls, beacon=urls, origin_depth=0, poll_s=0.05)
         try:
             node = Node(chain, NodeSettings(port=0, mining=Mining(slots=False)))
             async with settling(node, chain, network, folder, following) as driver:

@@ -427,6 +427,7 @@ async def killed_at_random(system: Sequencing, kills: int, chance: random.Random
                 continue
             stop.set()
             await loading
+            await system.block(1)  # which only this life can post: when it has, it listens
             await until(lambda: system.chain.l1_heads()[0] == system.chain.head().number)
             async with system.session.get(f"http://127.0.0.1:{port}/metrics") as answer:
                 told = await answer.text()

@@ -32,7 +32,7 @@ DEVNET = json.loads((ROOT / "networks" / "devnet.json").read_text())
 TIMING = Timing(
     max_origin_lag_l1_blocks=100,
     silence_s=60,
-    dispute_window_s=30,
+    dispute_window_s=600,
     finality_delay_s=1,
     proof_maturity_s=20,
     timelock_delay_s=3_600,
@@ -56,7 +56,7 @@ ACCOUNTS = Accounts(
 async def l1_with(key: bytes = KEYS[0]) -> AsyncIterator[tuple[Anvil, L1Reader, Sender]]:
     async with anvil() as node, aiohttp.ClientSession() as session:
         await node.mine(3)
-        reader = L1Reader([Endpoint(node.url, session)], CHAIN_ID)
+        reader = L1Reader([Endpoint(node.url, session, timeout_s=60)], CHAIN_ID)
         yield node, reader, Sender(reader, account_of(key), pricing=Pricing(poll_s=0.02))
 
 
@@ -229,4 +229,4 @@ async def test_network_file_that_l1_contradicts_is_not_written(tmp_path: Path) -
 
 async def run(*arguments: str) -> tuple[int, str]:
     result = await asyncio.to_thread(CliRunner().invoke, l1, arguments)
-    return result.exit_code, result.output
+    return result.exit_code, result.stdout if "--json" in arguments else result.output

@@ -44,9 +44,13 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
         yield one
 
 
-def reader_of(proxies: list[Proxy], session: aiohttp.ClientSession, timeout_s: float = 1.0) -> L1Reader:
+def reader_of(proxies: list[Proxy], session: aiohttp.ClientSession, first_s: float = 60.0) -> L1Reader:
+    """A reader of these, which waits for the first so long, and for the others as long as it takes."""
+    waits = [first_s, *(60.0 for _ in proxies[1:])]
     return L1Reader(
-        [Endpoint(one.url, session, timeout_s=timeout_s) for one in proxies], CHAIN_ID, retries=QUICK
+        [Endpoint(one.url, session, timeout_s=wait_s) for one, wait_s in zip(proxies, waits, strict=True)],
+        CHAIN_ID,
+        retries=QUICK,
     )
 
 
@@ -67,7 +71,7 @@ async def test_heads_are_those_of_the_chain(
 
 
 async def test_wrong_chain_is_refused_by_name(proxies: list[Proxy], session: aiohttp.ClientSession) -> None:
-    reader = L1Reader([Endpoint(proxies[0].url, session)], 1, retries=QUICK)
+    reader = L1Reader([Endpoint(proxies[0].url, session, timeout_s=60)], 1, retries=QUICK)
     with pytest.raises(L1RefusedError, match=r"serves chain 31337, not 1") as caught:
         await reader.check_chain()
     assert caught.value.code == "wrong_chain"
@@ -119,7 +123,7 @@ async def test_endpoints_that_stall_fail_and_talk_nonsense_are_passed_over(
 ) -> None:
     await node.mine(3)
     proxies[0].stall_s = 30
-    reader = reader_of(proxies, session, timeout_s=0.3)
+    reader = reader_of(proxies, session, first_s=0.3)
     assert (await reader.heads()).latest.number == 3
     assert (await reader.block(Hash32((await reader.block(2)).hash))).number == 2
     proxies[0].stall_s, proxies[0].status = 0, 503
@@ -332,7 +336,7 @@ async def test_minority_that_answers_in_other_types_changes_nothing(
 
     for fault in (whole, fields, numbers):
         proxies[0].fault = fault
-        reader = reader_of(proxies, session, timeout_s=60)
+        reader = reader_of(proxies, session)
         await reader.check_chain()
         assert (await reader.heads()).latest == blocks[3]
         assert await reader.block(2) == await reader.block(blocks[2].hash) == blocks[2]

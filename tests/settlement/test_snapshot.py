@@ -7,7 +7,7 @@ import tarfile
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import DEVNULL, PIPE, STDOUT
+from subprocess import DEVNULL, PIPE
 from typing import Any
 
 import pytest
@@ -42,11 +42,11 @@ class Made:
             *command("node", "snapshot", *arguments, "--network", str(self.network)),
             stdin=DEVNULL,
             stdout=PIPE,
-            stderr=STDOUT,
+            stderr=PIPE,
         )
-        said, _ = await process.communicate()
+        printed, logged = await process.communicate()
         assert process.returncode is not None
-        return process.returncode, said.decode()
+        return process.returncode, (printed if process.returncode == 0 else printed + logged).decode()
 
     async def taken(self, file: Path, target: Path, *options: str) -> tuple[int, str]:
         l1 = ("--l1", self.system.node.url, "--datadir", str(target))

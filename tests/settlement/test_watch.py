@@ -67,11 +67,13 @@ async def test_endpoint_that_hides_or_invents_events_is_not_believed(system: Rol
 
     async with aiohttp.ClientSession() as session, proxy(system.node.url) as liar:
         liar.fault = (hide, invent)[topic]
-        alone = L1Reader([Endpoint(liar.url, session)], CHAIN_ID, retries=QUICK)
+        alone = L1Reader([Endpoint(liar.url, session, timeout_s=60)], CHAIN_ID, retries=QUICK)
         with pytest.raises(L1UnavailableError, match=r"not all up to|does not follow"):
             await system.span(reader=alone)
         both = L1Reader(
-            [Endpoint(liar.url, session), Endpoint(system.node.url, session)], CHAIN_ID, retries=QUICK
+            [Endpoint(url, session, timeout_s=60) for url in (liar.url, system.node.url)],
+            CHAIN_ID,
+            retries=QUICK,
         )
         assert await system.span(reader=both) == truth
 
@@ -101,13 +103,13 @@ async def test_endpoint_that_says_other_log_indices_is_corrected_or_not_believed
     truth = await system.span()
     assert [one.log_index for one in truth.deposits] == [0, 1, 0]
     async with aiohttp.ClientSession() as session, proxy(system.node.url) as liar:
-        alone = L1Reader([Endpoint(liar.url, session)], CHAIN_ID, retries=QUICK)
+        alone = L1Reader([Endpoint(liar.url, session, timeout_s=60)], CHAIN_ID, retries=QUICK)
         liar.fault = elsewhere
         assert await system.span(reader=alone) == truth
         liar.fault = hushed
         with pytest.raises(L1UnavailableError, match="the receipts of block"):
             await system.span(reader=alone)
-        endpoints = [Endpoint(url, session) for url in (liar.url, system.node.url)]
+        endpoints = [Endpoint(url, session, timeout_s=60) for url in (liar.url, system.node.url)]
         assert await system.span(reader=L1Reader(endpoints, CHAIN_ID, retries=QUICK)) == truth
 
 
