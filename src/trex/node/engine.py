@@ -13,6 +13,9 @@ COMMANDS = {
     "experiment": LazyCommand(
         "trex.node.engine_bi:experiment", "Deal variants, read what came of them, plan them."
     ),
+    "campaign": LazyCommand(
+        "trex.node.engine_bi:campaign", "Deal who is reached and who is held out, and read what it brought."
+    ),
     "cohorts": LazyCommand("trex.node.engine_bi:cohorts", "Say who came back, by cohorts."),
     "funnel": LazyCommand("trex.node.engine_bi:funnel", "Say how far people went, step by step."),
     "graph": LazyCommand("trex.node.engine_graph:graph", "Ask the persona graph."),

@@ -1,4 +1,4 @@
-"""`trex engine experiment|cohorts|funnel`: what a project asks about its people."""
+"""`trex engine experiment|campaign|cohorts|funnel`: what a project asks about its people."""
 
 import csv
 from collections.abc import Callable
@@ -13,6 +13,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from trex.node.options import FILE, PATH, option
 
 try:
+    from trex.engine.bi.campaigns import Campaign
+    from trex.engine.bi.campaigns import outcome as outcome_of
     from trex.engine.bi.cohorts import By, Cohort, CohortError, Step, retention
     from trex.engine.bi.cohorts import funnel as funnel_of
     from trex.engine.bi.deeds import Deed
@@ -33,6 +35,12 @@ AS_OF = option(
     type=click.IntRange(0),
     metavar="SECONDS",
     help="The moment asked about; by default that of the newest fact.",
+)
+MET = option(
+    "--met",
+    required=True,
+    type=FILE,
+    help="CSV with a heading: passport, and met_s, when it first met it or would have.",
 )
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 T = TypeVar("T")
@@ -67,18 +75,17 @@ def experiment() -> None:
 def assign(file: Path, passports: tuple[str, ...], as_json: bool) -> None:
     """Say which variant each of PASSPORTS gets: for ever the same."""
     one: Experiment = _document(file, Experiment)
+    _deal(one, passports, as_json)
+
+
+def _deal(one: Experiment, passports: tuple[str, ...], as_json: bool) -> None:
     dealt = {passport: one.variant(passport) for passport in passports}
     click.echo(orjson.dumps(dealt).decode() if as_json else "\n".join(f"{p}\t{v}" for p, v in dealt.items()))
 
 
 @experiment.command()
 @click.argument("file", type=FILE)
-@option(
-    "--met",
-    required=True,
-    type=FILE,
-    help="CSV with a heading: passport, and met_s, when it first met the experiment.",
-)
+@MET
 @FOLDER
 @AS_OF
 @AS_JSON
@@ -171,6 +178,49 @@ def power(
         return
     for row in plan:
         click.echo(f"{row.measure}: mean {row.mean:.4g}, {row.relative_effect:+.1%}: {row.people:,} people")
+
+
+@click.group()
+def campaign() -> None:
+    """Deal who is reached and who is held out, and read what it brought."""
+
+
+@campaign.command()
+@click.argument("file", type=FILE)
+@click.argument("passports", nargs=-1, required=True)
+@AS_JSON
+def deal(file: Path, passports: tuple[str, ...], as_json: bool) -> None:
+    """Say which of PASSPORTS are reached and which held out: for ever the same."""
+    one: Campaign = _document(file, Campaign)
+    _deal(one.experiment(), passports, as_json)
+
+
+@campaign.command("read")
+@click.argument("file", type=FILE)
+@MET
+@FOLDER
+@AS_OF
+@AS_JSON
+def outcome(file: Path, met: Path, folder: Path, as_of: int | None, as_json: bool) -> None:
+    """Read what the campaign in FILE brought, beside those held out, and what each cost.
+
+    Counted are those who agreed to it and whose window is over.
+    """
+    one: Campaign = _document(file, Campaign)
+    asked = one.experiment()
+    seen = view(Lake(folder / "lake"), one.project, as_of)
+    people = measured(seen.facts, asked, seen.meeting(asked, _met(met)))
+    found = _asked(lambda: outcome_of(one, people))
+    if as_json:
+        click.echo(orjson.dumps(asdict(found) | {"is_skewed": found.reading.is_skewed}).decode())
+        return
+    _show(asked, found.reading)
+    low, high = found.brought_interval
+    click.echo(f"brought {found.brought:,.0f} people ({low:,.0f} .. {high:,.0f})")
+    for what, cost in (("action", found.cost_per_action), ("person brought", found.cost_per_brought)):
+        click.echo(
+            f"cost per {what}: {f'{cost:,.2f} {found.currency}' if cost is not None else 'not known yet'}"
+        )
 
 
 class Retention(BaseModel):

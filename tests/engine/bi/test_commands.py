@@ -1,4 +1,4 @@
-"""`trex engine experiment|cohorts|funnel` over a lake on disk."""
+"""`trex engine experiment|campaign|cohorts|funnel` over a lake on disk."""
 
 import json
 from pathlib import Path
@@ -98,6 +98,27 @@ def test_power_plans_by_what_people_do(folder: Path) -> None:
     assert row["mean"] == pytest.approx((0 + 1 + 6 * 2) / 8)
     assert 10 < row["people"] < 100
     assert refused(folder, BANNER | {"window_days": 1}, *words).startswith("Error: swaps: nobody differs")
+
+
+def test_campaign_says_what_it_brought(folder: Path) -> None:
+    """CMP-001, CMP-002."""
+    drop = {
+        "project": "shop",
+        "name": "drop",
+        "conversion": SWAPS["deed"],
+        "holdout_percent": 50,
+        "spent": 100.0,
+    }
+    met = folder / "reached.csv"
+    met.write_text("passport,met_s\n" + "".join(f"{n},{NOW - 7 * DAY_S}\n" for n in range(27)))
+    words = ("campaign", "read", "FILE", "--met", str(met), "--folder", str(folder), "--as-of", str(NOW))
+    found = run(folder, drop | {"window_days": 7}, *words, "--json")
+    assert found["converted"]["effect"] == pytest.approx(
+        found["converted"]["treatment"] - found["converted"]["control"]
+    )
+    assert "person brought" in run(folder, drop | {"window_days": 7}, *words)
+    dealt = run(folder, drop, "campaign", "deal", "FILE", "1", "2", "--json")
+    assert set(dealt.values()) <= {"reached", "held out"}
 
 
 def test_cohorts_and_funnel(folder: Path) -> None:
