@@ -20,7 +20,7 @@ from trex.badges.chain.contract import BadgeState, HeldBadge
 from trex.badges.policy import read_policy
 from trex.gateway.dimensions import dimensions
 from trex.gateway.policies import Offer
-from trex.types.primitives import Hash32
+from trex.types.primitives import Address, Hash32
 from trex.validators.onchain.source import EvmChain
 
 PEERS = Path(__file__).with_name("peers")
@@ -154,7 +154,7 @@ def test_dimensions_by_their_formula() -> None:
         ]
     }
     read = read_policy(json.dumps(policy("Both", both, "private")).encode())
-    offer = Offer("both", read, b"", Hash32(b"\x01" * 32))
+    offer = Offer("both", read, b"", Hash32(b"\x01" * 32), Address(bytes(20)))
 
     def badge(
         number: int, points: int, policy_id: bytes, state: BadgeState = BadgeState.GRANTED

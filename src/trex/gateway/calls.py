@@ -1,6 +1,6 @@
 """What a job sends to the chain: attested by the validator set where the contract wants it (GTW-024)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ from trex.engagement import epochs
 from trex.engagement.epochs import EpochRewards
 from trex.gateway import attestations as said
 from trex.gateway.attest import Attestor, attest
+from trex.gateway.attestor.judge import Shown
 from trex.gateway.outbox import Job, JobKind
 from trex.passport.client import PersonaClient
 from trex.types.network_file import keccak256
@@ -18,6 +19,10 @@ ATTESTED_S = 3_600
 """How long an attestation counts that is made for a transaction."""
 DELEGATION_GAS = 37_500
 """What an authorization adds (EIP-7702: 25,000 for the account, 12,500 for the tuple)."""
+
+
+Show = Callable[[Sequence[Job]], Awaitable[Sequence[Shown]]]
+"""Finds what grants rest on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +52,16 @@ def code_of(delegate: Address) -> str:
     return f"0xef0100{delegate.hex()}"
 
 
-async def call_of(client: PersonaClient, attestors: Sequence[Attestor], group: Sequence[Job]) -> Call:
+async def call_of(
+    client: PersonaClient, attestors: Sequence[Attestor], group: Sequence[Job], show: Show | None = None
+) -> Call:
     """Make the call that does a group of jobs of one kind.
+
+    Args:
+        client: of the chain.
+        attestors: who can be asked to attest.
+        group: the jobs.
+        show: what grants rest on, for attestors that see for themselves; None where none does.
 
     Raises:
         NoQuorumError: too few of the attestors are members of the set in force.
@@ -83,7 +96,8 @@ async def call_of(client: PersonaClient, attestors: Sequence[Attestor], group: S
         return Call(contracts.nullifiers, said.bind_call(binding, in_force.epoch, signed))
     if kind is JobKind.GRANT:
         grants = [contract.Grant(**(_revived(job.payload) | {"deadline": deadline})) for job in group]
-        signed = await attest(attestors, in_force, contract.grants_message(contracts, grants))
+        shown = await show(group) if show is not None else ()
+        signed = await attest(attestors, in_force, contract.grants_message(contracts, grants), shown)
         return Call(contracts.badges, contract.grant_call(grants, in_force.epoch, signed))
     if kind is JobKind.SEASON:
         number, season = fields.pop("season"), said.Season(**fields)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from trex.gateway.attestations import Season
-from trex.gateway.keys import Keys, read_secret, read_secret_text
+from trex.gateway.keys import Keys, read_nullifier_key, read_secret, read_secret_text
 from trex.gateway.limits import Rate
-from trex.gateway.settings import Settings, SocialClient
+from trex.gateway.settings import MemberAddress, Settings, SocialClient
 from trex.passport.contracts import contracts_of
 from trex.points.task import TaskKind
 from trex.types.evm import read_address
@@ -79,8 +79,12 @@ def read_config(text: str, folder: Path) -> Config:
             if name in document:
                 found[name] = tuple(read_address(one) for one in document.pop(name))
         found["chains"] = {
-            int(chain): _chain(int(chain), told) for chain, told in document.pop("chains", {}).items()
+            int(chain): read_chain(int(chain), told) for chain, told in document.pop("chains", {}).items()
         }
+        found["members"] = tuple(
+            MemberAddress(read_address(told["address"]), told["url"])
+            for told in document.pop("attestors", ())
+        )
         for name in ("policies", "tasks"):
             if name in document:
                 found[name] = folder / document.pop(name)
@@ -88,10 +92,10 @@ def read_config(text: str, folder: Path) -> Config:
         found["platforms"] = {
             name: _platform(name, told, folder) for name, told in document.pop("platforms", {}).items()
         }
-        for name, (burst, per_s) in document.pop("limits", {}).items():
-            if name not in ("requests", "costly") or type(burst) is not int or burst < 1 or not per_s > 0:
-                raise ConfigError("limits: requests and costly, each [at once, a second in the long run]")
-            found[name] = Rate(burst, float(per_s))
+        for name, told in document.pop("limits", {}).items():
+            if name not in ("requests", "costly"):
+                raise ConfigError("limits: there are requests and costly")
+            found[name] = read_rate(name, told)
         keys = _keys(document.pop("keys", {}), folder)
         if document:
             raise ConfigError(f"unknown: {', '.join(sorted(document))}")
@@ -105,10 +109,11 @@ def read_config(text: str, folder: Path) -> Config:
 
 
 def _keys(told: Mapping[str, Any], folder: Path) -> Keys:
-    names = {"relayer", "nullifier", "sealing", "issuer"}
-    if told.keys() - {"next_nullifier"} != names | {"attestors"}:
-        raise ConfigError(f"keys: expected {', '.join(sorted(names))} and attestors, each a file")
-    found = {name: read_secret(folder / told[name]) for name in names | (told.keys() & {"next_nullifier"})}
+    names, ks = {"relayer", "sealing", "issuer"}, ("nullifier", "next_nullifier")
+    if told.keys() - set(ks) != names | {"attestors"}:
+        raise ConfigError(f"keys: expected nullifier, {', '.join(sorted(names))} and attestors, each a file")
+    found: dict[str, Any] = {name: read_secret(folder / told[name]) for name in names}
+    found |= {name: read_nullifier_key(folder / told[name]) if name in told else None for name in ks}
     return Keys(attestors=tuple(read_secret(folder / one) for one in told["attestors"]), **found)
 
 
@@ -148,7 +153,24 @@ def _season(told: Mapping[str, Any]) -> Season:
     )
 
 
-def _chain(chain_id: int, told: Mapping[str, Any]) -> EvmChain:
+def read_rate(name: str, told: Any) -> Rate:
+    """Read a rate.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    burst, per_s = told
+    if type(burst) is not int or burst < 1 or not per_s > 0:
+        raise ConfigError(f"{name}: [at once, a second in the long run]")
+    return Rate(burst, float(per_s))
+
+
+def read_chain(chain_id: int, told: Mapping[str, Any]) -> EvmChain:
+    """Read whom to ask about a chain.
+
+    Raises:
+        ConfigError: an unknown key, or a quorum of more endpoints than there are.
+    """
     if unknown := told.keys() - {"endpoints", "quorum", "confirmations"}:
         raise ConfigError(f"chains.{chain_id}: unknown {', '.join(sorted(unknown))}")
     endpoints = tuple(told["endpoints"])

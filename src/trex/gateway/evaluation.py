@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 
 from solders.pubkey import Pubkey
 
@@ -15,8 +13,6 @@ from trex.gateway import claims, people, social
 from trex.gateway.people import AccountOf
 from trex.gateway.service import Gateway
 from trex.passport.keys import Key, KeyKind
-from trex.types.network_file import keccak256
-from trex.types.primitives import Hash32
 from trex.validators.onchain.metadata import Fetch
 from trex.validators.onchain.metadata import gateway as ipfs
 from trex.validators.onchain.observe import observe
@@ -38,20 +34,6 @@ class Evaluation:
     """What was seen, and when."""
     accounts: tuple[AccountOf, ...]
     """Accounts whose nullifiers a grant names."""
-
-
-@cache
-def validator_version() -> Hash32:
-    """Name the code that decides: keccak256 over every file of the validators and policies packages."""
-    digest = b""
-    for package in ("trex.badges", "trex.validators"):
-        root = resources.files(package)
-        with resources.as_file(root) as folder:
-            for file in sorted(folder.rglob("*")):
-                if file.suffix in (".py", ".json"):
-                    name = file.relative_to(folder).as_posix()
-                    digest += keccak256(f"{package}/{name}\n".encode() + file.read_bytes())
-    return keccak256(digest)
 
 
 def _family(check: CheckCondition) -> str:

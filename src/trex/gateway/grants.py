@@ -11,9 +11,10 @@ from trex.badges.chain.contract import Grant
 from trex.badges.chain.evidence import digest_of
 from trex.gateway import audit, outbox, people
 from trex.gateway.calls import payload_of
+from trex.gateway.code_version import validator_version
 from trex.gateway.errors import Fault, GatewayError
-from trex.gateway.evaluation import Evaluation, evaluate_for, validator_version
-from trex.gateway.nullify import nullifier_of
+from trex.gateway.evaluation import Evaluation, evaluate_for
+from trex.gateway.nullify import ask_first, nullifier_of
 from trex.gateway.outbox import JobKind
 from trex.gateway.policies import Offer
 from trex.gateway.service import Gateway
@@ -57,6 +58,7 @@ async def grant(gateway: Gateway, signer: Key, passport: int, offer: Offer) -> G
     document = found.evidence.write(offer.policy)
     salt = b"" if offer.evidence_class == 1 else secrets.token_bytes(32)  # BDG-003
     digest = digest_of(document, salt)
+    await ask_first(gateway.key_holder, *((one.platform, one.id, one.scope) for one in found.accounts))
     async with gateway.database.transaction() as tx:
         nullifiers = [
             await nullifier_of(tx, gateway.key_holder, gateway.sealer, one.platform, one.id, one.scope)

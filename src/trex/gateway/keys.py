@@ -8,6 +8,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 from eth_keys.datatypes import PrivateKey
 
+from trex.gateway.attestor.group import Group, read_group
 from trex.types.primitives import Address
 
 
@@ -65,14 +66,14 @@ class Keys:
     """Account that pays for sponsored transactions."""
     attestors: tuple[Secret, ...]
     """Members of the validator set that this process holds."""
-    nullifier: Secret
-    """k of specs/passport.md."""
+    nullifier: Secret | Group | None
+    """k of specs/passport.md, or who holds it in shares; None until there is one."""
     sealing: Secret
     """What is sealed in the database."""
     issuer: Secret
     """Signs credentials (P-256)."""
-    next_nullifier: Secret | None = None
-    """The k that is to follow; None for none."""
+    next_nullifier: Secret | Group | None = None
+    """The k that is to follow, or who holds it; None for none."""
 
     def issuer_key(self) -> ec.EllipticCurvePrivateKey:
         """Return the key that signs credentials."""
@@ -96,6 +97,17 @@ def read_secret(file: Path) -> Secret:
         return Secret(bytes.fromhex(text.removeprefix("0x")))
     except ValueError as error:
         raise ValueError(f"{file}: 64 hexadecimal digits are expected") from error
+
+
+def read_nullifier_key(file: Path) -> Secret | Group:
+    """Read k, or the document of the group whose members hold it in shares.
+
+    Raises:
+        ValueError: it is neither, or holds k and others may read it.
+        OSError: it cannot be read.
+    """
+    document = file.read_bytes()
+    return read_group(document) if document.lstrip().startswith(b"{") else read_secret(file)
 
 
 def read_secret_text(file: Path) -> SecretText:

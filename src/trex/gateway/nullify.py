@@ -1,5 +1,6 @@
 """Nullifiers: tags of accounts of humans that tell nobody which account it is (PAS-040)."""
 
+import asyncio
 import hmac
 import secrets
 from hashlib import sha256
@@ -31,8 +32,16 @@ def scope_of(platform: str) -> str:
 class KeyHolder(Protocol):
     """Holds k: alone, or as one of several who must come together."""
 
+    @property
+    def fingerprint(self) -> str:
+        """Tell keys apart without telling them."""
+
     async def prf(self, platform: str, account: str, scope: str) -> bytes:
-        """PRF_k(platform, account id, scope), 32 bytes."""
+        """PRF_k(platform, account id, scope), 32 bytes; what was asked just now is told without waiting.
+
+        Raises:
+            NoQuorumError: too few of those who hold k answer.
+        """
 
 
 class SoleKeyHolder:
@@ -41,6 +50,11 @@ class SoleKeyHolder:
     def __init__(self, k: Secret) -> None:
         """Take k."""
         self._k = k
+
+    @property
+    def fingerprint(self) -> str:
+        """Tell keys apart without telling them."""
+        return keccak256(self._k.derive("fingerprint").reveal()).hex()
 
     async def prf(self, platform: str, account: str, scope: str) -> bytes:
         """HMAC-SHA256 under k of the three, each with its length told by JSON."""
@@ -84,6 +98,19 @@ async def nullifier_of(
     await tx.execute(dialect.insert(blinds).values(tag=tag, sealed=fresh).on_conflict_do_nothing())
     kept = (await tx.execute(select(blinds.c.sealed).where(blinds.c.tag == tag))).scalar_one()
     return keccak256(tag + sealer.open(bytes(kept), "blind"))
+
+
+async def ask_first(holder: KeyHolder, *accounts: tuple[str, str, str]) -> None:
+    """Have those who hold k asked before a transaction begins: nobody waits for others inside one.
+
+    Args:
+        holder: of k.
+        accounts: platform, account id, scope of each.
+
+    Raises:
+        NoQuorumError: too few of them answer.
+    """
+    await asyncio.gather(*(holder.prf(*one) for one in accounts))
 
 
 async def forget(tx: AsyncConnection, holder: KeyHolder, platform: str, account: str, scope: str) -> None:

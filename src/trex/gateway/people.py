@@ -15,7 +15,7 @@ from trex.gateway import audit, outbox
 from trex.gateway.attestations import Binding
 from trex.gateway.calls import payload_of
 from trex.gateway.errors import Fault, GatewayError
-from trex.gateway.nullify import nullifier_of, scope_of
+from trex.gateway.nullify import ask_first, nullifier_of, scope_of
 from trex.gateway.outbox import JobKind, JobState
 from trex.gateway.service import Gateway
 from trex.gateway.sign_in import key_name
@@ -218,6 +218,7 @@ async def bind_shown(
     """
     _, chain_now = await gateway.client.latest()
     epoch = await gateway.client.key_epoch()
+    await ask_first(gateway.key_holder, (account.platform, account.id, account.scope))
     async with gateway.database.transaction() as tx:
         nullifier = await nullifier_of(
             tx, gateway.key_holder, gateway.sealer, account.platform, account.id, account.scope

@@ -22,6 +22,8 @@ class Offer:
     """As it stands in the file."""
     id: Hash32
     """On the chain (BDG-001)."""
+    publisher: Address
+    """Who put it there."""
 
     @property
     def evidence_class(self) -> int:
@@ -45,7 +47,7 @@ def load_offers(folder: Path, publisher: Address) -> Mapping[str, Offer]:
             raise ValueError(f"{file.name}: {error}") from error
         if fault := fault_of(policy):
             raise ValueError(f"{file.name}: {fault}")
-        found[file.stem] = Offer(file.stem, policy, document, policy.policy_id(publisher))
+        found[file.stem] = Offer(file.stem, policy, document, policy.policy_id(publisher), publisher)
     return found
 
 
@@ -63,4 +65,4 @@ def offer_of_publisher(publisher: Address, document: bytes) -> Offer:
     """
     policy = read_policy(document)
     id_ = policy.policy_id(publisher)
-    return Offer(id_.hex(), policy, document, id_)
+    return Offer(id_.hex(), policy, document, id_, publisher)

@@ -1,15 +1,21 @@
 """Re-execution of grants by the attestors, on sealed evidence (BDG-054)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trex.badges.chain.evidence import read_evidence
 from trex.badges.chain.statement import OUTCOMES, ReExecution, statement_message
 from trex.gateway import claims, holdings, people, publishing
 from trex.gateway.attest import NoQuorumError, attest
+from trex.gateway.attestor.judge import Shown
+from trex.gateway.code_version import validator_version
 from trex.gateway.errors import Fault, GatewayError
-from trex.gateway.evaluation import evm_sources, metadata_of, validator_version
+from trex.gateway.evaluation import evm_sources, metadata_of
 from trex.gateway.grants import Kept, kept_evidence
+from trex.gateway.outbox import Job
 from trex.gateway.service import Gateway
+from trex.types.evm import checksum_address
+from trex.types.primitives import Hash32
 from trex.validators.reexecute import Opened, Sources, reexecute
 from trex.validators.zktls.disclosure import DisclosedClaim
 
@@ -30,6 +36,23 @@ async def claims_behind(gateway: Gateway, kept: Kept) -> list[DisclosedClaim]:
     """Return the zkTLS claims that evidence names."""
     known = await people.linked(gateway, kept.passport)
     return await claims.disclosed(gateway, kept.passport, read_evidence(kept.document).claim_ids, known)
+
+
+async def shown_for(gateway: Gateway, jobs: Sequence[Job]) -> list[Shown]:
+    """Return what grants rest on, for members that see for themselves (ATT-022).
+
+    Raises:
+        GatewayError: evidence or policy of one is not here.
+    """
+    found = []
+    for job in jobs:
+        digest = Hash32(bytes.fromhex(job.payload["evidence"]))
+        if (kept := await kept_evidence(gateway, digest)) is None:
+            raise GatewayError(Fault.NOT_FOUND, "the evidence of a grant is not kept here")
+        offer = await publishing.offer_of_id(gateway, Hash32(bytes.fromhex(job.payload["policy"])))
+        opened = Opened(kept.document, kept.salt, tuple(await claims_behind(gateway, kept)))
+        found.append(Shown(checksum_address(offer.publisher), offer.document, opened))
+    return found
 
 
 async def reexecute_sealed(gateway: Gateway, token_id: int) -> Signed:

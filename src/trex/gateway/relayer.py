@@ -15,8 +15,8 @@ from trex.badges.chain import contract
 from trex.engagement.epochs import REWARD_SKIPPED
 from trex.gateway import attestations as said
 from trex.gateway import outbox
-from trex.gateway.attest import Attestor, NoQuorumError
-from trex.gateway.calls import DELEGATION_GAS, Call, call_of
+from trex.gateway.attest import Attestor, NoQuorumError, NotAttestedError
+from trex.gateway.calls import DELEGATION_GAS, Call, Show, call_of
 from trex.gateway.keys import Secret, account_of
 from trex.gateway.outbox import Job, JobKind, JobState
 from trex.gateway.reverts import reason_of
@@ -59,6 +59,7 @@ class Relayer:
         secret: Secret,
         attestors: Sequence[Attestor],
         now_s: Callable[[], int],
+        show: Show | None = None,
     ) -> None:
         """Take what it works with.
 
@@ -68,9 +69,10 @@ class Relayer:
             secret: of the account that pays.
             attestors: who attest what the jobs say.
             now_s: clock, Unix seconds.
+            show: what grants rest on, for attestors that see for themselves.
         """
         self.database, self.client, self.attestors = database, client, tuple(attestors)
-        self._secret, self._now_s = secret, now_s
+        self._secret, self._now_s, self._show = secret, now_s, show
         self.account = account_of(secret)
         self._woken = asyncio.Event()
         self._stopping = False
@@ -126,7 +128,10 @@ class Relayer:
     async def _send(self, group: list[Job]) -> None:
         """Send jobs as one transaction, or in halves where one of them spoils it (GTW-023)."""
         try:
-            call = await call_of(self.client, self.attestors, group)
+            call = await call_of(self.client, self.attestors, group, self._show)
+        except NotAttestedError as error:
+            await self._halved(group, str(error))
+            return
         except NoQuorumError as error:
             await self._later(group, str(error))
             return
@@ -138,15 +143,19 @@ class Relayer:
         try:
             found = await self.client.rpc.call("eth_estimateGas", request, "pending", call.overrides)
         except RefusedError as error:
-            if len(group) > 1:
-                half = len(group) // 2
-                await self._send(group[:half])
-                await self._send(group[half:])
-                return
-            await self._refused(group[0], reason_of(error))
+            await self._halved(group, reason_of(error))
             return
         gas = int(found, 16) + (0 if call.authorization is None else DELEGATION_GAS)
         await self._commit_and_broadcast(group, call, min(MAX_GAS, gas + gas // 4))
+
+    async def _halved(self, group: list[Job], reason: str) -> None:
+        """Send what can be of a group that is refused as a whole (GTW-023)."""
+        if len(group) == 1:
+            await self._refused(group[0], reason)
+            return
+        half = len(group) // 2
+        await self._send(group[:half])
+        await self._send(group[half:])
 
     async def _commit_and_broadcast(self, group: list[Job], call: Call, gas: int) -> None:
         """GTW-021: signed and stored first, sent afterwards; a kill between the two loses nothing."""

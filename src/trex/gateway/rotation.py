@@ -10,8 +10,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from trex.gateway import outbox
-from trex.gateway.keys import Secret
-from trex.gateway.nullify import KeyHolder, Sealer, SoleKeyHolder, nullifier_of, scope_of
+from trex.gateway.nullify import KeyHolder, Sealer, ask_first, nullifier_of, scope_of
 from trex.gateway.outbox import JobKind
 from trex.gateway.store.database import Database
 from trex.gateway.store.schema import accounts, blinds, facts
@@ -38,9 +37,14 @@ class WrongNullifierKeyError(Exception):
 class CurrentKeyHolder:
     """Holds the k that is in force, and takes the next one's place when it comes into force."""
 
-    def __init__(self, holder: SoleKeyHolder) -> None:
+    def __init__(self, holder: KeyHolder) -> None:
         """Take the one that is in force."""
         self.holder = holder
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the k in force."""
+        return self.holder.fingerprint
 
     async def prf(self, platform: str, account: str, scope: str) -> bytes:
         """PRF under the k in force."""
@@ -55,7 +59,7 @@ class Rotation:
         database: Database,
         client: PersonaClient,
         sealer: Sealer,
-        keys: Sequence[Secret],
+        keys: Sequence[KeyHolder],
         now_s: Callable[[], int],
         wake: Callable[[], None],
     ) -> None:
@@ -65,14 +69,14 @@ class Rotation:
             database: of the gateway.
             client: of the chain.
             sealer: of the database.
-            keys: k, and the next one if there is to be one.
+            keys: who holds k, and who the next one if there is to be one.
             now_s: clock, Unix seconds.
             wake: has the relayer look at the queue.
         """
         self.database, self.client, self.sealer = database, client, sealer
-        self._keys = {fingerprint(key): key for key in keys}
+        self._keys = {key.fingerprint: key for key in keys}
         self._now_s, self._wake = now_s, wake
-        self._next: Secret | None = None
+        self._next: KeyHolder | None = None
 
     async def begin(self) -> CurrentKeyHolder:
         """Find the k in force among the keys given.
@@ -86,7 +90,7 @@ class Rotation:
             there = await _fact(tx, f"k {epoch}", first)
         if there not in self._keys:
             raise WrongNullifierKeyError(f"keys.nullifier is not the k of epoch {epoch}, which is in force")
-        self.current = CurrentKeyHolder(SoleKeyHolder(self._keys[there]))
+        self.current = CurrentKeyHolder(self._keys[there])
         await self._settle(epoch)
         others = [name for name in self._keys if name != there]
         async with self.database.transaction() as tx:
@@ -100,7 +104,7 @@ class Rotation:
         """Rotate, if there is a next k; return when it is in force."""
         if self._next is None:
             return
-        epoch, holder = await self.client.key_epoch(), SoleKeyHolder(self._next)
+        epoch, holder = await self.client.key_epoch(), self._next
         while await self.client.key_epoch() == epoch:
             try:
                 await self._step(epoch, holder)
@@ -135,6 +139,7 @@ class Rotation:
             )
         for first in range(0, len(lacking), BATCH):
             some = lacking[first : first + BATCH]
+            await self._ask_first(holder, some)
             async with self.database.transaction() as tx:
                 forms = [await self._form(tx, holder, row) for row in some]
             payload = {
@@ -143,6 +148,10 @@ class Rotation:
             }
             named = keccak256(orjson.dumps(payload)).hex()
             await self._queue(JobKind.MAP, payload, f"map {epoch + 1} {mapped} {named}")
+
+    async def _ask_first(self, holder: KeyHolder, rows: Sequence[Any]) -> None:
+        named = [self._account(row) for row in rows]
+        await ask_first(holder, *((platform, account, scope_of(platform)) for platform, account in named))
 
     async def _form(self, tx: AsyncConnection, holder: KeyHolder, row: Any) -> Hash32:
         platform, account = self._account(row)
@@ -161,6 +170,9 @@ class Rotation:
             if await _fact(tx, FORMS, str(epoch)) == str(epoch):
                 return
             rows = (await tx.execute(select(accounts.c.nullifier, accounts.c.sealed))).all()
+        for first in range(0, len(rows), BATCH):
+            await self._ask_first(self.current, rows[first : first + BATCH])
+        async with self.database.transaction() as tx:
             kept = set()
             for row in rows:
                 form = await self._form(tx, self.current, row)
@@ -179,11 +191,6 @@ class Rotation:
     def _account(self, row: Any) -> tuple[str, str]:
         told = orjson.loads(self.sealer.open(bytes(row.sealed), "account"))
         return told["platform"], told["id"]
-
-
-def fingerprint(key: Secret) -> str:
-    """Tell keys apart without telling them."""
-    return keccak256(key.derive("fingerprint").reveal()).hex()
 
 
 async def _fact(tx: AsyncConnection, name: str, value: str) -> str:

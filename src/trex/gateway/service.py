@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from enum import StrEnum
 from typing import Any
@@ -13,11 +13,15 @@ import aiohttp
 from trex.badges.chain.contract import PUBLISH
 from trex.gateway import audit, challenges, outbox, sessions, sign_in
 from trex.gateway.attest import Attestor, LocalAttestor
+from trex.gateway.attestor.group import Group
+from trex.gateway.attestor.judge import Shown
+from trex.gateway.attestor.remote import RemoteAttestor, SharedKeyHolder
 from trex.gateway.calls import payload_of
 from trex.gateway.errors import Fault, GatewayError
-from trex.gateway.keys import Keys, account_of
+from trex.gateway.keys import Keys, Secret, account_of
 from trex.gateway.limits import Limiter
 from trex.gateway.nullify import KeyHolder, Sealer, SoleKeyHolder
+from trex.gateway.outbox import Job
 from trex.gateway.policies import load_offers
 from trex.gateway.relayer import Relayer
 from trex.gateway.rotation import Rotation
@@ -60,7 +64,7 @@ class Gateway:
     def __init__(self, settings: Settings, keys: Keys, *, clock: Callable[[], float] = time.time) -> None:
         """Take settings and keys; nothing is opened yet."""
         self.settings, self.keys = settings, keys
-        self.key_holder: KeyHolder = SoleKeyHolder(keys.nullifier)
+        self.key_holder: KeyHolder
         self.sealer = Sealer(keys.sealing)
         self.attestors: list[Attestor] = [LocalAttestor(one) for one in keys.attestors]
         self.clock = clock
@@ -104,12 +108,20 @@ class Gateway:
         genesis = await rpc.call("eth_getBlockByNumber", "0x0", False)
         self._open.push_async_callback(self.database.close)
         await self.database.open(genesis["hash"])
+        remote = [RemoteAttestor(one, self.keys.relayer, self.http) for one in self.settings.members]
+        self.attestors += remote
         self.relayer = Relayer(
-            self.database, self.client, self.keys.relayer, self.attestors, lambda: self.now_s
+            self.database,
+            self.client,
+            self.keys.relayer,
+            self.attestors,
+            lambda: self.now_s,
+            self._show if remote else None,
         )
-        nullifier_keys = [one for one in (self.keys.nullifier, self.keys.next_nullifier) if one is not None]
+        given = [one for one in (self.keys.nullifier, self.keys.next_nullifier) if one is not None]
+        holders = [_holder(one, remote) for one in given]
         rotation = Rotation(
-            self.database, self.client, self.sealer, nullifier_keys, lambda: self.now_s, self.relayer.wake
+            self.database, self.client, self.sealer, holders, lambda: self.now_s, self.relayer.wake
         )
         self.key_holder = await rotation.begin()
         await self._publish()
@@ -119,6 +131,11 @@ class Gateway:
         self._rotating = asyncio.create_task(rotation.run())
         self._open.push_async_callback(self._end_rotation)
         self.state = State.RUNNING
+
+    async def _show(self, jobs: Sequence[Job]) -> list[Shown]:
+        from trex.gateway.reexecution import shown_for  # it stands on this module
+
+        return await shown_for(self, jobs)
 
     async def _publish(self) -> None:
         """Publish policies that the chain does not know yet (BDG-001)."""
@@ -255,3 +272,7 @@ class Gateway:
         """End a sign-in."""
         async with self.database.transaction() as tx:
             await sessions.end(tx, token)
+
+
+def _holder(key: Secret | Group, members: Sequence[RemoteAttestor]) -> KeyHolder:
+    return SharedKeyHolder(key, members) if isinstance(key, Group) else SoleKeyHolder(key)

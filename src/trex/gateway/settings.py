@@ -27,6 +27,16 @@ class SocialClient:
     """Client secret, or a bot's token."""
 
 
+@dataclass(frozen=True, slots=True)
+class MemberAddress:
+    """Where a member of the validator set is."""
+
+    member: Address
+    """Its account."""
+    url: str
+    """Origin; https unless it is this machine."""
+
+
 _REQUESTS, _COSTLY = Rate(60, 10.0), Rate(10, 0.2)
 
 
@@ -60,6 +70,8 @@ class Settings:
     """The one host that is asked for metadata by content; empty for none."""
     trusted_attestors: tuple[Address, ...] = (PRODUCTION_ATTESTOR,)
     """Whose zkTLS claims count."""
+    members: tuple[MemberAddress, ...] = ()
+    """Members of the validator set in other processes."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses whose `X-Forwarded-For` counts."""
     requests: Rate = _REQUESTS
@@ -77,11 +89,12 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Refuse an origin that is none, or not a safe one."""
-        parts = urlsplit(self.public_url)
-        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query:
-            raise ValueError(f"{self.public_url!r} is not an origin such as https://persona.example")
-        if parts.scheme == "http" and (parts.hostname or "") not in ("localhost", "127.0.0.1", "::1"):
-            raise ValueError("http is for this machine alone: the public URL must be https")
+        for url in (self.public_url, *(one.url for one in self.members)):
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query:
+                raise ValueError(f"{url!r} is not an origin such as https://persona.example")
+            if parts.scheme == "http" and (parts.hostname or "") not in ("localhost", "127.0.0.1", "::1"):
+                raise ValueError(f"{url}: http is for this machine alone: it must be https")
 
     @property
     def host(self) -> str:

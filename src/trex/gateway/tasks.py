@@ -13,7 +13,7 @@ from trex.gateway.attestations import PointsItem
 from trex.gateway.calls import payload_of
 from trex.gateway.errors import Fault, GatewayError
 from trex.gateway.evaluation import evaluate_for
-from trex.gateway.nullify import nullifier_of
+from trex.gateway.nullify import ask_first, nullifier_of
 from trex.gateway.outbox import JobKind, JobState
 from trex.gateway.service import Gateway
 from trex.gateway.sign_in import key_name
@@ -127,6 +127,7 @@ async def _persons(gateway: Gateway, passport: int, task: Task) -> tuple[list[Ha
         if one.key.kind is KeyKind.PASSKEY:
             continue
         account = people.account_of_key(one.key)
+        await ask_first(gateway.key_holder, (account.platform, account.id, account.scope))
         async with gateway.database.transaction() as tx:
             nullifier = await nullifier_of(
                 tx, gateway.key_holder, gateway.sealer, account.platform, account.id, account.scope

@@ -35,6 +35,7 @@ COMMANDS = {
     "zktls": LazyCommand("trex.node.zktls:zktls", "Judge zkTLS claims of Reclaim."),
     "did": LazyCommand("trex.node.did:did", "Passports as decentralized identifiers."),
     "gateway": LazyCommand("trex.node.gateway:gateway", "The persona service."),
+    "attestor": LazyCommand("trex.node.attestor:attestor", "Members of the validator set, one a process."),
     "version": LazyCommand("trex.node.version:version", "Version and build of this program."),
 }
 """Every command of `trex`, in the order its help shows them."""

@@ -3,14 +3,21 @@
 import asyncio
 from pathlib import Path
 
+import aiohttp
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
 from trex.gateway import reversals
+from trex.gateway.attestor.ceremony import CeremonyError
+from trex.gateway.attestor.group import Group
+from trex.gateway.attestor.remote import RemoteAttestor, make_group
 from trex.gateway.config import Config, ConfigError, read_config
 from trex.gateway.serve import serve
-from trex.gateway.service import Gateway
+from trex.gateway.service import RPC_S, Gateway
 from trex.node.logs import LEVELS, set_up
+from trex.passport.client import PersonaClient
+from trex.rpc.endpoint import Endpoint
+from trex.rpc.errors import EndpointError
 
 
 @click.group()
@@ -39,6 +46,9 @@ def run(config_file: Path, log_level: str, log_json: bool) -> None:
     def started(host: str, port: int) -> None:
         click.echo(f"gateway on http://{host}:{port}, documents at /docs and /openapi.json")
 
+    if config.keys.nullifier is None:
+        message = "keys.nullifier is missing: draw 32 bytes, or have the attestors make it by share-key"
+        raise click.ClickException(message)
     if not serve(Gateway(config.settings, config.keys), config.host, config.port, started):
         raise SystemExit(1)
 
@@ -58,6 +68,35 @@ def reverse(config_file: Path, entries: tuple[int, ...], reason: str) -> None:
     except SQLAlchemyError as error:
         raise click.ClickException("the database is not a gateway's: start the gateway first") from error
     click.echo(f"job {job} takes back {len(entries)} entries")
+
+
+@gateway.command("share-key")
+@CONFIG
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def share_key(config_file: Path, file: Path) -> None:
+    """Have the attestors make a new k that nobody holds, and write to FILE who holds it.
+
+    All of the validator set must answer; each keeps its share. FILE tells no secret: name it in [keys], as
+    `nullifier` of a gateway that has not started yet, or as `next_nullifier` to have k rotated.
+    """
+    if file.exists():
+        raise click.ClickException(f"{file} is there already")
+    config = read(config_file)
+    try:
+        group = asyncio.run(_share_key(config))
+    except (CeremonyError, EndpointError) as error:
+        raise click.ClickException(str(error)) from error
+    file.write_bytes(group.write() + b"\n")
+    click.echo(f"{group.threshold} of {len(group.members)} members hold k {group.id.hex()[:16]} together")
+
+
+async def _share_key(config: Config) -> Group:
+    async with aiohttp.ClientSession() as http:
+        client = PersonaClient(
+            Endpoint(config.settings.rpc_url, http, timeout_s=RPC_S), config.settings.contracts
+        )
+        members = [RemoteAttestor(one, config.keys.relayer, http) for one in config.settings.members]
+        return await make_group(members, await client.attestors())
 
 
 def read(file: Path) -> Config:

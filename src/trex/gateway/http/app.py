@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
 from trex.gateway import publishing
+from trex.gateway.attest import NoQuorumError
 from trex.gateway.errors import Fault, GatewayError
 from trex.gateway.http import acts, badges, bundler, identity, page, points, recoveries, sign_in, social
 from trex.gateway.http.access import TheGateway
@@ -71,6 +72,7 @@ def make_app(gateway: Gateway) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(UnavailableError, _unavailable)
+    app.add_exception_handler(NoQuorumError, _without_quorum)
     app.add_middleware(Guard, gateway=gateway)
     return app
 
@@ -102,6 +104,10 @@ async def _http(_: Request, error: Exception) -> Response:
     return Response(
         body, error.status_code if fault is Fault.MALFORMED else status, media_type="application/problem+json"
     )
+
+
+async def _without_quorum(_: Request, error: Exception) -> Response:
+    return _problem(GatewayError(Fault.UNAVAILABLE, "too few attestors answer", retry_after_s=5))
 
 
 async def _unavailable(_: Request, error: Exception) -> Response:

@@ -1,0 +1,220 @@
+"""What a member signs, and what it sees for itself before it does (ATT-020 to ATT-022)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from eth_account.messages import encode_typed_data
+
+from trex.badges.chain.contract import BadgeState, HeldBadge
+from trex.badges.chain.evidence import EvidenceError
+from trex.badges.policy import PolicyError, read_policy
+from trex.gateway.code_version import validator_version
+from trex.passport.client import PersonaClient
+from trex.types.decision import Outcome
+from trex.types.evm import read_address
+from trex.types.network_file import keccak256
+from trex.types.primitives import Hash32
+from trex.validators.reexecute import Opened, Sources, reexecute
+from trex.validators.zktls.disclosure import read_claim
+
+GRANT_BATCH = (
+    "GrantBatch(Grant[] grants)Grant(uint256 passport,bytes32 policy,bytes32[] nullifiers,bytes32 evidence,"
+    "bytes32 validatorVersion,uint64 attestedAt,uint64 expiresAt,uint64 deadline,uint16 level,uint32 points,"
+    "uint8 evidenceClass)"
+)
+BIND = (
+    "BindNullifier(uint256 passport,bytes32 nullifier,bytes32 scope,bytes32 commitment,uint64 keyEpoch,"
+    "uint64 attestedAt,uint64 deadline)"
+)
+MAP = "MapNullifiers(uint64 keyEpoch,bytes32[] from,bytes32[] to)"
+OPEN = "OpenKeyEpoch(uint64 keyEpoch)"
+SIGNED = {
+    GRANT_BATCH: "badges",
+    "ReExecution(uint256 tokenId,bytes32 evidence,bytes32 validatorVersion,uint16 level,uint8 outcome,"
+    "uint64 at)": "badges",
+    BIND: "nullifiers",
+    MAP: "nullifiers",
+    OPEN: "nullifiers",
+    "PointsBatch(PointsItem[] items,uint64 deadline)PointsItem(uint256 passport,uint32 season,uint32 amount,"
+    "bytes32 kind,bytes32 source)": "points",
+    "OpenSeason(uint32 season,uint64 start,uint64 end,uint64 passportCap,bytes32[] kinds,"
+    "uint64[] kindCaps)": "points",
+    "Reversal(uint256[] entries,bytes32 reason,uint64 deadline)": "points",
+    "EpochRewards(uint256 epoch,bytes32 root,uint256 total,address token,uint64 claimUntil,"
+    "bytes32 formula)": "rewards",
+}
+"""Structs that a member signs, as EIP-712 writes their types, and the contract that takes each (ATT-020)."""
+DEADLINE_S = 7_200
+"""An attestation counts no longer than that from now (ATT-021)."""
+AGE_S = 86_400
+"""Nothing older is attested: what waits so long is to be decided anew (ATT-021)."""
+AHEAD_S = 60
+"""That much later than the newest block a time may be: gateway and member may see different ones."""
+
+
+class Refusal(Exception):  # noqa: N818 - an outcome that travels as one
+    """A member does not sign this; says why."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        """Name what is wrong.
+
+        Args:
+            code: stable name.
+            detail: for the operators.
+        """
+        super().__init__(f"{code}: {detail}")
+        self.code, self.detail = code, detail
+
+
+class UndecidedError(Exception):
+    """What a member would see for itself cannot be seen now; it may later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a grant rests on, as the gateway shows it to the members (ATT-022)."""
+
+    publisher: str
+    """Account that published the policy."""
+    policy: bytes
+    """The policy's document."""
+    opened: Opened
+    """Evidence, salt and claims."""
+
+    def write(self) -> dict[str, Any]:
+        """Write it as JSON."""
+        return {
+            "publisher": self.publisher,
+            "policy": self.policy.decode(),
+            "document": self.opened.document.decode(),
+            "salt": self.opened.salt.hex(),
+            "claims": [one.write() for one in self.opened.claims],
+        }
+
+
+def read_shown(told: Mapping[str, Any]) -> Shown:
+    """Read what `write` wrote.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    try:
+        claims = tuple(read_claim(one) for one in told["claims"])
+        opened = Opened(told["document"].encode(), bytes.fromhex(told["salt"]), claims)
+        return Shown(str(told["publisher"]), told["policy"].encode(), opened)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError("not the evidence of a grant") from error
+
+
+def digest_of(client: PersonaClient, document: Mapping[str, Any]) -> tuple[str, Hash32]:
+    """Return type and digest of what is asked to be signed (EIP-712).
+
+    Raises:
+        Refusal: no contract of this chain takes it from the validator set.
+    """
+    try:
+        kinds = {name: members for name, members in document["types"].items() if name != "EIP712Domain"}
+        primary = document["primaryType"]
+        others = sorted(kinds.keys() - {primary})
+        written = "".join(_written(name, kinds[name]) for name in (primary, *others))
+        if (contract := SIGNED.get(written)) is None:
+            raise Refusal("unknown", f"the validator set does not sign {written[:200]}")
+        domain = getattr(client.contracts, f"{contract}_domain")
+        place = {
+            "name": domain.name,
+            "version": "1",
+            "chainId": domain.chain_id,
+            "verifyingContract": f"0x{domain.contract.hex()}",
+        }
+        encoded = encode_typed_data(place, kinds, document["message"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Refusal("malformed", f"not typed data: {type(error).__name__}") from error
+    return written, keccak256(b"\x19" + encoded.version + encoded.header + encoded.body)
+
+
+def _written(name: str, members: list[dict[str, str]]) -> str:
+    return f"{name}({','.join(one['type'] + ' ' + one['name'] for one in members)})"
+
+
+async def judge(
+    client: PersonaClient, sources: Sources, written: str, message: Mapping[str, Any], shown: list[Shown]
+) -> None:
+    """See for itself, as far as it can be seen (ATT-021, ATT-022).
+
+    Args:
+        client: of the member's own endpoint.
+        sources: of the member's own.
+        written: type of what is to be signed.
+        message: its members, numbers as decimal text.
+        shown: of a batch of grants what each rests on.
+
+    Raises:
+        Refusal: something is not as the message says.
+        UndecidedError: it cannot be seen now.
+        EndpointError: the chain does not answer.
+    """
+    _, now_s = await client.latest()
+    told = message["grants"] if written == GRANT_BATCH else [message]
+    for one in told:
+        _timely(one, now_s)
+    if written in (BIND, MAP, OPEN):
+        epoch, asked = await client.key_epoch(), int(message["keyEpoch"])
+        if asked != epoch + (written != BIND):
+            raise Refusal("key_epoch", f"epoch {epoch} of k is in force, this is for {asked}")
+    if written == GRANT_BATCH:
+        if len(shown) != len(told):
+            raise Refusal("evidence", f"{len(told)} grants, evidence of {len(shown)}")
+        for one, evidence in zip(told, shown, strict=True):
+            await _justified(client, sources, one, evidence)
+
+
+def _timely(message: Mapping[str, Any], now_s: int) -> None:
+    """ATT-021."""
+    if "deadline" in message and not now_s - AHEAD_S < int(message["deadline"]) <= now_s + DEADLINE_S:
+        raise Refusal("deadline", f"{message['deadline']}, it is {now_s} here")
+    if "attestedAt" in message and not now_s - AGE_S <= int(message["attestedAt"]) <= now_s + AHEAD_S:
+        raise Refusal("attested_at", f"{message['attestedAt']}, it is {now_s} here")
+
+
+async def _justified(client: PersonaClient, sources: Sources, grant: Mapping[str, Any], shown: Shown) -> None:
+    """Re-execute a grant before it is one (ATT-022): the same evidence, by this member's code and sources."""
+    if grant["validatorVersion"] != f"0x{validator_version().hex()}":
+        raise Refusal("validator_version", "decided by other code than this member runs")
+    try:
+        policy = read_policy(shown.policy)
+        number = policy.policy_id(read_address(shown.publisher))
+    except (PolicyError, ValueError) as error:
+        raise Refusal("policy", str(error)) from error
+    if grant["policy"] != f"0x{number.hex()}":
+        raise Refusal("policy", "the grant is under another policy")
+    public = int(grant["evidenceClass"]) == 1
+    if public != (policy.evidence_class.value == "public"):
+        raise Refusal("evidence_class", "the policy says otherwise")
+    would_be = HeldBadge(
+        token_id=0,
+        passport=int(grant["passport"]),
+        policy=number,
+        name=policy.name,
+        document=policy.document_hash,
+        level=int(grant["level"]),
+        points=int(grant["points"]),
+        state=BadgeState.NONE,
+        evidence=Hash32(bytes.fromhex(grant["evidence"][2:])),
+        is_public=public,
+        validator_version=validator_version(),
+        attested_s=int(grant["attestedAt"]),
+        expires_s=int(grant["expiresAt"]),
+        recorded_s=0,
+        set_epoch=0,
+        signers=0,
+    )
+    try:
+        found = await reexecute(client, would_be, policy, shown.opened, sources)
+    except EvidenceError as error:
+        raise Refusal("evidence", str(error)) from error
+    if found.outcome is Outcome.UNDECIDED:
+        raise UndecidedError(next(one.code for one in found.steps if one.outcome is Outcome.UNDECIDED))
+    if found.outcome is not Outcome.GRANTED:
+        step = next(one for one in found.steps if one.outcome is Outcome.REFUSED)
+        raise Refusal(step.code, f"not the same when it is asked again ({step.rule})")  # GTW-031
