@@ -184,6 +184,7 @@ class Chain:
         gas_limit: int | None = None,
         l1_headers: Sequence[bytes] = (),
         deposits: Sequence[tuple[bytes, int, bytes]] = (),
+        most_unposted_bytes: int | None = None,
     ) -> Head | None:
         """Build, execute and durably store the next block; None when there is nothing to build of.
 
@@ -201,6 +202,8 @@ class Chain:
             deposits: record, log index and L1 block hash of deposits in the queue's order, beginning with
                 or before the first that the chain has not; those it has are passed over, those of L1
                 blocks above the origin wait.
+            most_unposted_bytes: that blocks above the safe head may take in batches, this one among them; no
+                ordinary transaction goes beyond it (PST-024). None: any number.
 
         Raises:
             CoreError: `store_corrupt`, `store_disk_full`, `store_io`: nothing became visible; reads go on.
@@ -307,6 +310,13 @@ class Chain:
         Raises:
             CoreError: `bad_heads`: finalized above safe, safe above the newest block, finalized going back,
                 or a network without L1.
+        """
+
+    def unposted(self) -> bytes:
+        """Return what stands above the safe head, JSON `{blocks, transactions, bytes, oldestOrigin}`.
+
+        `bytes` is what they take in batches at most (BAT-043), `oldestOrigin` the L1 block that the oldest
+        block with an ordinary transaction refers to, or null. Each block is read once.
         """
 
     def match_logs(self, number: int, filters: Sequence[bytes]) -> list[list[bytes]]:

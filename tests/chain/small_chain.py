@@ -125,6 +125,7 @@ class SmallChain:
         gas_limit: int | None = None,
         l1_headers: Sequence[bytes] = (),
         deposits: Sequence[tuple[bytes, int, bytes]] = (),
+        most_unposted_bytes: int | None = None,
     ) -> SmallHead | None:
         if self.build_error is not None:
             raise self.build_error

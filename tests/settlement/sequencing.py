@@ -37,6 +37,7 @@ from trex.settlement.l1.sender import Pricing, Sender
 from trex.settlement.l1.transaction import Intent, account_of
 from trex.settlement.posting import Policy
 from trex.settlement.target import Target
+from trex.settlement.throttle import BLOBS_PER_L1_BLOCK
 from trex.settlement.watch import Contracts, Mark, read_span
 from trex.types.network import Network
 from trex.types.network_file import read_network
@@ -135,6 +136,14 @@ class Sequencing:
         for answer in self.chain.submit(signed):
             assert isinstance(answer, str), answer
         return signed
+
+    def offer(self, user: int, data: Sequence[bytes]) -> None:
+        """Put transfers with calldata into the mempool."""
+        first = self.nonces.get(user, 0)
+        self.nonces[user] = first + len(data)
+        signed = [transfer(user, first + at, one) for at, one in enumerate(data)]
+        for answer in self.chain.submit(signed):
+            assert isinstance(answer, str), answer
 
     async def deposit(self, wei: int = 5) -> None:
         """Deposit ether on L1."""
@@ -242,17 +251,17 @@ def block_hash(chain: Chain, number: int) -> str:
     return str(orjson.loads(chain.rpc("eth_getHeaderByNumber", orjson.dumps([hex(number)])))["hash"])
 
 
-def transfer(user: int, nonce: int) -> str:
+def transfer(user: int, nonce: int, data: bytes = b"") -> str:
     request = {
         "chainId": hex(CHAIN),
         "type": "0x2",
         "nonce": hex(nonce),
         "to": "0x" + RECIPIENT.hex(),
         "value": hex(nonce + 1),
-        "gas": hex(21_000),
+        "gas": hex(21_000 + 40 * len(data)),
         "maxFeePerGas": hex(GAS_PRICE),
         "maxPriorityFeePerGas": "0x1",
-        "input": "0x",
+        "input": "0x" + data.hex(),
         "accessList": [],
     }
     return sign_transaction(json.dumps(request).encode(), bytes.fromhex(USERS[user].private_key[2:]))
@@ -266,6 +275,7 @@ async def sequencing(
     extra: dict[str, int] | None = None,
     anvil_options: Sequence[str] = (),
     of_three: bool = False,
+    blobs_per_l1_block: float = BLOBS_PER_L1_BLOCK,
 ) -> AsyncIterator[Sequencing]:
     """Start an L1, bring the contracts there, and start a node that makes blocks when told to.
 
@@ -289,7 +299,13 @@ async def sequencing(
         contracts = Contracts(made.contracts["inbox"], made.contracts["portal"])
         chain = open_chain(folder / "sequencer", text, cache_bytes=8 << 20)
         urls = (liar.url, l1.url, l1.url) if of_three else (l1.url,)
-        following = L1Options(l1=urls, beacon=urls, origin_depth=0, poll_s=0.05)
+        following = L1Options(
+            l1=urls,
+            beacon=urls,
+            origin_depth=0,
+            poll_s=0.05,
+            blobs_per_l1_block=blobs_per_l1_block,
+        )
         try:
             node = Node(chain, NodeSettings(port=0, mining=Mining(slots=False)))
             async with settling(node, chain, network, folder, following) as driver:

@@ -21,26 +21,43 @@ const TRANSACTION_BLOBS: usize = 6;
 /// Bytes of a batch of one block besides its transactions and log indices.
 const BLOCK_BYTES: usize = 256;
 /// Bytes of a log index at most.
-const LOG_INDEX_BYTES: usize = 6;
+pub(crate) const LOG_INDEX_BYTES: usize = 6;
+
+/// Bytes that the shortest transaction takes in a batch, about: less is no room.
+const LEAST_BYTES: usize = 96;
 
 /// Bytes that the ordinary transactions of a block may take in a batch.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Room(usize);
+pub(crate) struct Room {
+    left: usize,
+    /// Most of what L1 carries is taken: only who pays for its blobs gets in (PST-025).
+    pub(crate) is_scarce: bool,
+}
 
 impl Room {
     /// No limit: on a network without L1.
-    pub(crate) const ANY: Self = Self(usize::MAX);
+    pub(crate) const ANY: Self = Self { left: usize::MAX, is_scarce: false };
 
     /// What one L1 transaction carries, beside the log indices of so many deposits (BAT-044).
     pub(crate) fn of_one_posting(deposits: usize) -> Self {
         let besides = BLOCK_BYTES + LOG_INDEX_BYTES * deposits;
-        Self((TRANSACTION_BLOBS * BLOB_DATA_BYTES).saturating_sub(besides))
+        Self { left: (TRANSACTION_BLOBS * BLOB_DATA_BYTES).saturating_sub(besides), is_scarce: false }
+    }
+
+    /// The same where `most` bytes may stand above the safe head, and so many do (PST-024).
+    pub(crate) fn within(self, most: usize, unposted: usize) -> Self {
+        Self { left: self.left.min(most.saturating_sub(unposted)), is_scarce: unposted > most / 2 }
+    }
+
+    /// Whether any transaction may fit.
+    pub(crate) fn is_open(&self) -> bool {
+        self.left >= LEAST_BYTES
     }
 
     /// Takes what a transaction needs; false where that is more than there is.
     pub(crate) fn take(&mut self, tx: &Transaction) -> bool {
-        let left = self.0.checked_sub(transaction_bound(tx));
-        self.0 = left.unwrap_or(self.0);
+        let left = self.left.checked_sub(transaction_bound(tx));
+        self.left = left.unwrap_or(self.left);
         left.is_some()
     }
 }
@@ -116,6 +133,6 @@ struct Posted {
 }
 
 /// Number of the origin that an L1 attributes deposit announces.
-fn announced(encoded: &Bytes) -> Option<u64> {
+pub(crate) fn announced(encoded: &Bytes) -> Option<u64> {
     announced_origin(&Transaction::decode(encoded.clone()).ok()?).map(|origin| origin.number)
 }

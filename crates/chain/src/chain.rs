@@ -33,6 +33,7 @@ use crate::{
     pending::Pending,
     pool::{self, Pool, PoolConfig, PoolError},
     settle::{L1Heads, load_heads, oldest_needed, origin_of},
+    unposted::{Ledger, pays_for_blobs},
 };
 
 pub use crate::error::ChainError;
@@ -87,6 +88,9 @@ pub struct BuildOrder {
     pub deadline: Option<Instant>,
     /// What is known of L1, which gives it its origin and deposits.
     pub l1: L1View,
+    /// Bytes of batches that blocks above the safe head may take, this one among them; `None` is any
+    /// number. No ordinary transaction goes beyond it (PST-024).
+    pub most_unposted_bytes: Option<usize>,
 }
 
 /// A node's chain.
@@ -103,6 +107,7 @@ pub struct Chain {
     pub(crate) pending: Pending,
     heads: Mutex<L1Heads>,
     pub(crate) ahead_batches: AheadBatches,
+    pub(crate) ledger: Ledger,
 }
 
 impl std::fmt::Debug for Chain {
@@ -165,6 +170,7 @@ impl Chain {
             pending: Pending::default(),
             heads,
             ahead_batches: AheadBatches::default(),
+            ledger: Ledger::default(),
         })
     }
 
@@ -264,13 +270,16 @@ impl Chain {
         }
         let number = head.header.number + 1;
         let mut attributes = self.attributes(order.slot, order.gas_limit);
-        let room = self.room(deposits.len());
+        let mut room = self.room(deposits.len());
+        if let Some(most) = order.most_unposted_bytes {
+            room = room.within(most, self.unposted()?.bytes);
+        }
         attributes.origin = origin;
         attributes.deposits = deposits;
         attributes.deposits.extend_from_slice(&taken.deposits);
         let mut executor = self.open_block(head.parent(), &attributes, &taken.overwrites, &head.state)?;
         let rejected =
-            self.fill(&mut executor, order.deadline, room).map_err(|error| fault(number, error))?;
+            self.fill(&mut executor, &origin, order.deadline, room).map_err(|error| fault(number, error))?;
         self.pool.discard(&rejected).map_err(|error| ChainError::Pool(error.to_string()))?;
         if executor.included() == 0 && !allow_empty && taken.is_empty() {
             return Ok(None);
@@ -316,6 +325,7 @@ impl Chain {
     pub(crate) fn fill<S: State>(
         &self,
         executor: &mut BlockExecutor<'_, S>,
+        origin: &L1Origin,
         deadline: Option<Instant>,
         mut room: Room,
     ) -> Result<Vec<B256>, BlockError<S::Error>> {
@@ -324,10 +334,17 @@ impl Chain {
         let mut rejected = Vec::new();
         let most = executor.gas_left() / LEAST_GAS;
         executor.reserve(self.pool.status().pending.min(usize::try_from(most).unwrap_or(usize::MAX)));
-        let mut best = self.pool.best(executor.header().base_fee_per_gas.unwrap_or_default());
-        while executor.gas_left() >= LEAST_GAS && deadline.is_none_or(|deadline| Instant::now() < deadline) {
+        let base_fee_wei = executor.header().base_fee_per_gas.unwrap_or_default();
+        let is_scarce = room.is_scarce;
+        let may_have =
+            |tx: &Transaction| !is_scarce || pays_for_blobs(self.params(), origin, base_fee_wei, tx);
+        let mut best = self.pool.best(base_fee_wei);
+        while executor.gas_left() >= LEAST_GAS
+            && room.is_open()
+            && deadline.is_none_or(|deadline| Instant::now() < deadline)
+        {
             let Some(tx) = best.next() else { break };
-            if !room.take(tx.transaction()) {
+            if !may_have(tx.transaction()) || !room.take(tx.transaction()) {
                 best.skip_sender(&tx.sender());
                 continue;
             }

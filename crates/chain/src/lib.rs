@@ -21,4 +21,5 @@ pub mod rpc;
 pub mod send_batch;
 pub mod settle;
 pub mod transfer;
+pub mod unposted;
 mod unwind;

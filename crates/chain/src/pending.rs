@@ -93,7 +93,7 @@ impl Chain {
         attributes.origin = head.origin;
         attributes.deposits.clone_from(&taken.deposits);
         let mut executor = self.open_block(head.parent(), &attributes, &taken.overwrites, &head.state)?;
-        self.fill(&mut executor, Some(Instant::now() + FILL_TIME), self.room(0))
+        self.fill(&mut executor, &head.origin, Some(Instant::now() + FILL_TIME), self.room(0))
             .map_err(|error| fault(head.header.number + 1, error))?;
         let (header, transactions, receipts, changes) = executor.into_parts();
         let block = Arc::new(PendingBlock { header, transactions, receipts, changes });

@@ -3,23 +3,28 @@
 
 mod support;
 
-use alloy_consensus::Header;
+use alloy_consensus::{Header, SignableTransaction, TxEip1559};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
 use k256::ecdsa::SigningKey;
+use op_alloy_consensus::OpTxEnvelope;
 use serde_json::{Value, json};
-use support::dynamic_by;
+use support::{dynamic_by, seal, sign};
 use tempfile::TempDir;
 use trex_chain::{
     chain::{BuildOrder, Chain},
     l1_view::{L1Deposit, L1View},
     network::Network,
     pool::PoolConfig,
+    settle::L1Heads,
+    unposted::Unposted,
 };
-use trex_stf::derive::Deposit;
+use trex_stf::{derive::Deposit, transaction::Transaction};
 use trex_store::Options;
 
 /// First account of the development mnemonic.
 const KEY: [u8; 32] = hex!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
+/// Second account of the development mnemonic.
+const SECOND_KEY: [u8; 32] = hex!("59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d");
 /// Blobs of one L1 transaction.
 const SIX: usize = 6;
 
@@ -28,6 +33,7 @@ fn open(directory: &TempDir, with_l1: bool) -> Chain {
     let mut document: Value =
         serde_json::from_slice(include_bytes!("../../../networks/devnet.json")).unwrap();
     if with_l1 {
+        document["parameters"]["l1BaseFeeScalar"] = json!(1_000_000);
         document["l1"] = json!({"chainId": 31337, "contracts": {}, "parameters": {}});
         document["genesis"]["l1Origin"]["number"] = json!(7);
         document["genesis"]["l1Origin"]["hash"] = json!(format!("0x{}", "07".repeat(32)));
@@ -50,6 +56,23 @@ fn submit(chain: &Chain, first: u64, count: u64, bytes: usize) {
         dynamic_by(&key, nonce, to, 0, noise(nonce)).encoded().clone()
     });
     chain.submit(txs.collect()).into_iter().for_each(|answer| assert!(answer.is_ok()));
+}
+
+/// A call with a priority fee.
+fn tipped_by(key: &[u8; 32], nonce: u64, to: TxKind, input: Bytes, tip_wei: u128) -> Transaction {
+    let key = SigningKey::from_slice(key).unwrap();
+    let tx = TxEip1559 {
+        chain_id: 1962,
+        nonce,
+        max_fee_per_gas: 20_000_000_000 + 2 * tip_wei,
+        max_priority_fee_per_gas: tip_wei,
+        gas_limit: 1_000_000,
+        to,
+        input,
+        ..TxEip1559::default()
+    };
+    let signature = sign(&key, tx.signature_hash());
+    seal(OpTxEnvelope::Eip1559(tx.into_signed(signature)))
 }
 
 fn build(chain: &Chain, l1: L1View) -> usize {
@@ -77,6 +100,71 @@ fn every_block_above_an_l1_fits_one_l1_transaction() {
     let refused = settling.batch(1, 2, vec![]).unwrap_err();
     assert_eq!(refused.code(), "bad_batch");
     assert!(refused.to_string().contains("too_many_bytes"), "{refused}");
+}
+
+/// Ordinary transactions of a block that may bring what is above the safe head to so many bytes.
+fn build_within(chain: &Chain, most: usize, l1: L1View) -> usize {
+    let before = chain.unposted().unwrap().transactions;
+    let slot = chain.head().slot + 1;
+    let order =
+        BuildOrder { slot, allow_empty: true, l1, most_unposted_bytes: Some(most), ..BuildOrder::default() };
+    chain.build(&order).unwrap().unwrap();
+    chain.unposted().unwrap().transactions - before
+}
+
+#[test]
+fn blocks_above_the_safe_head_hold_no_more_than_l1_carries() {
+    let directory = tempfile::tempdir().unwrap();
+    let chain = open(&directory, true);
+    submit(&chain, 0, 30, 20_000);
+    assert_eq!(chain.unposted().unwrap(), Unposted::default());
+    // Some 21,376 bytes each.
+    let counts = [(); 3].map(|()| build_within(&chain, 100_000, L1View::default()));
+    assert_eq!(counts, [4, 0, 0], "PST-024");
+    let stands = chain.unposted().unwrap();
+    assert_eq!((stands.blocks, stands.transactions, stands.oldest_origin), (3, 4, Some(7)));
+    assert!((80_000..100_000).contains(&stands.bytes), "{stands:?}");
+    chain.set_l1_heads(L1Heads { safe: 1, finalized: 0 }).unwrap();
+    assert_eq!(chain.unposted().unwrap().transactions, 0, "L1 has carried them");
+    assert_eq!(build_within(&chain, 100_000, L1View::default()), 4);
+    drop(chain);
+    let chain = open(&directory, true);
+    assert_eq!(chain.unposted().unwrap().transactions, 4, "after a restart");
+    // L1 goes back, and so does the chain: what is counted is what stands.
+    chain.set_l1_heads(L1Heads::default()).unwrap();
+    assert_eq!(chain.unposted().unwrap().transactions, 8);
+    chain.unwind(1).unwrap();
+    assert_eq!(chain.unposted().unwrap().transactions, 4);
+    assert_eq!(build_within(&chain, 100_000, L1View::default()), 0, "there is no room for any");
+    assert_eq!(build_within(&chain, 200_000, L1View::default()), 5);
+}
+
+#[test]
+fn who_does_not_pay_for_blobs_has_no_part_in_the_second_half() {
+    let directory = tempfile::tempdir().unwrap();
+    let chain = open(&directory, true);
+    let header = Header {
+        parent_hash: B256::repeat_byte(7),
+        number: 8,
+        timestamp: chain.params().genesis_timestamp,
+        base_fee_per_gas: Some(10_000_000_000),
+        ..Header::default()
+    };
+    let l1 = L1View { headers: vec![alloy_rlp::encode(header).into()], ..L1View::default() };
+    build(&chain, l1);
+    submit(&chain, 0, 6, 20_000);
+    assert_eq!(build_within(&chain, 200_000, L1View::default()), 6);
+    submit(&chain, 6, 1, 20_000);
+    // FastLZ leaves 230 of 20,000 zeros, and blobs of 6,667 bytes are called for (BAT-041).
+    let zeros = |tip_wei| {
+        let to = TxKind::Call(Address::repeat_byte(0xaa));
+        tipped_by(&SECOND_KEY, 0, to, Bytes::from(vec![0; 20_000]), tip_wei).encoded().clone()
+    };
+    chain.submit(vec![zeros(5_000_000)])[0].as_ref().unwrap();
+    assert_eq!(build_within(&chain, 200_000, L1View::default()), 1, "PST-025: who pays for blobs");
+    assert_eq!(build_within(&chain, 200_000, L1View::default()), 0, "PST-025: who does not");
+    chain.submit(vec![zeros(6_000_000_000)])[0].as_ref().unwrap();
+    assert_eq!(build_within(&chain, 200_000, L1View::default()), 1, "a priority fee pays for them too");
 }
 
 #[test]

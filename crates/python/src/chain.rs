@@ -315,7 +315,8 @@ impl Chain {
 
     #[allow(clippy::too_many_arguments, reason = "a block and what L1 gives it")]
     #[pyo3(signature = (
-        slot, *, allow_empty, budget_ms, gas_limit=None, l1_headers=Vec::new(), deposits=Vec::new()
+        slot, *, allow_empty, budget_ms, gas_limit=None, l1_headers=Vec::new(), deposits=Vec::new(),
+        most_unposted_bytes=None
     ))]
     fn build(
         &self,
@@ -326,6 +327,7 @@ impl Chain {
         gas_limit: Option<u64>,
         l1_headers: Vec<PyBackedBytes>,
         deposits: Vec<(PyBackedBytes, u32, PyBackedBytes)>,
+        most_unposted_bytes: Option<usize>,
     ) -> PyResult<Option<Head>> {
         let deadline = Some(Instant::now() + Duration::from_millis(budget_ms));
         let deposits = deposits.iter().map(|(record, log_index, l1_hash)| {
@@ -333,7 +335,7 @@ impl Chain {
             Ok(L1Deposit { record, log_index: *log_index, l1_hash: hash("deposits", l1_hash)? })
         });
         let l1 = L1View { headers: copied(&l1_headers), deposits: deposits.collect::<PyResult<_>>()? };
-        let order = BuildOrder { slot, gas_limit, allow_empty, deadline, l1 };
+        let order = BuildOrder { slot, gas_limit, allow_empty, deadline, l1, most_unposted_bytes };
         self.work(py, |chain| Ok(chain.build(&order)?.map(|head| Head::from(&*head))))
     }
 
@@ -423,6 +425,13 @@ impl Chain {
     fn l1_heads(&self) -> PyResult<(u64, u64)> {
         let L1Heads { safe, finalized } = self.open_chain()?.l1_heads();
         Ok((safe, finalized))
+    }
+
+    fn unposted<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let unposted = self.work(py, |chain| chain.unposted())?;
+        let text =
+            serde_json::to_vec(&unposted).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        Ok(PyBytes::new(py, &text))
     }
 
     fn set_l1_heads(&self, py: Python<'_>, safe: u64, finalized: u64) -> PyResult<()> {

@@ -59,14 +59,19 @@ pub fn l1_fee(params: &NetworkParams, origin: &L1Origin, encoded: &[u8]) -> L1Fe
     if params.base_fee_scalar == 0 && params.blob_base_fee_scalar == 0 {
         return fee;
     }
-    let size = U256::from(estimated_size_millionths(encoded));
+    let size = estimated_size_millionths(encoded);
+    fee.fee_wei = data_fee_wei(params, origin, size);
+    fee.gas_used = size * CALLDATA_GAS_PER_BYTE / 1_000_000;
+    fee
+}
+
+/// What so many millionths of a byte cost on L1, wei (FEE-003).
+pub fn data_fee_wei(params: &NetworkParams, origin: &L1Origin, size_millionths: u64) -> U256 {
     let price = U256::from(params.base_fee_scalar)
         * U256::from(CALLDATA_GAS_PER_BYTE)
         * U256::from(origin.base_fee_wei)
         + U256::from(params.blob_base_fee_scalar) * U256::from(origin.blob_base_fee_wei);
-    fee.fee_wei = size * price / U256::from(1_000_000_000_000u64);
-    fee.gas_used = estimated_size_millionths(encoded) * CALLDATA_GAS_PER_BYTE / 1_000_000;
-    fee
+    U256::from(size_millionths) * price / U256::from(1_000_000_000_000u64)
 }
 
 /// Length of `input` after FastLZ level 1 as the OP Stack's Fjord rule counts it (FEE-001).

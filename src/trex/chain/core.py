@@ -20,6 +20,8 @@ class L1View:
     """RLP of L1 headers, each the parent of the next."""
     deposits: Sequence[tuple[bytes, int, bytes]] = ()
     """Record, log index and L1 block hash, in the queue's order."""
+    most_unposted_bytes: int | None = None
+    """What blocks above the safe head may take in batches (PST-024); None: any number."""
 
 
 class Sealed(Protocol):
@@ -74,6 +76,7 @@ class Core(Protocol):
         gas_limit: int | None = None,
         l1_headers: Sequence[bytes] = (),
         deposits: Sequence[tuple[bytes, int, bytes]] = (),
+        most_unposted_bytes: int | None = None,
     ) -> Sealed | None: ...
     def set_outlook(self, outlook: Callable[[], tuple[int, int | None]]) -> None: ...  # noqa: D102
     def match_logs(self, number: int, filters: Sequence[bytes]) -> list[list[bytes]]: ...  # noqa: D102
@@ -100,6 +103,7 @@ class SettledCore(Core, Protocol):
     def unwind(self, number: int) -> Sealed: ...  # noqa: D102
     def l1_heads(self) -> tuple[int, int]: ...  # noqa: D102
     def set_l1_heads(self, safe: int, finalized: int) -> None: ...  # noqa: D102
+    def unposted(self) -> bytes: ...  # noqa: D102
 
 
 class DevCore(Core, Protocol):

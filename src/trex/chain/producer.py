@@ -239,6 +239,7 @@ class Producer(Service):
             gas_limit=self.gas_limit,
             l1_headers=l1.headers,
             deposits=l1.deposits,
+            most_unposted_bytes=l1.most_unposted_bytes,
         )
 
     def _watch_lag(self, slot: int) -> None:

@@ -429,6 +429,8 @@ def l1_status(node: Node, side: L1Side) -> list[str]:
     trouble = node.producer.waits or side.driver.fault or side.driver.trouble
     if trouble is not None:
         heads += f" · {trouble}"
+    if (stands := side.driver.unposted) is not None and stands.most_bytes:
+        heads += f" · {stands.bytes / stands.most_bytes:.0%} of what L1 carries waits"
     return [heads, _batch_line(side.children.get("batcher")), _others_line(side)]
 
 

@@ -15,6 +15,7 @@ from trex.settlement.l1.reader import read_log
 from trex.types.evm import checksum_address
 from trex.types.primitives import Address, Hash32
 
+HEADS = ("unsafe", "safe", "finalized", "l1", "l1Derived", "unposted")
 CLAIM_STATUS = ("in its window", "rejected", "won")
 """Of a claim, in the order in which dispute games number it."""
 LOOK_BACK_BLOCKS = 50_000
@@ -92,13 +93,14 @@ async def _heads(context: Context) -> dict[str, Any]:
         status = await context.l2.ask("optimism_syncStatus")
     except L1RefusedError:  # a node that does not follow L1
         newest = int(await context.l2.ask("eth_blockNumber"), 16)
-        return {"unsafe": newest, "safe": None, "finalized": None, "l1": None, "l1Derived": None}
+        return dict.fromkeys(HEADS) | {"unsafe": newest}
     return {
         "unsafe": status["unsafe_l2"]["number"],
         "safe": status["safe_l2"]["number"],
         "finalized": status["finalized_l2"]["number"],
         "l1": status["head_l1"]["number"],
         "l1Derived": status["current_l1"]["number"],
+        "unposted": status.get("trex", {}).get("unposted"),
     }
 
 
@@ -207,6 +209,12 @@ def lines(found: Mapping[str, Any]) -> list[str]:
         f"L1 read to {heads['l1Derived']} of {heads['l1']}",
         f"batches    {batches['count']}",
     ]
+    if (waits := heads["unposted"]) is not None:
+        out.insert(
+            -1,
+            f"unposted   {waits['transactions']} transactions in {waits['blocks']} blocks: "
+            f"{waits['bytes'] / 1e6:.3g} MB of the {waits['mostBytes'] / 1e6:.3g} MB that L1 carries in time",
+        )
     if batches["newestAgeS"] is not None:
         out[-1] += f", the newest {duration(batches['newestAgeS'])} ago"
     if batches["costWeiEach"] is not None:

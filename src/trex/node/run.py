@@ -51,6 +51,7 @@ def run(
     feed_key: Path | None,
     l1_confirmations: int,
     origin_depth: int,
+    blobs_per_l1_block: float,
     **shared: Any,
 ) -> None:
     """Serve a network's chain until SIGINT or SIGTERM: make its blocks, or derive them from L1."""
@@ -72,6 +73,7 @@ def run(
         feed_key=bytes(read_key(feed_key).key) if feed_key else None,
         confirmations=l1_confirmations,
         origin_depth=origin_depth,
+        blobs_per_l1_block=blobs_per_l1_block,
     )
     settlement.check(known)
     path = datadir or data_home() / (known.name if role == "sequencer" else f"{known.name}-{role}")

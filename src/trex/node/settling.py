@@ -25,6 +25,7 @@ from trex.settlement.progress import DriverMetrics
 from trex.settlement.relay import SequencerRelay
 from trex.settlement.rpc import SettlementMethods
 from trex.settlement.selection import OriginSelection
+from trex.settlement.throttle import BLOBS_PER_L1_BLOCK
 from trex.settlement.watch import sequencer_at, settlement_of
 from trex.types.network import Network
 from trex.types.primitives import Address
@@ -60,6 +61,8 @@ class L1Options:
     """L1 blocks above one before it is read."""
     origin_depth: int = 4
     """L1 blocks above one before a sequencer's blocks refer to it."""
+    blobs_per_l1_block: float = BLOBS_PER_L1_BLOCK
+    """That L1 is counted on to take from the batcher."""
     poll_s: float = 2.0
     """How often L1 is asked."""
 
@@ -120,6 +123,13 @@ def l1_options(command: F) -> F:
                 show_default=True,
                 help="L1 blocks above one before a sequencer's blocks refer to it and hold its deposits.",
             ),
+            option(
+                "--blobs-per-l1-block",
+                type=click.FloatRange(0, min_open=True),
+                default=BLOBS_PER_L1_BLOCK,
+                show_default=True,
+                help="Blobs that L1 is counted on to take from the batcher: bounds what stands unposted.",
+            ),
         )
     ):
         command = add(command)
@@ -165,7 +175,11 @@ async def settling(
             reader,
             Blobs(sources, retries=Retries(budget_s=20.0)),
             datadir,
-            following=Following(poll_s=options.poll_s, confirmations=options.confirmations),
+            following=Following(
+                poll_s=options.poll_s,
+                confirmations=options.confirmations,
+                blobs_per_l1_block=options.blobs_per_l1_block,
+            ),
             host=node,
             metrics=DriverMetrics(node.metrics.registry),
         )

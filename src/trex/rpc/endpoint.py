@@ -1,6 +1,7 @@
 """One JSON-RPC endpoint over HTTP: bounded in time and bytes, its failures put into words once."""
 
 import asyncio
+import io
 import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,6 +14,8 @@ from trex.rpc.errors import EndpointError, RefusedError, UnavailableError
 
 MAX_ANSWER_BYTES = 256 << 20
 """An endpoint that sends more than this is cut off, unless it is named another bound."""
+LARGE_BYTES = 1 << 20
+"""A question above it is written to the socket piece by piece."""
 REVERTED = 3
 """JSON-RPC code of an execution that reverted, as geth's."""
 
@@ -96,10 +99,12 @@ class Endpoint:
 
     async def _post(self, message: Any) -> Any:
         self.asked += 1
+        body = orjson.dumps(message)
         try:
             async with self.session.post(
                 self.url,
-                data=orjson.dumps(message),
+                # Six blobs are written piece by piece.
+                data=io.BytesIO(body) if len(body) > LARGE_BYTES else body,
                 headers={"content-type": "application/json"},
                 timeout=self.timeout,
                 allow_redirects=False,

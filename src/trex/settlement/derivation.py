@@ -15,7 +15,8 @@ from trex.chain.workers import guarded
 from trex.settlement.inbox import ZERO, PostedBatch
 from trex.settlement.l1.header import L1Block
 from trex.settlement.positions import Place, Position, Positions, PositionsError
-from trex.settlement.watch import Mark
+from trex.settlement.throttle import BLOBS_PER_L1_BLOCK, Moment, Unposted, most_bytes
+from trex.settlement.watch import Mark, settlement_of
 from trex.types.network import Network
 from trex.types.primitives import Hash32
 
@@ -42,16 +43,25 @@ class Mismatch:
 class Derivation:
     """A chain, and where its derivation stands."""
 
-    def __init__(self, core: SettledCore, network: Network, datadir: Path) -> None:
+    def __init__(
+        self,
+        core: SettledCore,
+        network: Network,
+        datadir: Path,
+        blobs_per_l1_block: float = BLOBS_PER_L1_BLOCK,
+    ) -> None:
         """Name them; nothing is read or written yet.
 
         Args:
             core: the chain.
             network: whose it is.
             datadir: where positions are kept, beside the chain.
+            blobs_per_l1_block: that L1 is counted on to take from a batcher.
         """
         self.core = core
         self.network = network
+        self.settlement, _ = settlement_of(network)
+        self.blobs_per_l1_block = blobs_per_l1_block
         self.path = datadir / FILE
         self._positions: Positions | None = None
 
@@ -109,6 +119,17 @@ class Derivation:
             headers=positions.headers(position.origin + 1, last.mark.block.number),
             deposits=[(one.record, one.log_index, one.l1_hash) for one in deposits],
         )
+
+    def unposted(self, position: Position) -> Unposted:
+        """Return what stands above the safe head, and how much may where L1 is at a position (PST-024)."""
+        stands = orjson.loads(guarded(self.core.unposted))
+        block, oldest = position.mark.block, None
+        head = Moment(block.number, block.timestamp)
+        if (number := stands["oldestOrigin"]) is not None:
+            known = self.positions.at(number)
+            oldest = Moment(number, known.mark.block.timestamp if known else block.timestamp)
+        most = most_bytes(self.settlement, head, oldest, self.blobs_per_l1_block)
+        return Unposted(stands["blocks"], stands["transactions"], stands["bytes"], most)
 
     def derive(
         self, position: Position, batch: PostedBatch, blobs: list[bytes], newest: int

@@ -24,6 +24,7 @@ from trex.settlement.l1.header import L1Block
 from trex.settlement.l1.reader import Heads, L1Reader
 from trex.settlement.positions import Position, PositionsError, ReadBatch
 from trex.settlement.progress import DriverMetrics, Progress
+from trex.settlement.throttle import BLOBS_PER_L1_BLOCK, Unposted
 from trex.settlement.watch import settlement_of, still_holds
 from trex.types.errors import CoreError, RpcError
 from trex.types.network import Network
@@ -49,6 +50,8 @@ class Following:
     """L1 blocks above one before it is read: fewer rollbacks, a safe head that is later."""
     reading: Reading = field(default_factory=Reading)
     """How far to read ahead."""
+    blobs_per_l1_block: float = BLOBS_PER_L1_BLOCK
+    """That L1 is counted on to take from the batcher (PST-024)."""
 
 
 class Driver(Service):
@@ -88,8 +91,8 @@ class Driver(Service):
         self.network = network
         self.settlement, self.contracts = settlement_of(network)
         self.reader = reader
-        self.derivation = Derivation(core, network, datadir)
         self.following = following or Following()
+        self.derivation = Derivation(core, network, datadir, self.following.blobs_per_l1_block)
         self.host: Host = host or Alone()
         self.metrics = metrics or DriverMetrics()
         self.progress = Progress()
@@ -102,6 +105,8 @@ class Driver(Service):
         """The same for finalized L1 blocks."""
         self.settled: L1Block | None = None
         """L1 block up to which everything was done, heads and all, in the last turn."""
+        self.unposted: Unposted | None = None
+        """What stood above the safe head when the last view was taken; None where no blocks are made."""
         self.mismatch: Mismatch | None = None
         """The last time that L1 said otherwise than this node."""
         self.trouble: str | None = None
@@ -145,7 +150,16 @@ class Driver(Service):
         """
         if self.position is None:
             raise PositionsError("not_open", "derivation has not begun")
-        return await self._job(self.derivation.view, self.position, depth)
+        before, unposted = self.unposted, await self._job(self.derivation.unposted, self.position)
+        self.unposted = unposted
+        self.metrics.stands(unposted)
+        if unposted.is_full and not (before and before.is_full):
+            log.warning(
+                "L1 carries less than comes in: transactions wait until batches are on L1",
+                extra={"bytes": unposted.bytes, "most": unposted.most_bytes},
+            )
+        view = await self._job(self.derivation.view, self.position, depth)
+        return replace(view, most_unposted_bytes=unposted.most_bytes)
 
     async def work(self) -> None:
         """Follow L1 until asked to stop."""

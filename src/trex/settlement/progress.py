@@ -5,6 +5,8 @@ import time
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from trex.settlement.throttle import Unposted
+
 log = logging.getLogger(__name__)
 
 TELL_S = 10.0
@@ -36,6 +38,17 @@ class DriverMetrics:
         self.troubles = Counter(
             "trex_derivation_troubles", "Times that derivation had to wait", registry=registry
         )
+        self.unposted = Gauge(
+            "trex_unposted_bytes", "Bytes of batches that blocks above the safe head take", registry=registry
+        )
+        self.most_unposted = Gauge(
+            "trex_unposted_most_bytes", "Bytes of batches that they may take (PST-024)", registry=registry
+        )
+
+    def stands(self, unposted: Unposted) -> None:
+        """Note what L1 has yet to carry."""
+        self.unposted.set(unposted.bytes)
+        self.most_unposted.set(unposted.most_bytes)
 
 
 class Progress:

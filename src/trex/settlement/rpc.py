@@ -13,6 +13,7 @@ from trex.settlement.deployment import output_root
 from trex.settlement.driver import Driver
 from trex.settlement.l1.header import L1Block
 from trex.settlement.positions import Position, PositionsError, ReadBatch
+from trex.settlement.throttle import Unposted
 from trex.types.errors import CoreError, RpcError
 from trex.types.primitives import Hash32
 
@@ -202,6 +203,7 @@ class SettlementMethods:
             "derived": _reached(position),
             "final": _reached(driver.final),
             "trouble": driver.fault or driver.trouble,
+            "unposted": _unposted(driver.unposted),
             "mismatch": None
             if mismatch is None
             else {
@@ -252,6 +254,19 @@ class SettlementMethods:
             middle = (low + high) // 2
             low, high = (middle, high) if older(middle) else (low, middle)
         return high
+
+
+def _unposted(stands: Unposted | None) -> dict[str, Any] | None:
+    """Return what L1 has yet to carry, and how much may stand there (PST-024)."""
+    if stands is None:
+        return None
+    return {
+        "blocks": stands.blocks,
+        "transactions": stands.transactions,
+        "bytes": stands.bytes,
+        "mostBytes": stands.most_bytes,
+        "full": stands.is_full,
+    }
 
 
 def _read_batch(one: ReadBatch) -> dict[str, Any]:

@@ -129,12 +129,12 @@ pub fn user(n: u8) -> Address {
     address_of(&key(n))
 }
 
-fn sign(key: &SigningKey, hash: B256) -> Signature {
+pub fn sign(key: &SigningKey, hash: B256) -> Signature {
     let (signature, id) = key.sign_prehash_recoverable(hash.as_slice()).unwrap();
     Signature::from((signature, id))
 }
 
-fn seal(envelope: OpTxEnvelope) -> Transaction {
+pub fn seal(envelope: OpTxEnvelope) -> Transaction {
     Transaction::decode(envelope.encoded_2718().into()).unwrap()
 }
 
