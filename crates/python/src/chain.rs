@@ -429,8 +429,7 @@ impl Chain {
 
     fn unposted<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let unposted = self.work(py, |chain| chain.unposted())?;
-        let text =
-            serde_json::to_vec(&unposted).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let text = serde_json::to_vec(&unposted).map_err(|error| PyValueError::new_err(error.to_string()))?;
         Ok(PyBytes::new(py, &text))
     }
 
