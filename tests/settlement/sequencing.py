@@ -191,6 +191,7 @@ class Sequencing:
         head = self.chain.head()
         l1_time = int((await self.l1.call("eth_getBlockByNumber", "latest", False))["timestamp"], 16)
         slot = (l1_time - self.chain.genesis_time_s) * 1000 // self.chain.block_time_ms + 1
+        await until(lambda: self.node.producer.l1() is not None)  # L1's own blocks may just have come in
         sealed = await self.node.producer.make(slot=max(slot, head.slot + 1))
         assert sealed is not None
         return sealed.number

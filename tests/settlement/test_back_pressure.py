@@ -43,7 +43,6 @@ async def test_users_faster_than_the_batcher_wait_and_no_block_is_given_up(
 
         system.node.producer.l1 = heard
         while system.chain.pool_len()[0]:
-            await until(lambda: system.node.producer.l1() is not None)
             limits.clear()
             number = await system.block(0)
             confirmed[number] = block_hash(system.chain, number)
