@@ -9,6 +9,7 @@ from ibis.expr.types import BooleanValue, IntegerValue, NumericValue, Table, Val
 from trex.engine.lake.catalogue import catalogue
 from trex.engine.lake.proved import FEATURES as PROVED
 from trex.engine.lake.proved import KnownPolicy
+from trex.validators.dimensions import ENGAGEMENT, HALF
 
 DAY_S = 86_400
 """Seconds of a day."""
@@ -109,6 +110,17 @@ class Facts:
             for feature, value in values.items()
         ]
         return self.keep("proofs", lambda: ibis.memtable(rows, schema=schema))
+
+    @property
+    def spoken_of(self) -> Table:
+        """What a policy's points speak of: policy, dimension, how many share them, whether it is first."""
+        schema = {"policy": "string", "dimension": "string", "sharers": "int64", "is_first": "boolean"}
+        rows = [
+            {"policy": policy.id, "dimension": name, "sharers": len(policy.dimensions), "is_first": at == 0}
+            for policy in self._policies
+            for at, name in enumerate(policy.dimensions)
+        ]
+        return self.keep("spoken of", lambda: ibis.memtable(rows, schema=schema))
 
     @property
     def granted(self) -> Table:
@@ -335,7 +347,40 @@ def _membership_count(facts: Facts, window: Window) -> Table:
     return _count(rows, rows.feature.nunique())
 
 
+def _dimension(name: str) -> Feature:
+    """How full one of the five dimensions is, by the rule of the passport page (LAK-011)."""
+
+    def made(facts: Facts, window: Window) -> Table:
+        # Badges of policies that are not known here are engagement, whole.
+        badges = facts.granted.left_join(facts.spoken_of, "policy").mutate(
+            dimension=_.dimension.fill_null(ENGAGEMENT),
+            sharers=_.sharers.fill_null(1),
+            is_first=_.is_first.fill_null(True),
+        )
+        badges = badges.filter(_.dimension == name)
+        rest = ibis.ifelse(badges.is_first, badges.points % badges.sharers, 0)
+        parts = badges.select(
+            "passport", "time_s", points=(badges.points // badges.sharers).cast("int64") + rest
+        )
+        if name == ENGAGEMENT:
+            deeds = facts.until_now("points").filter(_.season > 0)
+            parts = parts.union(deeds.select("passport", "time_s", points=deeds.amount))
+        points = parts.points.sum()
+        return _count(parts, (100 * points // (points + HALF)).cast("int64"))
+
+    return made
+
+
+DIMENSIONS: Mapping[str, str] = {
+    "dimension_assets": "assets",
+    "dimension_behaviour": "onchain",
+    "dimension_social": "social-reach",
+    "dimension_digital_life": "digital-life",
+    "dimension_engagement": ENGAGEMENT,
+}
+"""The five dimensions as features: which of them each is."""
 FEATURES: Mapping[str, Feature] = {
+    **{id_: _dimension(name) for id_, name in DIMENSIONS.items()},
     "membership_count": _membership_count,
     **{name: _proved(name) for name in sorted(set(PROVED.values()))},
     "token_count": _token_count,

@@ -18,6 +18,7 @@ from trex.badges.policy import (
     PolicyError,
     read_policy,
 )
+from trex.validators.dimensions import dimensions_of
 from trex.validators.zktls.provider import Provider, all_providers
 
 Values = Mapping[str, Decimal]
@@ -74,6 +75,8 @@ class KnownPolicy:
     """Whom its checks are put to, as people call them; empty without the document."""
     proves: Mapping[int, Values] = field(default_factory=dict)
     """By level, what a grant of it proves."""
+    dimensions: tuple[str, ...] = dimensions_of(None)
+    """What its badges' points speak of (GTW-063)."""
 
     @property
     def features(self) -> frozenset[str]:
@@ -119,7 +122,7 @@ def known_policy(lake: Path, id_: str, name: str, document: str) -> KnownPolicy:
         return KnownPolicy(id_, name)
     if f"0x{policy.document_hash.hex()}" != document:
         return KnownPolicy(id_, name)
-    return KnownPolicy(id_, name, _validators(policy), proves(policy))
+    return KnownPolicy(id_, name, _validators(policy), proves(policy), dimensions_of(policy))
 
 
 def proves(policy: Policy) -> Mapping[int, Values]:
