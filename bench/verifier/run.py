@@ -31,6 +31,7 @@ from workload import senders, transfers
 
 from trex.settlement.deployment import ORDER, address_at, deployer_address, salt_of
 from trex.settlement.kzg import make_sidecar
+from trex.types.errors import CoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -110,7 +111,10 @@ async def post(system: Rollup, chain: Any, beacon: Proxy) -> tuple[int, int]:
     while first <= newest:
         last, blobs = first, chain.batch(first, first, [])
         while last < newest and len(blobs) < L1_BLOBS:
-            more = chain.batch(first, last + 1, [])
+            try:
+                more = chain.batch(first, last + 1, [])
+            except CoreError:  # more than any batch may have
+                break
             if len(more) > L1_BLOBS:
                 break
             last, blobs = last + 1, more

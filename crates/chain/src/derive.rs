@@ -28,7 +28,7 @@ use trex_stf::{
 use crate::{
     block_rlp::RawBlock,
     chain::{Chain, ChainError, MAX_TRIE_NODES, fault},
-    import::{Line, Pace, WINDOW_BYTES},
+    import::{Line, Pace, WINDOW_BYTES, decode_all},
     network::Network,
     settle::origin_of,
 };
@@ -240,7 +240,7 @@ impl Chain {
         let number = own.header.number - 1;
         let parent = self.raw_block(number)?.header;
         let state = self.store().state_at(number)?;
-        let decoded = transactions.par_iter().map(|tx| Transaction::decode(tx.clone())).collect();
+        let decoded = decode_all(transactions);
         let mut trie = StateTrie::new(parent.state_root);
         let on = (&parent, own.header.parent_hash);
         let (made, excluded) = self.execute_planned(on, planned, decoded, &state, &mut trie)?;
@@ -257,8 +257,7 @@ impl Chain {
     ) -> Result<(), ChainError> {
         let recover = |recovery: &rayon::ThreadPool, send: &SyncSender<Window>| {
             for window in windows(blocks) {
-                let decode = |tx: &Bytes| Transaction::decode(tx.clone());
-                let decoded = |block: &PlannedBlock| block.transactions.par_iter().map(decode).collect();
+                let decoded = |block: &PlannedBlock| decode_all(&block.transactions);
                 if send.send(recovery.install(|| window.par_iter().map(decoded).collect())).is_err() {
                     return;
                 }

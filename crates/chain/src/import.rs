@@ -15,7 +15,7 @@ use std::{
 };
 
 use alloy_consensus::Header;
-use alloy_primitives::B256;
+use alloy_primitives::{B256, Bytes};
 use rayon::prelude::*;
 use trex_stf::{
     attributes::{BlockAttributes, L1Origin},
@@ -24,7 +24,7 @@ use trex_stf::{
     header::slot,
     state::State,
     state_trie::StateTrie,
-    transaction::Transaction,
+    transaction::{DecodeError, Transaction},
 };
 use trex_store::{StateView, Store};
 
@@ -454,14 +454,15 @@ fn read_window(
     Ok(Window { blocks, end: stream.position() })
 }
 
+/// Decodes transactions on all cores.
+pub(crate) fn decode_all(encoded: &[Bytes]) -> Vec<Result<Transaction, DecodeError>> {
+    encoded.par_chunks(Transaction::TOGETHER).flat_map_iter(Transaction::decode_many).collect()
+}
+
 fn decode(RawBlock { header, transactions }: RawBlock) -> Result<DecodedBlock, ChainError> {
     let number = header.number;
-    let transactions = transactions
-        .into_par_iter()
-        .enumerate()
-        .map(|(index, tx)| {
-            Transaction::decode(tx).map_err(|error| bad(number, &format!("transaction {index}: {error}")))
-        })
+    let transactions = (decode_all(&transactions).into_iter().enumerate())
+        .map(|(index, tx)| tx.map_err(|error| bad(number, &format!("transaction {index}: {error}"))))
         .collect::<Result<_, _>>()?;
     Ok(DecodedBlock { header, transactions })
 }

@@ -28,7 +28,7 @@ pub fn keccak256_each<'a>(
 }
 
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
-mod by_eight {
+pub(crate) mod by_eight {
     //! Keccak-f\[1600\] on eight states, one in each 64-bit lane of a register (FIPS 202, section 3).
 
     use std::arch::x86_64::{
@@ -174,7 +174,7 @@ mod by_eight {
     /// Turns eight rows of eight words into their columns.
     #[inline]
     #[target_feature(enable = "avx512f")]
-    fn transpose(rows: [__m512i; LANES]) -> [__m512i; LANES] {
+    pub(crate) fn transpose(rows: [__m512i; LANES]) -> [__m512i; LANES] {
         const EVEN: i32 = 0x88;
         const ODD: i32 = 0xdd;
         // Pairs of rows: words 0, 2, 4, 6 of both, then words 1, 3, 5, 7.

@@ -24,6 +24,7 @@ pub mod params;
 pub mod precompiles;
 pub mod program;
 pub mod receipt;
+pub mod recover;
 pub mod state;
 pub mod state_trie;
 pub mod transaction;
