@@ -4,8 +4,10 @@ import asyncio
 import json
 import os
 import re
+import secrets
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from tests.gateway.conftest import Served, serving, settings_for
 from tests.gateway.people import Person, evm_person
 from tests.gateway.test_grants import give, holds, policy
 from tests.gateway.test_social import clients
-from tests.node.conftest import Devnet
+from tests.node.conftest import Devnet, devnet_at
 
 from trex.badges.chain.contract import BadgeState, HeldBadge
 from trex.badges.policy import read_policy
@@ -105,30 +107,59 @@ async def test_page_shows_a_passport_to_its_holder_and_forms_are_its_own(
         assert "Sign in" in await shown(served, cookie)
 
 
-async def test_person_in_chromium(devnet: Devnet, database_url: str, tmp_path: Path) -> None:
-    """A passkey of Chromium's own makes a passport: its signature is judged by the contracts."""
+async def at_the_page(served: Served, script: str, **more: Any) -> dict[str, Any]:
+    """Have people at the page, in Chromium; returns what they saw."""
     executable = shutil.which("chromium")
     if executable is None:
         pytest.skip("no Chromium on this machine")
     assert (PEERS / "node_modules").exists(), "the peers are not there: scripts/setup test brings them"
+    asked = {"url": served.gateway.settings.public_url, "executable": executable, **more}
+    process = await asyncio.create_subprocess_exec(
+        *("node", script),
+        cwd=PEERS,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    out, errors = await process.communicate(json.dumps(asked).encode())
+    assert process.returncode == 0, errors.decode()
+    seen: dict[str, Any] = json.loads(out)
+    return seen
+
+
+@pytest.fixture(scope="module")
+def weeks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
+    """A chain on which weeks pass."""
+    with devnet_at(tmp_path_factory.mktemp("page-weeks") / "data") as running:
+        yield running
+
+
+async def test_recovery_in_chromium(weeks: Devnet, database_url: str) -> None:
+    """GTW-070, GTW-064, PAS-021 to PAS-025: named guardians, a recovery, a veto, confirmed against it."""
+    names = ("first", "second", "fresh", "linked")
+    keys = {name: f"0x{secrets.token_hex(32)}" for name in names}
+    async with serving(settings_for(weeks, database_url)) as served:
+        seen = await at_the_page(served, "recovery.mjs", node=weeks.url, keys=keys)
+    assert seen == {
+        "console": [],
+        "linked": 1,
+        "early": 0,
+        "stranger": 0,
+        "vetoes": 0,
+        "recovered": True,
+        "keys": ["linked", "acting"],
+        "lost": "No passport yet",
+        "unnamed": 0,
+    }
+
+
+async def test_person_in_chromium(devnet: Devnet, database_url: str, tmp_path: Path) -> None:
+    """A passkey of Chromium's own makes a passport: its signature is judged by the contracts."""
     made = offers(tmp_path, f"Newcomer {tmp_path.name[-9:]}", "0")
     chains = {1962: EvmChain(1962, (devnet.url,), 1)}
     async with serving(settings_for(devnet, database_url, policies=made, chains=chains)) as served:
-        asked = {
-            "url": served.gateway.settings.public_url,
-            "executable": executable,
-            "shots": os.environ.get("TREX_SCREENSHOTS", ""),
-        }
-        process = await asyncio.create_subprocess_exec(
-            *("node", "page.mjs"),
-            cwd=PEERS,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        out, errors = await process.communicate(json.dumps(asked).encode())
-        assert process.returncode == 0, errors.decode()
-    seen: dict[str, Any] = json.loads(out)
+        shots = os.environ.get("TREX_SCREENSHOTS", "")
+        seen = await at_the_page(served, "page.mjs", shots=shots)
     assert seen["signIn"] == "Sign in"
     assert seen["passport"].startswith("Passport ")
     assert seen["console"] == []

@@ -39,7 +39,7 @@ try {
   }
   seen.headings = await page.locator('h1, h2, h3').evaluateAll((all) => all.map((one) => Number(one.tagName[1])));
   seen.unnamed = await page.locator('button, a, input:not([type=hidden]), meter').evaluateAll((all) =>
-    all.filter((one) => !(one.getAttribute('aria-label') || one.textContent.trim())).length);
+    all.filter((one) => !(one.getAttribute('aria-label') || one.textContent.trim() || one.labels?.length)).length);
   seen.lang = await page.locator('html').getAttribute('lang');
   for (const scheme of ['light', 'dark']) {
     await page.emulateMedia({ colorScheme: scheme });

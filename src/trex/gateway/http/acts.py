@@ -15,6 +15,7 @@ from trex.gateway.http.models import Body, Hash, HexBytes, KeyBody, key_body
 from trex.passport.acts import Act
 from trex.passport.keys import Key, Role
 from trex.passport.proofs import Proof, passkey_signature
+from trex.passport.texts import read_account
 from trex.types.evm import read_address
 from trex.types.primitives import Hash32
 
@@ -94,13 +95,18 @@ class GuardiansBody(_OfPassport):
     """Ask for other guardians."""
 
     act: Literal["guardians"]
-    key_ids: Annotated[list[Hash], Field(max_length=16)]
+    key_ids: Annotated[list[Hash], Field(max_length=16)] = Field(default_factory=list)
+    accounts: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=16)] = Field(
+        default_factory=list
+    )
+    """The same as people write them: addresses of EVM or Solana."""
     quorum: Annotated[int, Field(ge=0, le=16)]
     override_quorum: Annotated[int, Field(ge=0, le=16)]
 
     def wish(self) -> Wish:
         """As the packages inside know it."""
-        ids = tuple(_hash(one) for one in self.key_ids)
+        named = [_hash(one) for one in self.key_ids]
+        ids = tuple(sorted({*named, *(read_account(one).id for one in self.accounts)}))
         return acts.Guardians(self.passport, self.actor.key(), ids, self.quorum, self.override_quorum)
 
 

@@ -12,15 +12,17 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
-from trex.gateway import grants, holdings, people, publishing, social, tasks
+from trex.gateway import grants, holdings, people, publishing, recoveries, social, tasks
 from trex.gateway.dimensions import dimensions
 from trex.gateway.errors import Fault, GatewayError
 from trex.gateway.http.access import Costly, TheGateway, cookie_name, require_same_origin, token_of
 from trex.gateway.http.badges import passport_of
 from trex.gateway.http.models import account_name, key_body
 from trex.gateway.http.points import ledger_body
+from trex.gateway.recoveries import Purpose
 from trex.gateway.service import Gateway
 from trex.gateway.sessions import Session
+from trex.passport.client import PassportState
 from trex.passport.did import TrexDid
 from trex.passport.keys import Role
 from trex.passport.texts import write_date
@@ -33,6 +35,7 @@ _PAGES = Environment(
     trim_blocks=True,
 )
 _PAGES.filters["day"] = lambda moment_s: write_date(moment_s)[:10]
+_PAGES.filters["moment"] = lambda moment_s: write_date(moment_s)[:16].replace("T", " ") + " UTC"
 MESSAGES = {
     "asked": "Granted: the badge is on its way to the chain.",
     "counted": "Counted: the points are on their way to the ledger.",
@@ -44,6 +47,13 @@ MESSAGES = {
 """What the page says, by the name in its address: nothing else from an address is shown."""
 
 
+ASKS = {
+    Purpose.OPEN: "Recovery for a new key",
+    Purpose.CONFIRM: "Recovery against a veto",
+    Purpose.WITHDRAW: "Withdrawal of the recovery",
+    Purpose.VETO_GUARDIANS: "Veto of other guardians",
+}
+"""What guardians are asked, for people."""
 SHOWN = 10
 """Newest entries of the ledger on the page."""
 
@@ -82,16 +92,18 @@ async def passport(request: Request, gateway: TheGateway, said: str = "") -> HTM
         return _page("sign_in.html", gateway)
     number, role = await gateway.client.passport_of(session.key)
     common = {"form_token": session.form_token, "account": account_name(session.key), "passport": number}
+    common |= {"key": key_body(session.key), "role": role.name.lower()}
     if role is not Role.ACTING:
-        return _page("create.html", gateway, key=key_body(session.key), role=role.name.lower(), **common)
+        return _page("create.html", gateway, **common)
     state = await gateway.client.state(number)
     assert state is not None
+    common |= await _waiting(gateway, state, role)
     held = await holdings.badges_of(gateway, number)
     book = await ledger_body(gateway, number, None, SHOWN)
     points = book.total
     linked = await people.linked(gateway, number)
     keys = [
-        {"name": account_name(one.key), "role": one.role.name.lower()}
+        {"name": account_name(one.key), "role": one.role.name.lower(), "body": key_body(one.key).model_dump()}
         for one in await gateway.client.keys(number)
     ]
     return _page(
@@ -117,6 +129,42 @@ async def passport(request: Request, gateway: TheGateway, said: str = "") -> HTM
         message=MESSAGES.get(said, ""),
         **common,
     )
+
+
+async def _waiting(gateway: Gateway, state: PassportState, role: Role) -> dict[str, Any]:
+    """What waits for its time, and whether who looks may object."""
+    _, now = await gateway.client.latest()
+    waiting = bool(state.recovery_key_id or state.guardians_ready_at_s or state.removal_ready_at_s)
+    return {"now_s": now, "waiting": waiting, "acting": role is Role.ACTING}
+
+
+@router.get("/recovery")
+async def recovery(request: Request, gateway: TheGateway, passport: str = "") -> Response:
+    """Recovery of a passport: for a new key, for guardians, for anyone who carries out what has waited."""
+    session = await _session(request, gateway)
+    if session is None:
+        return _page("sign_in.html", gateway)
+    number = int(passport) if passport.isdecimal() and len(passport) < 25 else 0
+    state = await gateway.client.state(number) if number else None
+    there, role = await gateway.client.passport_of(session.key)
+    values: dict[str, Any] = {"state": state, "passport": number, "role": role.name.lower()}
+    if state is not None:
+        is_own = role if there == number else Role.NONE
+        values |= await _waiting(gateway, state, is_own)
+        values["guardian"] = session.key.id in state.guardian_ids
+        values["asks"] = [
+            {
+                "number": one.number,
+                "title": ASKS[one.purpose],
+                "account": account_name(one.new_key) if one.new_key else "",
+                "approved": one.approved,
+                "needed": one.needed,
+                "job": one.job,
+            }
+            for one in await recoveries.open_of(gateway, number)
+        ]
+    common = {"form_token": session.form_token, "account": account_name(session.key)}
+    return _page("recovery.html", gateway, key=key_body(session.key), **common, **values)
 
 
 async def _pictures(gateway: Gateway, numbers: list[int]) -> dict[int, str]:

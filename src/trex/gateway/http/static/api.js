@@ -12,21 +12,23 @@ export async function read(path) {
   return answer.json();
 }
 
-/** Runs what a button does, once at a time, and says what went wrong. */
-export function on(id, act) {
-  const button = document.getElementById(id);
+/** Runs what buttons do, once at a time, and says what went wrong. */
+export function on(selector, act) {
   const status = document.getElementById('status');
-  button?.addEventListener('click', async () => {
-    button.disabled = true;
-    try {
-      status.textContent = 'Waiting for your wallet or device.';
-      await act(button, (text) => { status.textContent = text; });
-    } catch (error) {
-      status.textContent = `Not done: ${error.message}`;
-    } finally {
-      button.disabled = false;
-    }
-  });
+  for (const button of document.querySelectorAll(selector)) {
+    button.addEventListener('click', async (event) => {
+      event.preventDefault();
+      button.disabled = true;
+      try {
+        status.textContent = 'Waiting for your wallet or device.';
+        await act(button, (text) => { status.textContent = text; });
+      } catch (error) {
+        status.textContent = `Not done: ${error.message}`;
+      } finally {
+        button.disabled = false;
+      }
+    });
+  }
 }
 
 export const hex = (bytes) => `0x${[...bytes].map((one) => one.toString(16).padStart(2, '0')).join('')}`;

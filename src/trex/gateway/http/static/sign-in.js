@@ -5,7 +5,7 @@ const enter = async (signIn) => {
   location.reload();
 };
 
-on('wallet', async () => {
+on('#wallet', async () => {
   if (!window.ethereum) throw new Error('this browser has no Ethereum wallet');
   const [address] = await window.ethereum.request({ method: 'eth_requestAccounts' });
   const { text } = await call('/v1/nonces', { account: address });
@@ -13,7 +13,7 @@ on('wallet', async () => {
   await enter({ method: 'text', text, signature });
 });
 
-on('solana', async () => {
+on('#solana', async () => {
   if (!window.solana) throw new Error('this browser has no Solana wallet');
   const { publicKey } = await window.solana.connect();
   const { text } = await call('/v1/nonces', { account: publicKey.toString() });
@@ -21,11 +21,11 @@ on('solana', async () => {
   await enter({ method: 'text', text, signature: hex(signature) });
 });
 
-on('passkey', async () => {
+on('#passkey', async () => {
   await enter({ method: 'passkey', credential: asJson(await assertion(await call('/v1/passkeys/options'))) });
 });
 
-on('new-passkey', async (_, say) => {
+on('#new-passkey', async (_, say) => {
   const options = await call('/v1/passkeys/new/options');
   const made = await navigator.credentials.create({ publicKey: { ...options,
     challenge: fromBase64url(options.challenge),
