@@ -1,4 +1,7 @@
-"""`trex audience`: the query language, read and explained."""
+"""`trex audience`: the query language, read, explained and answered."""
+
+import time
+from pathlib import Path
 
 import click
 import orjson
@@ -39,6 +42,37 @@ def explain(query: str, as_json: bool) -> None:
         click.echo(orjson.dumps({"canonical": canonical(read), "text": lines}).decode())
     else:
         click.echo("\n".join(lines))
+
+
+@audience.command()
+@QUERY
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=Path("engine"),
+    show_default=True,
+    help="Of the engine: its lake is read, its audiences are kept below it.",
+)
+@click.option(
+    "--project",
+    default="*",
+    metavar="NAME",
+    help="Who asks; without it, only who agreed to every project is found.",
+)
+@click.option("--limit", default=20, show_default=True, help="Most people of a page, up to 1000.")
+@click.option("--page", metavar="PAGE", help="The page that the answer before named.")
+@JSON
+def run(query: str, folder: Path, project: str, limit: int, page: str | None, as_json: bool) -> None:
+    """Find the people whom QUERY means, best first, each with reasons and how old their evidence is.
+
+    Nobody is found who did not agree to it. Groups of fewer than ten are not told of, nor audiences that
+    differ by fewer than ten people from one that the project was answered before.
+    """
+    read = _read(query, as_json)
+    from trex.node import audience_run
+
+    found = audience_run.answer(read, folder, project, limit, page)
+    click.echo(audience_run.as_json(found) if as_json else audience_run.as_text(found, time.time()))
 
 
 def _read(text: str, as_json: bool) -> Query:

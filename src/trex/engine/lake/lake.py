@@ -100,17 +100,21 @@ class Lake:
         """Return DuckDB with every table there is as `layer_table`, facts as they hold now (LAK-003).
 
         Args:
-            at: versions of tables, for time travel; the newest of others.
+            at: versions of tables, for time travel, -1 before the first row; the newest of others.
+
+        Raises:
+            LakeError: a version is gone.
         """
         found = ibis.duckdb.connect(threads=os.cpu_count() or 1)
         for name, kind in TABLES.items():
             table = self.table(name)
             flat = _flat(name) if kind.derived else f"all_{_flat(name)}"
-            if table is None:
+            if table is None or (at and at.get(name, 0) < 0):
                 rows = found.create_table(flat, schema=ibis.schema(kind.schema))
             else:
                 if at and name in at:
-                    table.load_as_version(at[name])
+                    with _words(name):
+                        table.load_as_version(at[name])
                 rows = _registered(found, flat, table)
             if not kind.derived:
                 found.create_view(_flat(name), standing(rows))
