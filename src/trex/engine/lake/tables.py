@@ -196,8 +196,21 @@ HELD_BADGES = LakeTable(
     derived=True,
 )
 """Badges that passports hold granted: of each policy the highest level, and when it was granted."""
+INTERESTS = LakeTable(
+    "gold.interests",
+    (("passport", _TEXT), ("kind", _TEXT), ("item", _TEXT), ("score", _REAL), ("place", _NUMBER)),
+    derived=True,
+)
+"""What a passport is likely to want, best first: kind `item` or `category`; none while no model is used."""
+LIKELIHOODS = LakeTable(
+    "gold.likelihoods",
+    (("passport", _TEXT), ("model", _TEXT), ("value", _REAL), ("reasons", _TEXT)),
+    derived=True,
+)
+"""How likely a passport is what a model asks (`churn`, `sybil`), 0 to 1; reasons as JSON."""
 TABLES: Mapping[str, LakeTable] = {
-    table.name: table for table in (BRONZE, *SILVER.values(), HOLDINGS, FEATURES, HELD_BADGES)
+    table.name: table
+    for table in (BRONZE, *SILVER.values(), HOLDINGS, FEATURES, HELD_BADGES, INTERESTS, LIKELIHOODS)
 }
 """Every table of the lake."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from trex.engine.models.boosted import Boosted
 from trex.engine.models.graph_filter import GraphFilter
 from trex.engine.models.recommender import Als, Popularity, Recommender
 
@@ -17,6 +18,7 @@ MODELS: Mapping[str, Callable[[csr_matrix], Recommender]] = {
     "popularity": Popularity,
     "als": Als,
     "graph-filter": GraphFilter,
+    "boosted": Boosted,
 }
 """Every model by its name, baselines first."""
 

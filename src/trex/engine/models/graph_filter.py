@@ -148,7 +148,7 @@ class _Judge:
     """Counts how much of what was held out a setting brings back, on a sample of people."""
 
     def __init__(self, used: csr_matrix, rank: int, start: Settings, seed: int) -> None:
-        kept, held = _hold_out(used, seed)
+        kept, held = hold_out(used, seed)
         spectrum = Spectrum(kept, rank, seed)
         people = np.flatnonzero(np.diff(held.indptr))
         if len(people) > SAMPLE:
@@ -192,7 +192,7 @@ class _Judge:
         return recall / len(self.candidates)
 
 
-def _hold_out(used: csr_matrix, seed: int) -> tuple[csr_matrix, csr_matrix]:
+def hold_out(used: csr_matrix, seed: int) -> tuple[csr_matrix, csr_matrix]:
     """Take a tenth of the interactions out, whichever they are: sparing the rare would favour the popular."""
     pairs = used.tocoo()
     held = np.zeros(pairs.nnz, dtype=bool)
