@@ -117,6 +117,8 @@ def test_run_of_another_chain_or_without_one_does_not_start(devnet: Devnet, tmp_
         'public_url = "https://persona.example"\nrpc_url = "x"\nsecret = 1',
         'public_url = "https://persona.example"\nrpc_url = "x"\nport = 70000',
         'public_url = "https://persona.example"\nrpc_url = "x"\n[chains.1]\nendpoints = []',
+        'public_url = "https://a.example"\nrpc_url = "x"\n[chains.1]\nendpoints = ["a"]\nlog_span = 0',
+        'public_url = "https://a.example"\nrpc_url = "x"\n[chains.1]\nendpoints = ["a"]\nrequests_per_s = 0',
         "[",
     ],
 )
@@ -128,9 +130,10 @@ def test_read_config_refuses(text: str, tmp_path: Path) -> None:
 def test_read_config_takes_https_and_chains(tmp_path: Path) -> None:
     write_keys(tmp_path)
     text = 'public_url = "https://persona.example"\nrpc_url = "x"\n[chains.1]\nendpoints = ["a", "b", "c"]\n'
-    text += KEYS_TOML
+    text += "requests_per_s = 2.5\nlog_span = 500\n" + KEYS_TOML
     found = read_config(text, tmp_path)
     assert found.settings.chains[1].quorum == 2
+    assert (found.settings.chains[1].requests_per_s, found.settings.chains[1].log_span) == (2.5, 500)
     assert found.settings.secure
     assert ACCOUNTS[6].private_key[2:] not in repr(found)
     (tmp_path / "issuer.key").chmod(0o644)

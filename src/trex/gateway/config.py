@@ -14,7 +14,7 @@ from trex.gateway.settings import MemberAddress, Settings, SocialClient
 from trex.passport.contracts import contracts_of
 from trex.points.task import TaskKind
 from trex.types.evm import read_address
-from trex.validators.onchain.source import EvmChain
+from trex.validators.onchain.source import LOG_SPAN, EvmChain
 from trex.validators.social.platform import all_platforms, read_platform
 
 _PLAIN = (
@@ -169,15 +169,20 @@ def read_chain(chain_id: int, told: Mapping[str, Any]) -> EvmChain:
     """Read whom to ask about a chain.
 
     Raises:
-        ConfigError: an unknown key, or a quorum of more endpoints than there are.
+        ConfigError: an unknown key, a quorum of more endpoints than there are, or a pace that is none.
     """
-    if unknown := told.keys() - {"endpoints", "quorum", "confirmations"}:
+    if unknown := told.keys() - {"endpoints", "quorum", "confirmations", "log_span", "requests_per_s"}:
         raise ConfigError(f"chains.{chain_id}: unknown {', '.join(sorted(unknown))}")
     endpoints = tuple(told["endpoints"])
     quorum = told.get("quorum", len(endpoints) // 2 + 1)
     if not 0 < quorum <= len(endpoints):
         raise ConfigError(f"chains.{chain_id}: a quorum of {quorum} among {len(endpoints)} endpoints")
-    return EvmChain(chain_id, endpoints, quorum, told.get("confirmations"))
+    span, rate = told.get("log_span", LOG_SPAN), told.get("requests_per_s")
+    if type(span) is not int or span < 1:
+        raise ConfigError(f"chains.{chain_id}: log_span is a number of blocks, at least 1")
+    if rate is not None and not (type(rate) in (int, float) and rate > 0):
+        raise ConfigError(f"chains.{chain_id}: requests_per_s is a number above 0")
+    return EvmChain(chain_id, endpoints, quorum, told.get("confirmations"), span, rate)
 
 
 def _database(url: str, folder: Path) -> str:

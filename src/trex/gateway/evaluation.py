@@ -93,7 +93,10 @@ async def evaluate_for(
 
 def evm_sources(gateway: Gateway) -> dict[int, EvmSource]:
     """Whom the gateway asks about EVM chains, by chain id."""
-    return {chain: EvmSource(told, gateway.http) for chain, told in gateway.settings.chains.items()}
+    return {
+        chain: EvmSource(told, gateway.http, pace=gateway.paces.get(chain))
+        for chain, told in gateway.settings.chains.items()
+    }
 
 
 def metadata_of(gateway: Gateway) -> Fetch | None:

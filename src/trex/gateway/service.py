@@ -33,6 +33,7 @@ from trex.passport.contracts import TERMS_OF
 from trex.passport.keys import Key
 from trex.points import ledger
 from trex.rpc.endpoint import Endpoint
+from trex.rpc.pace import Pace
 from trex.types.primitives import Hash32
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,9 @@ class Gateway:
         self.tasks = load_tasks(settings.tasks) if settings.tasks else {}
         self.requests = Limiter(settings.requests)
         self.costly = Limiter(settings.costly)
+        told = settings.chains.items()
+        self.paces = {one: Pace(chain.requests_per_s) for one, chain in told if chain.requests_per_s}
+        """How fast the endpoints of chains are asked, over all evaluations."""
         self._open = AsyncExitStack()
         self.computing = asyncio.Lock()
         """One epoch of rewards is computed at a time."""

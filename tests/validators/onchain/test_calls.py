@@ -236,6 +236,30 @@ async def test_observe_calls_answers_a_policy(net: Net) -> None:
     assert evaluate(asking, since, now).outcome == "refused"
 
 
+async def test_checks_of_a_policy_share_a_block_and_what_was_told_of_it(net: Net) -> None:
+    """ONC-005: five questions about the same calls cost hardly more than one, and are of one block."""
+    till = await net.deploy("Till")
+    for amount in (1, 2):
+        await net.node.mine(60)
+        await net.send(till, settle(BOB, amount))
+    names = ("web3.calls", "web3.call-days", "web3.call-streak", "web3.since-last-call")
+    one = policy(check("web3.calls", till, {"atLeast": "1"}, depth="outer"))
+    several = policy(*(check(name, till, {"atLeast": "0"}, depth="outer") for name in names))
+    costs = []
+    for asking in (one, several):
+        before = len(net.liar.asked)
+        found = await observe(asking.checks(), {CHAIN_ID: net.source}, [ALICE], 5)
+        costs.append(len(net.liar.asked) - before)
+        assert len({told.source for told in found.values()}) == 1
+        assert all(told.value is not None for told in found.values())
+    assert costs[1] <= costs[0] + 5
+    net.liar.fault = lambda method, _params, result: (
+        {**result, "hash": "0x" + "11" * 32} if method == "eth_getBlockByNumber" else result
+    )
+    lied = await observe(several.checks(), {CHAIN_ID: net.source}, [ALICE], 5)
+    assert all(told.value is None for told in lied.values()), "remembered for one evaluation alone"
+
+
 @pytest.mark.parametrize(
     ("more", "why"),
     [

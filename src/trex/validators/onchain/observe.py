@@ -1,6 +1,7 @@
 """Answer a policy's checks from chains: collect, then judge; what cannot be had is not known (ONC-003)."""
 
 from collections.abc import Collection, Mapping
+from contextlib import ExitStack
 
 from trex.badges.observation import Observation
 from trex.badges.policy import CheckCondition
@@ -29,7 +30,7 @@ async def observe(
     block: BlockRef | None = None,
     since_s: int | None = None,
 ) -> dict[Hash32, Observation]:
-    """Answer every `token.`, `nft.` and `web3.` check, each as of one final block of its chain.
+    """Answer every `token.`, `nft.` and `web3.` check, those of a chain as of one final block of it.
 
     Args:
         checks: of a policy; others are left out.
@@ -40,7 +41,23 @@ async def observe(
         block: as of which, for checks of one chain; None for the newest that is final.
         since_s: Unix time before which activity does not count, whatever `days` says (TSK-008).
     """
+    with ExitStack() as stack:
+        for source in sources.values():
+            stack.enter_context(source.remembering())
+        return await _observed(checks, sources, wallets, now_s, fetch, block, since_s)
+
+
+async def _observed(
+    checks: Collection[CheckCondition],
+    sources: Mapping[int, EvmSource],
+    wallets: Collection[Address],
+    now_s: int,
+    fetch: Fetch | None,
+    block: BlockRef | None,
+    since_s: int | None,
+) -> dict[Hash32, Observation]:
     found: dict[Hash32, Observation] = {}
+    heads: dict[int, BlockRef] = {}
     for check in checks:
         family = check.validator.partition(".")[0]
         if family not in ("token", "nft", "web3"):
@@ -50,12 +67,14 @@ async def observe(
             found[check.key] = Observation(None, now_s, f"chain {chain}", "no endpoint is configured")
             continue
         try:
+            at = block or heads.get(chain) or await source.head()
+            heads[chain] = at
             if family == "token":
-                found[check.key] = await _answer_token(check, source, wallets, block)
+                found[check.key] = await _answer_token(check, source, wallets, at)
             elif family == "nft":
-                found[check.key] = await answer_nft(check, source, wallets, fetch, block)
+                found[check.key] = await answer_nft(check, source, wallets, fetch, at)
             else:
-                found[check.key] = await answer_web3(check, source, wallets, block, since_s)
+                found[check.key] = await answer_web3(check, source, wallets, at, since_s)
         except (SourceError, SignatureError) as error:
             found[check.key] = Observation(None, now_s, f"chain {chain}", str(error))
     return found

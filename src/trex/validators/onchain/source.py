@@ -1,7 +1,8 @@
 """One EVM chain through several JSON-RPC endpoints: what enough of them say counts (ONC-001)."""
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ import orjson
 from trex.rpc.endpoint import Endpoint
 from trex.rpc.endpoints import Endpoints, Retries, most
 from trex.rpc.errors import EndpointError, NoQuorumError, RefusedError
+from trex.rpc.pace import Pace
 from trex.types.primitives import Address, Hash32
 from trex.validators.onchain.answers import (
     AccountState,
@@ -28,6 +30,7 @@ from trex.validators.onchain.answers import (
     transaction_key,
     whole,
 )
+from trex.validators.onchain.seek import first_at
 from trex.validators.onchain.traces import Frame, frames_by
 
 MAX_ANSWER_BYTES = 33_554_432
@@ -36,6 +39,8 @@ BATCH = 50
 """Most calls in one JSON-RPC batch."""
 LARGE_BATCH = 10
 """Most of those whose answers are large: whole blocks, traces."""
+LOG_SPAN = 10_000
+"""Most blocks in one question for logs, unless the operator says otherwise."""
 ATTEMPTS = 3
 """How often an endpoint is asked before it counts as down."""
 FIRST_PAUSE_S = 0.2
@@ -86,8 +91,10 @@ class EvmChain:
     """How many endpoints must say the same."""
     confirmations: int | None = None
     """How far behind the newest block evidence is taken; None for the chain's `finalized` (ONC-002)."""
-    log_span: int = 10_000
+    log_span: int = LOG_SPAN
     """Most blocks in one question for logs."""
+    requests_per_s: float | None = None
+    """How many questions each endpoint is asked a second at most, those of a batch counted; None for any."""
 
 
 Requests = Sequence[tuple[str, list[Any]]]
@@ -99,14 +106,24 @@ Told = tuple[bytes, Any]
 class EvmSource:
     """Asks, compares, and says nothing that fewer than the quorum say."""
 
-    def __init__(self, chain: EvmChain, session: aiohttp.ClientSession, *, timeout_s: float = 15.0) -> None:
+    def __init__(
+        self,
+        chain: EvmChain,
+        session: aiohttp.ClientSession,
+        *,
+        timeout_s: float = 15.0,
+        pace: Pace | None = None,
+    ) -> None:
         """Name a chain; nothing is sent yet.
 
         Args:
             chain: whom to ask.
             session: closing it is the caller's.
             timeout_s: for a whole request.
+            pace: shared by all who ask the same endpoints; None for the chain's own, of this source alone.
         """
+        if pace is None and chain.requests_per_s is not None:
+            pace = Pace(chain.requests_per_s)
         self.chain = chain
         self.endpoints = Endpoints(
             [
@@ -116,12 +133,24 @@ class EvmSource:
             quorum=chain.quorum,
         )
         self._tries = tries()
+        self._pace = pace
         self._checked: set[str] = set()
+        self._known: dict[bytes, Any] | None = None
 
     @property
     def asked(self) -> int:
         """Requests sent so far, batches counted once."""
         return sum(endpoint.asked for endpoint in self.endpoints.endpoints)
+
+    @contextmanager
+    def remembering(self) -> Iterator[None]:
+        """Ask nothing of a block twice meanwhile, as for one evaluation; `head` and `still` do ask again."""
+        before = self._known
+        self._known = {} if before is None else before
+        try:
+            yield
+        finally:
+            self._known = before
 
     async def head(self) -> BlockRef:
         """The newest block that evidence may be taken at (ONC-002).
@@ -155,20 +184,14 @@ class EvmSource:
         Raises:
             SourceError: another one is in its place.
         """
-        if (await self.blocks([block.number]))[block.number].hash != block.hash:
+        request = ("eth_getBlockByNumber", [hex(block.number), False])
+        (answer,) = await self._agreed([request], block_key, fresh=True)
+        if read_block(answer).hash != block.hash:
             raise SourceError("reorged", f"block {block.number} was replaced")
 
     async def first_block_at(self, timestamp_s: int, head: BlockRef) -> BlockRef:
         """The first block whose time is not before `timestamp_s`; `head` if none is."""
-        low, high, found = 0, head.number, head
-        while low < high:
-            middle = (low + high) // 2
-            block = (await self.blocks([middle]))[middle]
-            if block.timestamp_s >= timestamp_s:
-                high, found = middle, block
-            else:
-                low = middle + 1
-        return found if found.number == low else (await self.blocks([low]))[low]
+        return await first_at(self.blocks, timestamp_s, head)
 
     async def calls(self, questions: Sequence[tuple[BlockRef, Address, bytes]]) -> list[bytes | None]:
         """What contracts answer at blocks, pinned by hash (EIP-1898); None where one reverts or is silent."""
@@ -276,7 +299,7 @@ class EvmSource:
 
         wanted = sorted(set(numbers))
         requests = [("eth_getBlockByNumber", [hex(number), True]) for number in wanted]
-        answers = await self._agreed(requests, key, at_once=LARGE_BATCH)
+        answers = await self._agreed(requests, key, at_once=LARGE_BATCH, about=senders)
         return dict(zip(wanted, (read_sent(answer, senders) for answer in answers), strict=True))
 
     async def traces(self, hashes: Sequence[Hash32], senders: Collection[Address]) -> list[tuple[Frame, ...]]:
@@ -296,7 +319,7 @@ class EvmSource:
                 for frame in frames_by(answer, senders)
             ]
 
-        answers = await self._agreed(requests, key, instead=instead, at_once=LARGE_BATCH)
+        answers = await self._agreed(requests, key, instead=instead, at_once=LARGE_BATCH, about=senders)
         return [frames_by(answer, senders) for answer in answers]
 
     async def succeeded(self, hashes: Sequence[Hash32]) -> list[bool]:
@@ -312,8 +335,10 @@ class EvmSource:
         failures: bool = False,
         instead: Requests = (),
         at_once: int = BATCH,
+        about: Collection[Address] = (),
+        fresh: bool = False,
     ) -> list[Any]:
-        """For each request the answer that the quorum gives.
+        """For each request the answer that the quorum gives, now or before.
 
         Args:
             requests: method and parameters.
@@ -321,7 +346,32 @@ class EvmSource:
             failures: a failing call counts as None.
             instead: what an endpoint that refuses all of them is asked in their place, one for one.
             at_once: how many in a batch.
+            about: accounts that `key` looks at, where it looks at some alone.
+            fresh: ask again what was told before.
         """
+        compared = [key.__qualname__, failures, sorted(one.hex() for one in about)]
+        names = [orjson.dumps([one, compared]) for one in requests]
+        known: dict[bytes, Any] = {} if fresh or self._known is None else self._known
+        open_ = [place for place, name in enumerate(names) if name not in known]
+        told = await self._asked(
+            [requests[place] for place in open_],
+            key,
+            failures=failures,
+            instead=[instead[place] for place in open_] if instead else (),
+            at_once=at_once,
+        )
+        known.update(zip([names[place] for place in open_], told, strict=True))
+        return [known[name] for name in names]
+
+    async def _asked(
+        self,
+        requests: Requests,
+        key: Callable[[Any], Any],
+        *,
+        failures: bool,
+        instead: Requests,
+        at_once: int,
+    ) -> list[Any]:
         found: list[Any] = []
         quorum = self.chain.quorum
         for start in range(0, len(requests), at_once):
@@ -355,6 +405,8 @@ class EvmSource:
                     raise RefusedError("wrong_chain", f"{endpoint.name} is of chain {str(chain_id)[:40]!r}")
                 self._checked.add(endpoint.url)
             told = []
+            if self._pace is not None:
+                await self._pace.wait(endpoint.url, len(requests))
             outcomes = await endpoint.outcomes(requests)
             if instead and all(isinstance(one, RefusedError) for one in outcomes):
                 outcomes = await endpoint.outcomes(instead)
