@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use trex_stf::{
     attributes::L1Origin,
-    batch::{Batch, Reason, unpack_blobs},
+    batch::{Batch, BatchBlock, Reason, unpack_blobs},
     block::Block,
     deposits::{attributes_deposit, stored_origin},
     derive::{
@@ -127,15 +127,15 @@ impl Chain {
     /// already stay; at the first that differs it goes back and makes what L1 says, and what was ordered
     /// otherwise waits in the mempool. Nobody else builds meanwhile; while the batch is read, others do.
     pub fn derive(&self, parent: u64, sources: &Sources) -> Result<Derivation, ChainError> {
-        let (on, mut plan) = self.plan(parent, sources)?;
+        let (on, mut plan, mut decoded) = self.plan(parent, sources)?;
         let mut trie = self.write();
         if self.store().hash_by_number(parent)? != Some(on) {
             // Another block took the parent's place meanwhile.
-            (_, plan) = self.plan(parent, sources)?;
+            (_, plan, decoded) = self.plan(parent, sources)?;
         }
         let mut out = Derivation { outcome: plan.outcome.into(), unwound_to: None, blocks: Vec::new() };
         let mut orphaned = Vec::new();
-        let followed = self.follow(parent, &plan.blocks, &mut trie, &mut out, &mut orphaned);
+        let followed = self.follow(parent, &plan.blocks, decoded, &mut trie, &mut out, &mut orphaned);
         if out.unwound_to.is_some() {
             // After the blocks that L1 says: what pays for a transaction may be in one of them again.
             let _dev = self.dev();
@@ -144,12 +144,22 @@ impl Chain {
         followed.map(|()| out)
     }
 
-    /// Reads the batch of a header whose turn has not come, so that [`Chain::derive`] finds it read. As there,
-    /// the blobs are the header's, checked against their versioned hashes.
+    /// Reads the batch of a header whose turn has not come and recovers its senders, so that [`Chain::derive`]
+    /// finds it read: on this thread alone, as others are executing. As there, the blobs are the header's,
+    /// checked against their versioned hashes.
     pub fn read_ahead(&self, header: &[u8], blobs: &[Bytes]) {
-        if !blobs.is_empty() {
-            self.ahead_batches.keep(keccak256(header), read_batch(self.params().chain_id, blobs));
+        if blobs.is_empty() {
+            return;
         }
+        let read = read_batch(self.params().chain_id, blobs).map(|batch| {
+            let some = |some: &[Bytes]| Transaction::decode_many(some);
+            let all = |block: &BatchBlock| {
+                block.transactions.chunks(Transaction::TOGETHER).flat_map(some).collect()
+            };
+            let decoded = batch.blocks.iter().map(all).collect();
+            (batch, decoded)
+        });
+        self.ahead_batches.keep(keccak256(header), read);
     }
 
     /// Keeps or makes planned blocks, for who holds the writer's lock; `orphaned` gets the ordinary
@@ -158,6 +168,7 @@ impl Chain {
         &self,
         parent: u64,
         blocks: &[PlannedBlock],
+        decoded: Option<Window>,
         trie: &mut StateTrie,
         out: &mut Derivation,
         orphaned: &mut Vec<Transaction>,
@@ -177,14 +188,16 @@ impl Chain {
                 *orphaned = self.unwind_held(trie, number - 1)?.1;
                 out.unwound_to = Some(number - 1);
             }
-            let rest = &blocks[(number - parent) as usize - 1..];
-            return self.make(rest, trie, &mut out.blocks);
+            let kept = (number - parent) as usize - 1;
+            let decoded = decoded.map(|mut decoded| decoded.split_off(kept));
+            return self.make(&blocks[kept..], decoded, trie, &mut out.blocks);
         }
         Ok(())
     }
 
-    /// Hash of block `parent`, and what a batch header means on top of it.
-    fn plan(&self, parent: u64, sources: &Sources) -> Result<(B256, Plan), ChainError> {
+    /// Hash of block `parent`, what a batch header means on top of it, and its blocks' transactions where they
+    /// were decoded ahead.
+    fn plan(&self, parent: u64, sources: &Sources) -> Result<(B256, Plan, Option<Window>), ChainError> {
         let malformed = ChainError::Derivation;
         let header =
             BatchHeader::decode(&sources.header).ok_or_else(|| malformed("not a batch header".into()))?;
@@ -203,11 +216,18 @@ impl Chain {
             header: &block.header,
         };
         let (params, derivation) = (self.params(), derivation_params(self.network()));
-        let planned = match self.ahead_batches.take(&keccak256(&sources.header)) {
-            Some(batch) => plan_read(params, &derivation, &parent, &header, &preimages, batch),
-            None => plan(params, &derivation, &parent, &header, &preimages),
+        let (planned, decoded) = match self.ahead_batches.take(&keccak256(&sources.header)) {
+            Some(read) => {
+                let (batch, decoded) =
+                    read.map_or_else(|reason| (Err(reason), None), |(b, d)| (Ok(b), Some(d)));
+                (plan_read(params, &derivation, &parent, &header, &preimages, batch), decoded)
+            }
+            None => (plan(params, &derivation, &parent, &header, &preimages), None),
         };
-        Ok((parent.hash, planned.map_err(|error| malformed(error.to_string()))?))
+        let planned = planned.map_err(|error| malformed(error.to_string()))?;
+        // The empty reading has other blocks than the batch.
+        let decoded = decoded.filter(|_| planned.outcome == Outcome::Batch);
+        Ok((parent.hash, planned, decoded))
     }
 
     /// The L1 origin of a block.
@@ -248,14 +268,19 @@ impl Chain {
     }
 
     /// Makes blocks as planned on the head, durable when this returns. Senders are recovered ahead of
-    /// execution, and blocks stored behind it.
+    /// execution, where they are not `decoded` yet, and blocks stored behind it.
     fn make(
         &self,
         blocks: &[PlannedBlock],
+        decoded: Option<Window>,
         trie: &mut StateTrie,
         out: &mut Vec<DerivedBlock>,
     ) -> Result<(), ChainError> {
         let recover = |recovery: &rayon::ThreadPool, send: &SyncSender<Window>| {
+            if let Some(decoded) = decoded {
+                // Where nobody listens any more, making blocks says why.
+                return drop(send.send(decoded));
+            }
             for window in windows(blocks) {
                 let decoded = |block: &PlannedBlock| decode_all(&block.transactions);
                 if send.send(recovery.install(|| window.par_iter().map(decoded).collect())).is_err() {
@@ -320,13 +345,16 @@ impl Chain {
 
 /// Batches that were read before their headers' turn, by hash of the header; the oldest go first.
 #[derive(Debug, Default)]
-pub(crate) struct AheadBatches(Mutex<VecDeque<(B256, Result<Batch, Reason>)>>);
+pub(crate) struct AheadBatches(Mutex<VecDeque<(B256, ReadAhead)>>);
+
+/// A batch with its blocks' transactions, or why there is none.
+type ReadAhead = Result<(Batch, Window), Reason>;
 
 impl AheadBatches {
     /// As many as a driver reads ahead, each of one blob.
     const MOST: usize = 36;
 
-    fn keep(&self, header: B256, batch: Result<Batch, Reason>) {
+    fn keep(&self, header: B256, batch: ReadAhead) {
         let mut batches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if batches.len() == Self::MOST {
             batches.pop_front();
@@ -334,7 +362,7 @@ impl AheadBatches {
         batches.push_back((header, batch));
     }
 
-    fn take(&self, header: &B256) -> Option<Result<Batch, Reason>> {
+    fn take(&self, header: &B256) -> Option<ReadAhead> {
         let mut batches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let at = batches.iter().position(|(hash, _)| hash == header)?;
         batches.remove(at).map(|(_, batch)| batch)

@@ -177,8 +177,8 @@ fn a_batch_read_before_its_turn_is_not_read_again() {
     let network = network();
     let (builder, follower) = (open(&one, &network), open(&two, &network));
     let l1 = L1::new(&network, 2, 0);
-    build(&builder, 4, l1.view(8));
-    let sources = l1.sources(8, batch(&builder, 1, vec![]));
+    (0..4).for_each(|_| build(&builder, 4, l1.view(8)));
+    let sources = l1.sources(8, batch(&builder, 4, vec![]));
     // Whoever brings blobs has checked them: what was read for a header counts, once.
     let garbage = Bytes::from(vec![0x2a; 131_072]);
     follower.read_ahead(&sources.header, std::slice::from_ref(&garbage));
@@ -189,6 +189,16 @@ fn a_batch_read_before_its_turn_is_not_read_again() {
     let again = follower.derive(0, &sources).unwrap();
     assert_eq!((again.outcome.name, again.blocks[0].kept), ("batch", true));
     assert_eq!(follower.head().header.hash(), builder.head().header.hash());
+
+    // A chain that has some of the blocks makes the others of what was decoded for them.
+    let three = tempfile::tempdir().unwrap();
+    let partial = open(&three, &network);
+    (1..3).for_each(|number| partial.insert(&builder.block_rlp(number).unwrap()).unwrap());
+    partial.read_ahead(&sources.header, &sources.blobs);
+    let made = partial.derive(0, &sources).unwrap();
+    let kept: Vec<bool> = made.blocks.iter().map(|block| block.kept).collect();
+    assert_eq!((kept, made.unwound_to), (vec![true, true, false, false], None));
+    assert_eq!(partial.head().header.hash(), builder.head().header.hash());
 }
 
 #[test]
