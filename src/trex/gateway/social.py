@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import aiohttp
 import orjson
@@ -35,6 +35,8 @@ MAX_ANSWER_BYTES = 1_048_576
 """Longest answer of a platform."""
 PLATFORM_S = 15.0
 """A platform has that long for an answer."""
+MAX_PAGES = 10
+"""Most pages of a list of posts that are asked for."""
 STALE_S = 86_400
 """A link that was last shown longer ago is shown anew when it is asked for."""
 CLOCK_SKEW_S = 300
@@ -322,7 +324,12 @@ async def _observe(
     if platform.follows is rule:
         return judge.follows(platform.id, platform.follows, places["target"], answer)
     assert platform.posts is not None
-    return judge.posts(platform.id, platform.posts, asked, answer)
+    pages = [answer]
+    while (page := judge.next_page(platform.posts, pages[-1])) and len(pages) < MAX_PAGES:
+        url = fill(rule.url, **places)
+        url += f"{'&' if '?' in url else '?'}{platform.posts.page}={quote(page, safe='')}"
+        pages.append(await question(gateway, client, token, url))
+    return judge.posts(platform.id, platform.posts, asked, pages)
 
 
 async def _recheck(gateway: Gateway, client: SocialClient, mine: LinkedAccount, token: str) -> int:

@@ -1,7 +1,7 @@
 """Judges what platforms show: pure, from their answers to observations (SOC-020 to SOC-023)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -53,17 +53,33 @@ def follows(platform: str, rule: Follows, target: str, answer: Answer) -> Observ
     return said(held, f"{'follows' if held else 'does not follow'} {target}")
 
 
-def posts(platform: str, rule: Posts, asked: Mapping[str, Any], answer: Answer) -> Observation:
-    """How many posts within a time have a tag and a text (SOC-022)."""
-    found = value_at(answer.document, rule.list)
-    if answer.status == 200 and found is None:
-        found = []
-    if answer.status != 200 or not isinstance(found, list):
-        return Observation(None, answer.at_s, platform, f"answered {answer.status}")
-    if rule.more and value_at(answer.document, rule.more) is not None:
-        return Observation(None, answer.at_s, platform, "more posts than are listed at once")
-    count = sum(_counts(rule, asked, one, answer.at_s) for one in found)
-    return Observation(Decimal(count), answer.at_s, platform, f"{count} of {len(found)} posts")
+def next_page(rule: Posts, answer: Answer) -> str:
+    """Return what names the page that follows; empty if none does, or pages are not followed."""
+    more = value_at(answer.document, rule.more) if rule.more and rule.page and answer.status == 200 else None
+    return str(more) if type(more) in (str, int) else ""
+
+
+def posts(platform: str, rule: Posts, asked: Mapping[str, Any], pages: Sequence[Answer]) -> Observation:
+    """How many posts within a time have a tag and a text (SOC-022).
+
+    Args:
+        platform: which.
+        rule: where it lists them.
+        asked: parameters of the check.
+        pages: of the list, in order, at least one.
+    """
+    seen, last = list[Any](), pages[-1]
+    for page in pages:
+        found = value_at(page.document, rule.list)
+        if page.status == 200 and found is None:
+            found = []
+        if page.status != 200 or not isinstance(found, list):
+            return Observation(None, page.at_s, platform, f"answered {page.status}")
+        seen += found
+    if rule.more and value_at(last.document, rule.more) is not None:
+        return Observation(None, last.at_s, platform, "more posts than are listed")
+    count = sum(_counts(rule, asked, one, last.at_s) for one in seen)
+    return Observation(Decimal(count), last.at_s, platform, f"{count} of {len(seen)} posts")
 
 
 def _counts(rule: Posts, asked: Mapping[str, Any], post: Any, now_s: int) -> bool:
@@ -71,8 +87,9 @@ def _counts(rule: Posts, asked: Mapping[str, Any], post: Any, now_s: int) -> boo
     if not isinstance(text, str) or not isinstance(time, str):
         return False
     try:
-        at_s = datetime.fromisoformat(time).replace(tzinfo=UTC).timestamp()
-    except ValueError:
+        told = datetime.fromisoformat(time)
+        at_s = (told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
         return False
     if not asked["fromS"] <= at_s < asked.get("untilS", now_s + 1):
         return False

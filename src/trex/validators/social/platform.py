@@ -61,7 +61,9 @@ class Posts:
     time: str
     """Path of the RFC 3339 time in an element."""
     more: str
-    """Path of what is there when the list goes on."""
+    """Path of what is there when the list goes on: the next page's name."""
+    page: str = ""
+    """Parameter of the URL that names the page; empty where pages are not followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,14 @@ def _platform(root: dict[str, Any]) -> Platform:
             follows.get("field", ""),
         ),
         posts=posts
-        and Posts(_url(posts["url"]), posts["list"], posts["text"], posts["time"], posts.get("more", "")),
+        and Posts(
+            _url(posts["url"]),
+            posts["list"],
+            posts["text"],
+            posts["time"],
+            posts.get("more", ""),
+            _parameter(posts),
+        ),
         sources=tuple(root.pop("sources")),
     )
     if root or not found.sources or found.token_auth not in ("basic", "body"):
@@ -178,6 +187,14 @@ def _platform(root: dict[str, Any]) -> Platform:
     if protocol != "telegram" and not (found.authorize_url and found.token_url):
         raise ValueError("OAuth needs authorizeUrl and tokenUrl")
     return found
+
+
+def _parameter(posts: Mapping[str, Any]) -> str:
+    """Name of the parameter that asks for a page."""
+    name = posts.get("page", "")
+    if not re.fullmatch(r"[A-Za-z_]{0,64}", name):
+        raise ValueError(f"{name[:64]!r} is no parameter's name")
+    return str(name)
 
 
 def _url(url: str) -> str:
