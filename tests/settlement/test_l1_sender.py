@@ -14,7 +14,7 @@ from tests.settlement.anvil_l1 import CHAIN_ID, KEYS, Anvil, anvil, proxy
 
 from trex.rpc.endpoint import Endpoint
 from trex.settlement.kzg import BLOB_BYTES, Sidecar, commit, make_sidecar, name_of, versioned_hash
-from trex.settlement.l1.blobs import BeaconBlobs, Blobs, FolderBlobs
+from trex.settlement.l1.blobs import BeaconBlobs, Blobs, FolderBlobs, Together
 from trex.settlement.l1.errors import L1RefusedError, L1UnavailableError
 from trex.settlement.l1.reader import L1Reader, Retries
 from trex.settlement.l1.sender import Pricing, Sender
@@ -201,6 +201,26 @@ async def test_blobs_are_asked_for_in_one_list_only_where_a_node_hears_the_last_
         with pytest.raises(L1UnavailableError):
             await Blobs([source], retries=Retries(attempts=1)).fetch(block, [*names, Hash32(bytes(32))])
         assert len(asked) == (1 if hears_one else 2), "a blob that is not there changes nothing"
+
+
+async def test_blobs_of_several_blocks_are_checked_in_one_and_a_wrong_one_harms_no_other(
+    sidecars: list[Sidecar],
+) -> None:
+    """DRV-068."""
+    one, two = sidecars
+    right = [([each.blob] * 2, [each.commitment] * 2) for each in (one, two, one)]
+    wrong = ([one.blob, two.blob], [two.commitment, one.commitment])
+    with Counting(1) as executor:
+        together = Together(executor)
+        asked = [asyncio.create_task(together.are_committed(*each)) for each in right]
+        assert await asyncio.gather(*asked) == [True] * 3
+        assert executor.given == 1
+        asked = [asyncio.create_task(together.are_committed(*each)) for each in (*right, wrong)]
+        left = asyncio.create_task(together.are_committed(*wrong))
+        await asyncio.sleep(0)
+        left.cancel()
+        assert await asyncio.gather(*asked) == [True, True, True, False]
+        assert await together.are_committed(*right[0]), "after all were told the next is heard"
 
 
 async def test_stuck_transaction_is_replaced_by_a_dearer_one(node: Anvil, reader: L1Reader) -> None:

@@ -94,8 +94,10 @@ class Budget:
         self._freed = asyncio.Event()
 
     async def take(self, count: int) -> None:
-        """Wait until there is room."""
-        while self.taken and self.taken + count > self.most:
+        """Wait until there is room: once there is none, until half is free, so that some come together."""
+        most = self.most
+        while self.taken and self.taken + count > most:
+            most = min(self.most // 2 + count, self.most)
             self._freed.clear()
             await self._freed.wait()
         self.taken += count

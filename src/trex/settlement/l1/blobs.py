@@ -20,6 +20,8 @@ from trex.types.primitives import Hash32
 log = logging.getLogger(__name__)
 
 SECONDS_PER_SLOT = 12
+GATHER_S = 0.02
+"""How long the first of some checks waits for others."""
 MAX_BLOBS_OF_BLOCK = 256
 """More than any fork lets into a block: bounds what a source may send."""
 
@@ -185,6 +187,59 @@ class FolderBlobs:
         return self.path / f"{name.hex()}.blob"
 
 
+Question = tuple[Sequence[bytes], Sequence[bytes], "asyncio.Future[bool]"]
+"""Blobs, their commitments, and where the answer goes."""
+
+
+class Together:
+    """Checks of blobs against commitments; those that come at about the same time are made in one (DRV-068).
+
+    One check takes as long as another, however many blobs are in it.
+    """
+
+    def __init__(self, executor: Executor | None = None) -> None:
+        """Name where checks are computed; None is asyncio's own."""
+        self.executor = executor
+        self._waiting: list[Question] = []
+        self._checking: asyncio.Task[None] | None = None
+
+    async def are_committed(self, blobs: Sequence[bytes], commitments: Sequence[bytes]) -> bool:
+        """Tell whether each of these is the blob of its commitment."""
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting.append((blobs, commitments, answer))
+        if self._checking is None:
+            self._checking = asyncio.create_task(self._check(), name="blobs-checking")
+        return await answer
+
+    async def _check(self) -> None:
+        try:
+            await asyncio.sleep(GATHER_S)
+            while some := self._waiting:
+                self._waiting = []
+                try:
+                    if not await self._told(some) and len(some) > 1:
+                        for one in some:  # whose they are that are not
+                            await self._told([one])
+                except Exception as error:
+                    for _, _, answer in some:
+                        if not answer.done():
+                            answer.set_exception(error)
+        finally:
+            self._checking = None
+
+    async def _told(self, some: Sequence[Question]) -> bool:
+        """Check some in one; tell those who asked, if all are right or there is one only."""
+        blobs = [blob for blobs, _, _ in some for blob in blobs]
+        commitments = [commitment for _, commitments, _ in some for commitment in commitments]
+        loop = asyncio.get_running_loop()
+        right = bool(await loop.run_in_executor(self.executor, blobs_are_committed, blobs, commitments))
+        if right or len(some) == 1:
+            for _, _, answer in some:
+                if not answer.done():  # who asked may have gone
+                    answer.set_result(right)
+        return right
+
+
 class Blobs:
     """Blobs by versioned hash from several sources, each checked by its commitment."""
 
@@ -205,6 +260,7 @@ class Blobs:
         self.sources = list(sources)
         self.retries = retries or Retries()
         self.executor = executor
+        self.together = Together(executor)
         self.refused = 0
         """Blobs that were not what their name says, for metrics."""
 
@@ -255,7 +311,7 @@ class Blobs:
         named = {name: claims[name] for name in missing if name in claims}
         if len(named) > 1:
             together, commitments = zip(*named.values(), strict=True)
-            if await loop.run_in_executor(self.executor, blobs_are_committed, together, commitments):
+            if await self.together.are_committed(together, commitments):
                 found.update((name, one.blob) for name, one in named.items())
                 wanted -= named.keys()
         for blob in dict.fromkeys(one.blob if isinstance(one, Committed) else one for one in blobs):
