@@ -10,6 +10,9 @@ COMMANDS = {
     "dead": LazyCommand("trex.node.engine_run:dead", "What could not be read, and why."),
     "sql": LazyCommand("trex.node.engine_run:sql", "Ask the lake by SQL."),
     "features": LazyCommand("trex.node.engine_features:features", "What is known of a persona."),
+    "policies": LazyCommand(
+        "trex.node.engine_policies:policies", "Take documents of policies into the lake."
+    ),
     "experiment": LazyCommand(
         "trex.node.engine_bi:experiment", "Deal variants, read what came of them, plan them."
     ),

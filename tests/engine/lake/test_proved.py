@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 from tests.engine.lake.book import NOW, Book, check
 
 from trex.badges.policy import PolicyError, read_policy
@@ -13,6 +14,7 @@ from trex.engine.lake.catalogue import catalogue
 from trex.engine.lake.gold import refresh
 from trex.engine.lake.lake import Lake
 from trex.engine.lake.proved import FEATURES, keep_policy, proves
+from trex.node.cli import main
 from trex.validators.zktls.provider import all_providers
 
 TWITCH = check("zktls.number", "twitch-followers", atLeast="10001")
@@ -93,6 +95,24 @@ def test_what_is_no_policy_is_not_kept(tmp_path: Path) -> None:
     with pytest.raises(PolicyError):
         keep_policy(tmp_path, b'{"version": 1}')
     assert not list(tmp_path.rglob("*.json"))
+
+
+def test_command_takes_documents_and_refuses_what_is_none(tmp_path: Path) -> None:
+    good = Path(__file__).parents[3] / "vectors" / "policies" / "github-maintainer.json"
+    bad = tmp_path / "bad.json"
+    bad.write_text("{}")
+
+    def run(*files: Path) -> Result:
+        arguments = ["engine", "policies", *map(str, files), "--folder", str(tmp_path)]
+        return CliRunner().invoke(main, arguments)
+
+    taken = run(good)
+    assert taken.exit_code == 0, taken.output
+    (kept,) = (tmp_path / "lake" / "policies").iterdir()
+    assert taken.stdout.split()[0] == kept.stem == f"0x{read_policy(good.read_bytes()).document_hash.hex()}"
+    refused = run(bad)
+    assert refused.exit_code == 1
+    assert "bad.json" in refused.output
 
 
 def test_every_provider_speaks_of_a_feature_and_every_level_says_a_number() -> None:
