@@ -69,6 +69,22 @@ def _whole(least: int, most: int, required: bool = True) -> Field:
 CHAIN = _whole(1, 2**53 - 1)
 ADDRESS = _text(r"0x[0-9a-f]{40}", "an address in lower case")
 TOKEN = _text(r"0x[0-9a-f]{40}|native", "a contract's address in lower case, or native")
+PLACES = Field(
+    lambda value: (
+        isinstance(value, list)
+        and 0 < len(value) <= 7
+        and all(
+            isinstance(one, dict)
+            and one.keys() == {"chain", "token"}
+            and CHAIN.accepts(one["chain"])
+            and TOKEN.accepts(one["token"])
+            for one in value
+        )
+        and len({(one["chain"], one["token"]) for one in value}) == len(value)
+    ),
+    "a list of 1 to 7 different {chain, token} that count as the same token",
+    required=False,
+)
 DAYS = _whole(1, 3650)
 STANDARD = _text(r"erc721|erc1155", "erc721 or erc1155")
 IDS = Field(
@@ -165,7 +181,8 @@ def _solana(unit: str, **more: Field) -> Check:
 
 
 def _token(unit: str, **more: Field) -> Check:
-    return Check(ValueKind.NUMBER, EvidenceClass.PUBLIC, unit, {"chain": CHAIN, "token": TOKEN, **more})
+    fields = {"chain": CHAIN, "token": TOKEN, "also": PLACES, **more}
+    return Check(ValueKind.NUMBER, EvidenceClass.PUBLIC, unit, fields)
 
 
 _COLLECTION = {"chain": CHAIN, "collection": ADDRESS, "standard": STANDARD}

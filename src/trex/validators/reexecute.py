@@ -14,7 +14,7 @@ from trex.types.decision import Outcome, Reason, all_of
 from trex.types.primitives import Address, Hash32
 from trex.validators.onchain.metadata import Fetch
 from trex.validators.onchain.observe import observe
-from trex.validators.onchain.place import block_named
+from trex.validators.onchain.place import blocks_named
 from trex.validators.onchain.source import EvmSource, SourceError
 from trex.validators.zktls.disclosure import DisclosedClaim
 from trex.validators.zktls.verify import PRODUCTION_ATTESTOR
@@ -158,11 +158,11 @@ async def _again(
         why = "its claim is not shown" if family == "zktls" else "nobody answers for a past moment"
         return None, Reason(code, Outcome.UNDECIDED, why, "BDG-053")
     try:
-        block = await block_named(told.source, sources.chains)
+        blocks = await blocks_named(told.source, sources.chains)
     except SourceError as error:
         return None, Reason(code, Outcome.UNDECIDED, str(error), "BDG-052")
     wallets = [key.address for key in evidence.wallets if key.kind is KeyKind.EVM]
-    answers = await observe([check], sources.chains, wallets, evidence.at_s, sources.fetch, block)
+    answers = await observe([check], sources.chains, wallets, evidence.at_s, sources.fetch, blocks)
     again = answers[check.key]
     if again.value is None:
         return None, Reason(code, Outcome.UNDECIDED, again.reason, "BDG-052")

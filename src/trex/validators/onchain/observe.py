@@ -14,7 +14,7 @@ from trex.validators.onchain.observe_nft import answer_nft
 from trex.validators.onchain.observe_web3 import answer_web3
 from trex.validators.onchain.place import source_name
 from trex.validators.onchain.source import EvmSource, SourceError
-from trex.validators.onchain.token import answer
+from trex.validators.onchain.token import answer_together
 
 DAY_S = 86_400
 NATIVE = "native"
@@ -27,7 +27,7 @@ async def observe(
     wallets: Collection[Address],
     now_s: int,
     fetch: Fetch | None = None,
-    block: BlockRef | None = None,
+    blocks: Mapping[int, BlockRef] | None = None,
     since_s: int | None = None,
 ) -> dict[Hash32, Observation]:
     """Answer every `token.`, `nft.` and `web3.` check, those of a chain as of one final block of it.
@@ -38,13 +38,13 @@ async def observe(
         wallets: all that the passport has linked.
         now_s: Unix time in seconds, for answers that are not known.
         fetch: brings metadata by content; None if no gateway is configured.
-        block: as of which, for checks of one chain; None for the newest that is final.
+        blocks: as of which, by chain; the newest that is final where none is named.
         since_s: Unix time before which activity does not count, whatever `days` says (TSK-008).
     """
     with ExitStack() as stack:
         for source in sources.values():
             stack.enter_context(source.remembering())
-        return await _observed(checks, sources, wallets, now_s, fetch, block, since_s)
+        return await _observed(checks, sources, wallets, now_s, fetch, dict(blocks or {}), since_s)
 
 
 async def _observed(
@@ -53,45 +53,53 @@ async def _observed(
     wallets: Collection[Address],
     now_s: int,
     fetch: Fetch | None,
-    block: BlockRef | None,
+    heads: dict[int, BlockRef],
     since_s: int | None,
 ) -> dict[Hash32, Observation]:
     found: dict[Hash32, Observation] = {}
-    heads: dict[int, BlockRef] = {}
     for check in checks:
         family = check.validator.partition(".")[0]
         if family not in ("token", "nft", "web3"):
             continue
-        chain = check.parameters["chain"]
-        if (source := sources.get(chain)) is None:
-            found[check.key] = Observation(None, now_s, f"chain {chain}", "no endpoint is configured")
+        chains = [check.parameters["chain"], *(one["chain"] for one in check.parameters.get("also", ()))]
+        if missing := [chain for chain in chains if chain not in sources]:
+            why = "no endpoint is configured"
+            found[check.key] = Observation(None, now_s, f"chain {missing[0]}", why)
             continue
         try:
-            at = block or heads.get(chain) or await source.head()
-            heads[chain] = at
+            for chain in chains:
+                if chain not in heads:
+                    heads[chain] = await sources[chain].head()
+            source, at = sources[chains[0]], heads[chains[0]]
             if family == "token":
-                found[check.key] = await _answer_token(check, source, wallets, at)
+                found[check.key] = await _answer_token(check, sources, wallets, heads)
             elif family == "nft":
                 found[check.key] = await answer_nft(check, source, wallets, fetch, at)
             else:
                 found[check.key] = await answer_web3(check, source, wallets, at, since_s)
         except (SourceError, SignatureError) as error:
-            found[check.key] = Observation(None, now_s, f"chain {chain}", str(error))
+            found[check.key] = Observation(None, now_s, f"chain {chains[0]}", str(error))
     return found
 
 
 async def _answer_token(
-    check: CheckCondition, source: EvmSource, wallets: Collection[Address], block: BlockRef | None
+    check: CheckCondition,
+    sources: Mapping[int, EvmSource],
+    wallets: Collection[Address],
+    heads: Mapping[int, BlockRef],
 ) -> Observation:
-    parameters = check.parameters
-    contract = parameters["token"]
-    token = None if contract == NATIVE else Address(bytes.fromhex(contract[2:]))
-    span = parameters["days"] * DAY_S if "days" in parameters else None
-    evidence = await collect_token(source, wallets, token, history_s=span, block=block)
-    value = answer(check.validator.removeprefix("token."), evidence, parameters.get("amount"))
-    where = source_name(source.chain.chain_id, evidence.block)
+    asked = check.parameters
+    span = asked["days"] * DAY_S if "days" in asked else None
+    places = dict.fromkeys((one["chain"], one["token"]) for one in (asked, *asked.get("also", ())))
+    parts = []
+    for chain, name in places:
+        token = None if name == NATIVE else Address(bytes.fromhex(name[2:]))
+        parts.append(await collect_token(sources[chain], wallets, token, history_s=span, block=heads[chain]))
+    value = answer_together(check.validator.removeprefix("token."), parts, asked.get("amount"))
+    named = dict.fromkeys(source_name(chain, heads[chain]) for chain, _ in places)
+    where, at_s = "; ".join(named), min(part.block.timestamp_s for part in parts)
     if value is None:
-        return Observation(None, evidence.block.timestamp_s, where, "no history")
-    rebased = "; balances changed without transfers, the lesser counts" if evidence.rebases else ""
-    reason = f"{value:f} over {len(evidence.wallets)} wallets{rebased}"
-    return Observation(value, evidence.block.timestamp_s, where, reason)
+        return Observation(None, at_s, where, "no history")
+    rebased = any(part.rebases for part in parts)
+    more = "; balances changed without transfers, the lesser counts" if rebased else ""
+    return Observation(value, at_s, where, f"{value:f} over {len(parts[0].wallets)} wallets{more}")

@@ -15,19 +15,22 @@ def source_name(chain_id: int, block: BlockRef) -> str:
 _SOURCE = re.compile(r"chain (\d+) block (\d+) 0x([0-9a-f]{64})")
 
 
-async def block_named(name: str, sources: Mapping[int, EvmSource]) -> BlockRef:
-    """Find the block that `source_name` named, for asking there again.
+async def blocks_named(names: str, sources: Mapping[int, EvmSource]) -> Mapping[int, BlockRef]:
+    """Find the blocks that evidence was named after, by chain, for asking there again.
 
     Raises:
         SourceError: it names none, nobody is asked about its chain, or another block stands in its place.
     """
-    found = _SOURCE.fullmatch(name)
-    if found is None:
-        raise SourceError("refused", "it names no block")
-    source = sources.get(int(found[1]))
-    if source is None:
-        raise SourceError("unavailable", f"no endpoint of chain {found[1]} is named")
-    block = (await source.blocks([int(found[2])]))[int(found[2])]
-    if block.hash.hex() != found[3]:
-        raise SourceError("reorged", f"block {found[2]} of chain {found[1]} is another one now")
-    return block
+    blocks: dict[int, BlockRef] = {}
+    for name in names.split("; "):
+        found = _SOURCE.fullmatch(name)
+        if found is None:
+            raise SourceError("refused", "it names no block")
+        chain, number = int(found[1]), int(found[2])
+        source = sources.get(chain)
+        if source is None:
+            raise SourceError("unavailable", f"no endpoint of chain {chain} is named")
+        blocks[chain] = (await source.blocks([number]))[number]
+        if blocks[chain].hash.hex() != found[3]:
+            raise SourceError("reorged", f"block {number} of chain {chain} is another one now")
+    return blocks

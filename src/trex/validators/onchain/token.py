@@ -143,3 +143,47 @@ def answer(name: str, evidence: Holding, amount: str | None = None) -> Decimal |
         return None if count is None else Decimal(count)
     answers = {"balance": balance, "average": average, "received": received, "sent": sent}
     return answers[name](evidence)
+
+
+def answer_together(name: str, parts: Sequence[Holding], amount: str | None = None) -> Decimal | None:
+    """Answer a check of tokens that count as one, on several chains; None if one is not known (ONC-016).
+
+    Args:
+        name: as in `answer`.
+        parts: of each place, in its own smallest unit.
+        amount: how much was to be held of all together, in whole tokens; for `held`.
+    """
+    if name == "held" and len(parts) > 1:
+        return _held_together(parts, Decimal(amount or 0))
+    found = [answer(name, part, amount) for part in parts]
+    known = [one for one in found if one is not None]
+    return sum(known, Decimal(0)) if len(known) == len(found) else None
+
+
+def _held_together(parts: Sequence[Holding], at_least: Decimal) -> Decimal | None:
+    """Seconds up to the oldest of the moments known, for which all parts together were at least so much."""
+    spans: list[list[tuple[int, int, Decimal]]] = []
+    for part in parts:
+        if not part.history:
+            return None
+        pairs = zip(pairwise(part.history), _segments(part.history), strict=True)
+        spans.append(
+            [
+                (before.timestamp_s, after.timestamp_s, Decimal(total).scaleb(-part.decimals))
+                for (before, after), (_, total) in pairs
+            ]
+        )
+    until = min(part.history[-1].timestamp_s for part in parts if part.history)
+    since = max(part.history[0].timestamp_s for part in parts if part.history)
+    if sum((balance(part) for part in parts), Decimal(0)) < at_least:
+        return Decimal(0)
+    edges = sorted({since, until, *(edge for one in spans for span in one for edge in span[:2])})
+    at = until
+    for start, end in reversed(list(pairwise(edge for edge in edges if since <= edge <= until))):
+        total = sum(
+            (had for one in spans for first, last, had in one if first <= start and end <= last), Decimal(0)
+        )
+        if total < at_least:
+            break
+        at = start
+    return Decimal(until - at)
