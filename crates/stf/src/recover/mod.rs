@@ -219,6 +219,28 @@ mod tests {
         assert_eq!(recover_signers(&many), expected);
     }
 
+    /// Numbers nobody signed with: half of them are the x of no point.
+    fn arbitrary(seed: u64) -> (Signature, B256) {
+        let word = |salt: u8| keccak256([&seed.to_le_bytes()[..], &[salt]].concat());
+        let s = U256::from_be_bytes(word(1).0) >> 1;
+        (Signature::new(U256::from_be_bytes(word(0).0), s, word(2)[0] & 1 == 1), word(3))
+    }
+
+    #[test]
+    fn signers_of_what_nobody_signed_are_those_of_each() {
+        let many: Vec<_> = (0..2_000).map(arbitrary).collect();
+        assert_eq!(recover_signers(&many), one_by_one(&many));
+    }
+
+    #[test]
+    #[ignore = "minutes: four million signatures beside libsecp256k1 one by one"]
+    fn signers_of_millions_are_those_of_each() {
+        for batch in 1..2_000 {
+            let many: Vec<_> = (0..2_000).map(|seed| arbitrary(batch * 2_000 + seed)).collect();
+            assert_eq!(recover_signers(&many), one_by_one(&many), "batch {batch}");
+        }
+    }
+
     #[test]
     fn points_that_meet_on_the_way_are_added_rightly() {
         let small = |number: u64| Scalar::from(number);
