@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -123,6 +124,51 @@ class Broken:
 
     async def fetch(self, block: Any, names: Any) -> list[bytes]:
         raise KeyError("no such thing")
+
+
+class Stalling:
+    """A source that never answers."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def fetch(self, block: Any, names: Any) -> list[bytes]:
+        self.asked += 1
+        await asyncio.Event().wait()
+        return []
+
+
+async def test_source_that_stalls_is_not_waited_for_and_asked_last_from_then_on(
+    sidecars: list[Sidecar], tmp_path: Path
+) -> None:
+    names = [sidecar.versioned_hash for sidecar in sidecars]
+    folder, stalling = FolderBlobs(tmp_path / "blobs"), Stalling()
+    folder.keep({names[0]: blob_of(1), names[1]: blob_of(2)})
+    blobs = Blobs([stalling, folder], retries=Retries(attempts=1))
+    blobs.slow_s = 0.05
+    block: Any = None  # neither source looks at it
+    for _ in range(3):
+        assert await blobs.fetch(block, names) == [blob_of(1), blob_of(2)]
+        assert stalling.asked == 1
+
+
+class Strewing:
+    """A source that gives other blobs, as many as it likes."""
+
+    async def fetch(self, block: Any, names: Any) -> list[bytes]:
+        return [blob_of(place) for place in range(10, 20)]
+
+
+async def test_other_blobs_than_those_asked_for_cost_little(
+    sidecars: list[Sidecar], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trex.settlement.l1.blobs.STRAY_BLOBS", 2)
+    block: Any = SimpleNamespace(number=1)
+    with Counting(1) as executor:
+        blobs = Blobs([Strewing()], retries=Retries(attempts=1), executor=executor)
+        with pytest.raises(L1UnavailableError, match="no source"):
+            await blobs.fetch(block, [sidecars[0].versioned_hash])
+    assert (executor.given, blobs.refused) == (3, 3)
 
 
 async def test_each_blob_is_committed_to_once_and_other_sidecars_not_at_all(

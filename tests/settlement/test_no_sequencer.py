@@ -7,6 +7,8 @@ from eth_hash.auto import keccak
 from tests.settlement.following import running, synced
 from tests.settlement.rollup import rollup, rpc
 
+from trex.chain.limits import ServerLimits
+from trex.chain.workers import Workers
 from trex.settlement.deployment import output_root
 from trex.settlement.rpc import SettlementMethods
 from trex.types.primitives import Hash32
@@ -58,7 +60,7 @@ async def test_users_deposit_transact_and_withdraw_without_a_sequencer(tmp_path:
             header = rpc(chain, "eth_getHeaderByNumber", hex(safe))
             assert proof["storageHash"] == header["withdrawalsRoot"]
             root = output_root(*(Hash32(bytes.fromhex(header[name][2:])) for name in OUTPUT_PARTS))
-            told = SettlementMethods(driver, "verifier").output_at_block(hex(safe))
+            told = SettlementMethods(driver, "verifier", Workers(ServerLimits())).output_at_block(hex(safe))
             assert told["outputRoot"] == "0x" + root.hex()
             # Nobody had to be there: this is the chain that anybody else derives too.
             other = system.open(tmp_path / "o")

@@ -1,6 +1,7 @@
 """What a sequencer's blocks take from a real L1, through drift, silence and reorgs (DRV-050 to DRV-054)."""
 
 import asyncio
+import functools
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -236,3 +237,34 @@ async def test_reorg_below_the_origin_undoes_blocks_and_their_deposits_come_agai
         await until(lambda: one.origin() == head)
         assert balance(one.chain) == WEI
         assert len(deposits(one)) == 1
+
+
+async def test_reorg_to_a_lower_l1_undoes_blocks_with_origins_that_are_gone(
+    system: Rollup, tmp_path: Path
+) -> None:
+    """DRV-064: an origin that L1 is too low for says nothing of those below it."""
+    async with sequencing(system, tmp_path / "s") as one:
+        for _ in range(5):
+            await system.node.mine()
+            head = await system.head()
+            await until(functools.partial(lambda number: one.origin() == number, head))
+        await system.node.call("anvil_rollback", 4)
+        await system.node.call("evm_increaseTime", 1)
+        await system.node.mine()
+        await until(lambda: one.origin() <= head - 3)
+
+
+async def test_verifier_asks_for_no_receipts(system: Rollup, tmp_path: Path) -> None:
+    """DRV-067: however many L1 blocks have deposits."""
+    await system.deposit(WEI)
+    await system.deposit(WEI)
+    async with proxy(system.node.url) as way:
+        verifier = system.open(tmp_path / "v")
+        driver = system.driver(verifier, tmp_path / "v", [way.url])
+        task = asyncio.create_task(driver.run())
+        await until(lambda: driver.synced)
+        driver.stop()
+        await task
+        verifier.close()
+        assert "eth_getLogs" in way.asked
+        assert not [method for method in way.asked if "Receipt" in method]

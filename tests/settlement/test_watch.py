@@ -16,6 +16,7 @@ from trex.settlement.kzg import make_sidecar
 from trex.settlement.l1.errors import L1RefusedError, L1ReorgedError, L1UnavailableError
 from trex.settlement.l1.reader import L1Reader
 from trex.settlement.l1.transaction import Intent
+from trex.settlement.places import Places
 from trex.settlement.watch import read_span, still_holds
 from trex.types.primitives import Gas
 
@@ -101,16 +102,22 @@ async def test_endpoint_that_says_other_log_indices_is_corrected_or_not_believed
     await system.node.call("evm_setAutomine", True)
     await system.deposit(3)
     truth = await system.span()
+    blocks = {block.number: block for block in truth.blocks}
     assert [one.log_index for one in truth.deposits] == [0, 1, 0]
     async with aiohttp.ClientSession() as session, proxy(system.node.url) as liar:
         alone = L1Reader([Endpoint(liar.url, session, timeout_s=60)], CHAIN_ID, retries=QUICK)
         liar.fault = elsewhere
-        assert await system.span(reader=alone) == truth
+        told = (await system.span(reader=alone)).deposits
+        assert [one.log_index for one in told] == [3, 4, 3], "who only follows takes them from batches"
+        places = Places(alone, system.contracts.portal)
+        assert await places.prove(blocks, told) == list(truth.deposits)
         liar.fault = hushed
+        assert await places.prove(blocks, told) == list(truth.deposits), "proven once"
         with pytest.raises(L1UnavailableError, match="the receipts of block"):
-            await system.span(reader=alone)
+            await Places(alone, system.contracts.portal).prove(blocks, told)
         endpoints = [Endpoint(url, session, timeout_s=60) for url in (liar.url, system.node.url)]
-        assert await system.span(reader=L1Reader(endpoints, CHAIN_ID, retries=QUICK)) == truth
+        both = L1Reader(endpoints, CHAIN_ID, retries=QUICK)
+        assert await Places(both, system.contracts.portal).prove(blocks, told) == list(truth.deposits)
 
 
 async def test_batch_that_a_reorg_removed_is_gone_and_can_be_sent_again(system: Rollup) -> None:

@@ -183,7 +183,7 @@ async def settling(
             host=node,
             metrics=DriverMetrics(node.metrics.registry),
         )
-        methods = SettlementMethods(driver, options.role)
+        methods = SettlementMethods(driver, options.role, node.workers)
         node.subscriptions.sync_status = methods.syncing
         if options.role == "verifier":
             sequencer = Endpoint(options.sequencer, session) if options.sequencer else None

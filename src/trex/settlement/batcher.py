@@ -19,6 +19,7 @@ from trex.settlement.costs import BatchCost, cost_of
 from trex.settlement.inbox import BATCH_APPENDED, BatchHeader, read_batches
 from trex.settlement.l1.errors import L1Error, L1UnavailableError
 from trex.settlement.l1.reader import L1Reader, Log
+from trex.settlement.places import Places
 from trex.settlement.posting import Decision, Policy, Situation, decide
 from trex.settlement.roles import BatcherMetrics, Trouble, Waits, pause, unless
 from trex.settlement.spans import (
@@ -121,6 +122,7 @@ class Batcher:
         self.state = state or BatcherState()
         self.packer = Packer(target.chain_id, self.policy.max_blobs)
         self.backlog = Backlog(source, self.packer)
+        self.places = Places(reader, target.portal)
         self._inbox: InboxState | None = None
         self._stop = asyncio.Event()
         self._trouble = Trouble(log)
@@ -172,7 +174,7 @@ class Batcher:
         span = within_drift(within_window(span, self.target.sequencing_window_s), self.target.max_drift_s)
         if not span.blocks or await self._too_late(inbox, span):
             return await self._give_way(inbox)
-        encoded = await self.packer.pack(span, await ends_of(self.reader, self.target.portal, span))
+        encoded = await self.packer.pack(span, await ends_of(self.reader, self.places, span))
         return await self._append(inbox, encoded, decision)
 
     # Looking.

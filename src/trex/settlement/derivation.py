@@ -4,14 +4,16 @@ All of it runs on one thread of the driver's, which brings what L1 says.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from trex.chain.core import L1View, SettledCore
+from trex.chain.core import SettledCore
 from trex.chain.workers import guarded
+from trex.settlement.deposits import Deposit
 from trex.settlement.inbox import ZERO, PostedBatch
 from trex.settlement.l1.header import L1Block
 from trex.settlement.positions import Place, Position, Positions, PositionsError
@@ -108,16 +110,18 @@ class Derivation:
             self._positions.close()
             self._positions = None
 
-    def view(self, position: Position, depth: int) -> L1View:
-        """Return what a block on this chain may take from L1 up to `depth` blocks below a position."""
+    def view(self, position: Position, depth: int) -> tuple[list[bytes], list[Deposit]]:
+        """Return what a block on this chain may take from L1 up to `depth` blocks below a position.
+
+        Headers, and deposits in the places that an endpoint named.
+        """
         positions = self.positions
         last = positions.at(position.mark.block.number - depth)
         if last is None or last.mark.block.number < position.origin:
-            return L1View()
-        deposits = positions.deposits(position.queue_count, last.mark.deposit_count)
-        return L1View(
-            headers=positions.headers(position.origin + 1, last.mark.block.number),
-            deposits=[(one.record, one.log_index, one.l1_hash) for one in deposits],
+            return [], []
+        return (
+            positions.headers(position.origin + 1, last.mark.block.number),
+            positions.deposits(position.queue_count, last.mark.deposit_count),
         )
 
     def unposted(self, position: Position) -> Unposted:
@@ -186,20 +190,24 @@ class Derivation:
         self.positions.cut(ancestor.mark.block.number)
 
     def newest_sound(self, position: Position) -> int:
-        """Return the newest block whose origin L1 has, as far as that is known."""
+        """Return the newest block whose origin L1 has, as far as that is known.
+
+        Origins above what was read are none that anyone could tell of: what is below decides about them.
+        """
 
         def is_sound(block: int) -> bool:
             number, hash_ = self.core.origin(block)
             known = self.positions.at(number)
             return known is None or known.mark.block.hash == hash_
 
-        low, high = position.safe.number, self.core.head().number
-        if is_sound(high):
-            return high
-        while low < high:  # origins never decrease: what is above an orphan is one
-            middle = (low + high + 1) // 2
-            low, high = (middle, high) if is_sound(middle) else (low, middle - 1)
-        return low
+        def is_read(block: int) -> bool:
+            return self.core.origin(block)[0] <= position.mark.block.number
+
+        safe, newest = position.safe.number, self.core.head().number
+        told = _last(safe, newest, is_read)
+        if is_sound(told):
+            return newest
+        return _last(safe, told, is_sound)
 
     def settle(self, position: Position, number: int, finalized: L1Block) -> Position | None:
         """Record the heads (DRV-062); return the position after the newest final L1 block."""
@@ -215,6 +223,19 @@ class Derivation:
         if final is not None:
             self.positions.prune(final)
         return final
+
+
+def _last(low: int, high: int, holds: Callable[[int], bool]) -> int:
+    """Return the newest block of which something about its origin holds; of `low` it does.
+
+    Origins never decrease: above a block of which it does not hold there is none.
+    """
+    if holds(high):
+        return high
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if holds(middle) else (low, middle - 1)
+    return low
 
 
 def _hash(header: bytes) -> Hash32:

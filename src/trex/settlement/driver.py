@@ -20,8 +20,9 @@ from trex.settlement.derivation import Derivation, Mismatch
 from trex.settlement.host import Alone, Host
 from trex.settlement.l1.blobs import Blobs
 from trex.settlement.l1.errors import L1Error, L1RefusedError, L1ReorgedError, L1UnavailableError
-from trex.settlement.l1.header import L1Block
+from trex.settlement.l1.header import L1Block, decode_block
 from trex.settlement.l1.reader import Heads, L1Reader
+from trex.settlement.places import Places
 from trex.settlement.positions import Position, PositionsError, ReadBatch
 from trex.settlement.progress import DriverMetrics, Progress
 from trex.settlement.throttle import BLOBS_PER_L1_BLOCK, Unposted
@@ -96,6 +97,7 @@ class Driver(Service):
         self.host: Host = host or Alone()
         self.metrics = metrics or DriverMetrics()
         self.progress = Progress()
+        self.places = Places(reader, self.contracts.portal)
         self.ahead = Ahead(reader, blobs, self.contracts, self.following.reading, core.read_ahead)
         self.l1_heads: Heads | None = None
         """Heads of L1 as last seen; None before the first answer."""
@@ -132,13 +134,13 @@ class Driver(Service):
         """Return the newest batches that were read, newest first."""
         if not self.derivation.is_open:
             return []
-        return self._thread.submit(self.derivation.positions.batches, most).result()
+        return self.derivation.positions.batches(most)
 
     def batch(self, index: int) -> ReadBatch | None:
         """Return what became of a batch header; None where it was not read yet, or is forgotten."""
         if not self.derivation.is_open:
             return None
-        return self._thread.submit(self.derivation.positions.batch, index).result()
+        return self.derivation.positions.batch(index)
 
     async def view(self, depth: int) -> L1View:
         """Return what a block on this chain may take from L1 up to `depth` blocks below what was read.
@@ -158,8 +160,12 @@ class Driver(Service):
                 "L1 carries less than comes in: transactions wait until batches are on L1",
                 extra={"bytes": unposted.bytes, "most": unposted.most_bytes},
             )
-        view = await self._job(self.derivation.view, self.position, depth)
-        return replace(view, most_unposted_bytes=unposted.most_bytes)
+        headers, deposits = await self._job(self.derivation.view, self.position, depth)
+        if deposits:
+            blocks = {block.number: block for block in map(decode_block, headers)}
+            deposits = await self.places.prove(blocks, deposits)
+        due = [(one.record, one.log_index, one.l1_hash) for one in deposits]
+        return L1View(headers, due, unposted.most_bytes)
 
     async def work(self) -> None:
         """Follow L1 until asked to stop."""

@@ -9,6 +9,7 @@ import functools
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
@@ -139,7 +140,7 @@ def _told(
 class Positions:
     """Positions by L1 block, and the deposits and headers that batches to come may need.
 
-    Used by one thread at a time.
+    Used by one thread at a time; about batches any thread may ask.
     """
 
     def __init__(self, path: Path, network: Hash32, genesis: Position) -> None:
@@ -332,14 +333,20 @@ class Positions:
     @_told
     def batches(self, most: int) -> list[ReadBatch]:
         """Return the newest batches, newest first."""
-        rows = self._db.execute("SELECT * FROM batches ORDER BY place DESC LIMIT ?", (most,))
+        with closing(self._beside()) as db:
+            rows = db.execute("SELECT * FROM batches ORDER BY place DESC LIMIT ?", (most,)).fetchall()
         return [ReadBatch(*row) for row in rows]
 
     @_told
     def batch(self, index: int) -> ReadBatch | None:
         """Return what became of a batch header; None where it was not read yet, or is forgotten."""
-        row = self._db.execute("SELECT * FROM batches WHERE place = ?", (index,)).fetchone()
+        with closing(self._beside()) as db:
+            row = db.execute("SELECT * FROM batches WHERE place = ?", (index,)).fetchone()
         return None if row is None else ReadBatch(*row)
+
+    def _beside(self) -> sqlite3.Connection:
+        """Open the file once more: who asks from outside waits for none of the thread's work."""
+        return sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True)
 
     def _insert(self, positions: Sequence[Position]) -> None:
         self._db.executemany(

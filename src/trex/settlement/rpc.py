@@ -1,6 +1,5 @@
 """What a node above an L1 answers about itself: op-node's methods, and more in `trex_info`."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +8,7 @@ import orjson
 from trex.chain.batches import batch_reasons
 from trex.chain.rpc.dispatch import Handler, Session
 from trex.chain.rpc.messages import INVALID_PARAMS, SERVER_ERROR
+from trex.chain.workers import Workers
 from trex.settlement.deployment import output_root
 from trex.settlement.driver import Driver
 from trex.settlement.l1.header import L1Block
@@ -39,9 +39,10 @@ REASONS: dict[str, dict[str, Any]] = {reason["name"]: reason for reason in orjso
 class SettlementMethods:
     """JSON-RPC methods about derivation."""
 
-    def __init__(self, driver: Driver, role: str) -> None:
-        """Name the driver and what this node is: `sequencer` or `verifier`."""
+    def __init__(self, driver: Driver, role: str, workers: Workers) -> None:
+        """Name the driver, what this node is (`sequencer` or `verifier`), and who answers, bounded."""
         self.driver = driver
+        self.workers = workers
         self.role = role
         self.feed: Callable[[], dict[str, Any]] | None = None
         """Tells how the feed of unsafe blocks stands."""
@@ -57,15 +58,14 @@ class SettlementMethods:
             "trex_info": self._on_thread(self.info),
         }
 
-    @staticmethod
-    def _on_thread(answer: Callable[..., Any], arguments: int = 0) -> Handler:
+    def _on_thread(self, answer: Callable[..., Any], arguments: int = 0) -> Handler:
         async def method(_: Session, params: list[Any]) -> bytes:
             if len(params) > arguments:
                 raise RpcError(INVALID_PARAMS, f"too many arguments, want at most {arguments}")
             if len(params) < arguments:
                 raise RpcError(INVALID_PARAMS, f"missing value for required argument {len(params)}")
             try:
-                return orjson.dumps(await asyncio.to_thread(answer, *params))
+                return orjson.dumps(await self.workers.heavy(answer, *params))
             except PositionsError as error:
                 raise RpcError(SERVER_ERROR, str(error)) from error
 

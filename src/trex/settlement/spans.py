@@ -14,9 +14,9 @@ from trex.settlement.deposits import Deposit
 from trex.settlement.l1.errors import L1Error, L1ReorgedError
 from trex.settlement.l1.header import L1Block
 from trex.settlement.l1.reader import L1Reader
+from trex.settlement.places import Places
 from trex.settlement.watch import deposits_at, read_queue
 from trex.types.errors import CoreError
-from trex.types.primitives import Address
 
 BLOB_DATA_BYTES = 130_044
 """Of a batch in one blob (BAT-002)."""
@@ -123,8 +123,13 @@ class Ends:
     """How many deposits there are in the first so many blocks, for each of `lengths`."""
 
 
-async def ends_of(reader: L1Reader, portal: Address, span: Span) -> Ends:
+async def ends_of(reader: L1Reader, places: Places, span: Span) -> Ends:
     """Return where a span may end: after blocks that leave no deposit of their origin to the next (DRV-032).
+
+    Args:
+        reader: L1.
+        places: of deposits among their L1 blocks' logs.
+        span: of blocks.
 
     Raises:
         L1ReorgedError: it refers to L1 blocks that L1 has no longer.
@@ -132,7 +137,7 @@ async def ends_of(reader: L1Reader, portal: Address, span: Span) -> Ends:
         SpanError: `deposits`: its deposits are not those of L1.
     """
     path = await _l1_path(reader, span)
-    due = await _due(reader, portal, path)
+    due = await _due(reader, places, path)
     lengths, counts = [], []
     held = 0
     for at, (block, origin) in enumerate(zip(span.blocks, span.origins, strict=True)):
@@ -162,12 +167,13 @@ async def _l1_path(reader: L1Reader, span: Span) -> list[L1Block]:
     return [path[number] for number in sorted(path)]
 
 
-async def _due(reader: L1Reader, portal: Address, path: Sequence[L1Block]) -> list[Deposit]:
+async def _due(reader: L1Reader, places: Places, path: Sequence[L1Block]) -> list[Deposit]:
     """Return the deposits after the first of these L1 blocks, complete and in their places."""
     newest = (await reader.heads()).latest
-    before = await deposits_at(reader, portal, path[0], newest)
-    after = await deposits_at(reader, portal, path[-1], newest)
-    return await read_queue(reader, portal, path[1:], before, after)
+    before = await deposits_at(reader, places.portal, path[0], newest)
+    after = await deposits_at(reader, places.portal, path[-1], newest)
+    due = await read_queue(reader, places.portal, path[1:], before, after)
+    return await places.prove({block.number: block for block in path}, due)
 
 
 class Packer:

@@ -1,13 +1,12 @@
 """What L1 says about this chain, block by block: batches and deposits, complete and in order.
 
 Completeness does not rest on an endpoint's list of events: the contracts keep a hash chain of each, and a
-list that does not hash to what a majority of endpoints reads from the contracts is refused. A deposit's place
-among its L1 block's logs is proven by the receipts root of that block's header.
+list that does not hash to what a majority of endpoints reads from the contracts is refused.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from trex.rpc.endpoint import Endpoint
@@ -19,9 +18,6 @@ from trex.settlement.l1.header import L1Block
 from trex.settlement.l1.reader import L1Reader, Log
 from trex.types.network import L1Settlement, Network
 from trex.types.primitives import Address, Hash32
-
-RECEIPTS_AT_ONCE = 8
-"""L1 blocks whose receipts are asked for side by side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +145,9 @@ async def read_queue(
     before: tuple[int, Hash32],
     after: tuple[int, Hash32],
 ) -> list[Deposit]:
-    """Return the deposits of consecutive L1 blocks, complete by the queue's accumulator, in proven places.
+    """Return the deposits of consecutive L1 blocks, complete by the queue's accumulator.
+
+    Their log indices are what an endpoint says (`places.Places` proves them).
 
     Args:
         reader: L1.
@@ -159,7 +157,7 @@ async def read_queue(
         after: the same at the end of the last one.
 
     Raises:
-        L1UnavailableError: no endpoint gives events that hash to this, or the receipts of a block with some.
+        L1UnavailableError: no endpoint gives events that hash to this.
     """
     if before == after:
         return []
@@ -172,32 +170,7 @@ async def read_queue(
             )
         return deposits
 
-    deposits = await reader.logs(portal, [TRANSACTION_DEPOSITED], blocks, all_of)
-    return await _in_place(reader, portal, {block.number: block for block in blocks}, deposits)
-
-
-async def _in_place(
-    reader: L1Reader, portal: Address, blocks: Mapping[int, L1Block], deposits: Sequence[Deposit]
-) -> list[Deposit]:
-    """Return deposits with the log indices that receipts prove: they name them on L2 (PTL-012, DRV-067).
-
-    The queue does not hash log indices, so an endpoint could say others.
-    """
-    at_once = asyncio.Semaphore(RECEIPTS_AT_ONCE)
-
-    async def places(number: int) -> list[int]:
-        async with at_once:
-            logs = await reader.proven_logs(blocks[number])
-        topic = (TRANSACTION_DEPOSITED,)
-        return [at for at, log in enumerate(logs) if log.address == portal and log.topics[:1] == topic]
-
-    numbers = list(dict.fromkeys(deposit.l1_number for deposit in deposits))
-    found = [place for some in await asyncio.gather(*map(places, numbers)) for place in some]
-    if len(found) != len(deposits):
-        raise L1UnavailableError(
-            "bad_answer", f"{len(deposits)} deposits up to {numbers[-1]}, and {len(found)} proven by receipts"
-        )
-    return [replace(one, log_index=at) for one, at in zip(deposits, found, strict=True)]
+    return await reader.logs(portal, [TRANSACTION_DEPOSITED], blocks, all_of)
 
 
 async def _mark_at(reader: L1Reader, contracts: Contracts, mark: Mark, blocks: Sequence[L1Block]) -> Mark:

@@ -22,6 +22,14 @@ log = logging.getLogger(__name__)
 SECONDS_PER_SLOT = 12
 GATHER_S = 0.02
 """How long the first of some checks waits for others."""
+SLOW_S = 3.0
+"""After so long a source is not waited for alone, and asked after the others from then on."""
+COMMITMENTS_S = 2.0
+"""Longest wait for what only saves time."""
+STRAY_BLOBS = 32
+"""Blobs of an answer that may be others than those asked for: a node may give all of the block."""
+LARGE_BYTES = 1 << 20
+"""An answer above it is read on a thread."""
 MAX_BLOBS_OF_BLOCK = 256
 """More than any fork lets into a block: bounds what a source may send."""
 
@@ -113,7 +121,7 @@ class BeaconBlobs:
         if not self._has_blocks:
             return []
         try:
-            answer = await self._get(f"/eth/v1/beacon/blinded_blocks/{slot}")
+            answer = await self._get(f"/eth/v1/beacon/blinded_blocks/{slot}", COMMITMENTS_S)
             self._has_blocks = answer is not None
             listed = answer["message"]["body"]["blob_kzg_commitments"] if answer is not None else []
             return [bytes.fromhex(one[2:]) for one in listed[:MAX_BLOBS_OF_BLOCK]]
@@ -134,11 +142,12 @@ class BeaconBlobs:
         genesis_s, slot_s = self._clock
         return (timestamp - genesis_s) // slot_s
 
-    async def _get(self, path: str) -> Any:
+    async def _get(self, path: str, most_s: float | None = None) -> Any:
         """Return the `data` of an answer; None where the node has nothing under this path."""
+        timeout = self.timeout if most_s is None else aiohttp.ClientTimeout(total=most_s)
         try:
             async with self.session.get(
-                self.url + path, headers={"accept": "application/json"}, timeout=self.timeout
+                self.url + path, headers={"accept": "application/json"}, timeout=timeout
             ) as response:
                 if response.status in {400, 404, 405, 410}:
                     return None
@@ -148,9 +157,11 @@ class BeaconBlobs:
                 body = await response.content.read(limit)
                 while len(body) < limit and (more := await response.content.read(limit - len(body))):
                     body += more
+                if len(body) > LARGE_BYTES:
+                    return (await asyncio.to_thread(orjson.loads, body))["data"]
                 return orjson.loads(body)["data"] if body else None
         except TimeoutError as error:
-            raise L1UnavailableError("timeout", f"{self.url}: no answer in {self.timeout.total} s") from error
+            raise L1UnavailableError("timeout", f"{self.url}: no answer in {timeout.total} s") from error
         except (aiohttp.ClientError, OSError) as error:
             raise L1UnavailableError("unreachable", f"{self.url}: {error}") from error
         except (orjson.JSONDecodeError, KeyError, TypeError) as error:
@@ -253,7 +264,7 @@ class Blobs:
         """Name the sources, best first.
 
         Args:
-            sources: asked in order for what is still missing.
+            sources: asked in order for what is still missing; beside one that is slow, the next.
             retries: for the whole of a block's blobs.
             executor: where commitments are computed; None is asyncio's own.
         """
@@ -261,8 +272,11 @@ class Blobs:
         self.retries = retries or Retries()
         self.executor = executor
         self.together = Together(executor)
+        self.slow_s = SLOW_S
         self.refused = 0
         """Blobs that were not what their name says, for metrics."""
+        self._slow: set[int] = set()
+        """Sources that others overtook."""
 
     async def fetch(self, block: L1Block, names: Sequence[Hash32]) -> list[bytes]:
         """Return a block's blobs of these names, in this order.
@@ -272,24 +286,42 @@ class Blobs:
         """
         found: dict[Hash32, bytes] = {}
 
+        def missing() -> list[Hash32]:
+            return [name for name in dict.fromkeys(names) if name not in found]
+
         async def once() -> None:
             failure: L1Error | None = None
-            for source in self.sources:
-                missing = [name for name in dict.fromkeys(names) if name not in found]
-                if not missing:
-                    return
-                try:
-                    blobs = await source.fetch(block, missing)
-                except L1Error as error:
-                    failure = error
-                    continue
-                except Exception as error:
-                    what = f"a source's answer cannot be read: {type(error).__name__}: {str(error)[:200]}"
-                    log.warning("%s", what, exc_info=log.isEnabledFor(logging.DEBUG))
-                    failure = L1UnavailableError("bad_answer", what)
-                    continue
-                await self._sort_in(blobs, missing, found)
-            if any(name not in found for name in names):
+            left = sorted(range(len(self.sources)), key=lambda index: (index in self._slow, index))
+            asked: dict[asyncio.Future[Sequence[bytes | Committed]], int] = {}
+            late: set[int] = set()
+            try:
+                while (left or asked) and (wanted := missing()):
+                    if left:
+                        index = left.pop(0)
+                        asked[asyncio.ensure_future(self.sources[index].fetch(block, wanted))] = index
+                    done, _ = await asyncio.wait(
+                        asked, timeout=self.slow_s if left else None, return_when=asyncio.FIRST_COMPLETED
+                    )
+                    if not done:
+                        late.update(asked.values())
+                        self._slow |= late
+                    for task in done:
+                        index = asked.pop(task)
+                        if index not in late:
+                            self._slow.discard(index)
+                        try:
+                            blobs = task.result()
+                        except L1Error as error:
+                            failure = error
+                        except Exception as error:
+                            failure = _unreadable(error)
+                        else:
+                            await self._sort_in(blobs, missing(), found)
+            finally:
+                for task in asked:
+                    task.cancel()
+                await asyncio.gather(*asked, return_exceptions=True)
+            if missing():
                 raise failure or L1UnavailableError(
                     "not_found", f"no source has every blob of block {block.number}"
                 )
@@ -314,8 +346,9 @@ class Blobs:
             if await self.together.are_committed(together, commitments):
                 found.update((name, one.blob) for name, one in named.items())
                 wanted -= named.keys()
+        stray = 0
         for blob in dict.fromkeys(one.blob if isinstance(one, Committed) else one for one in blobs):
-            if not wanted:
+            if not wanted or stray > STRAY_BLOBS:
                 return
             name = await loop.run_in_executor(self.executor, name_of, blob)
             if name is not None and name in wanted:
@@ -323,6 +356,13 @@ class Blobs:
                 wanted.discard(name)
             else:
                 self.refused += 1
+                stray += 1
+
+
+def _unreadable(error: Exception) -> L1UnavailableError:
+    what = f"a source's answer cannot be read: {type(error).__name__}: {str(error)[:200]}"
+    log.warning("%s", what, exc_info=error if log.isEnabledFor(logging.DEBUG) else None)
+    return L1UnavailableError("bad_answer", what)
 
 
 def _may_be(item: Any, names: Collection[Hash32]) -> bool:

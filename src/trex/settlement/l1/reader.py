@@ -19,6 +19,9 @@ from trex.types.primitives import Address, Hash32, Wei
 
 T = TypeVar("T")
 
+BATCH = 100
+"""Requests in one, as providers take them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Heads:
@@ -225,7 +228,11 @@ class L1Reader(Endpoints):
                 # Not every provider gives them at once: they are asked for one by one.
                 told = await endpoint.call("eth_getBlockByHash", hash_, False)
                 hashes = [(one,) for one in (told or {}).get("transactions", ())]
-                return await endpoint.batch("eth_getTransactionReceipt", hashes)
+                found: list[Any] = []
+                for first in range(0, len(hashes), BATCH):
+                    part = hashes[first : first + BATCH]
+                    found += await endpoint.batch("eth_getTransactionReceipt", part)
+                return found
 
         async def ask(endpoint: Endpoint) -> list[ProvenLog]:
             return await asyncio.to_thread(proven_logs, await receipts(endpoint), block)
