@@ -13,7 +13,7 @@ from trex.chain.limits import CoreLimits
 from trex.chain.opening import core_limits
 from trex.node.cli import main
 from trex.node.db import clock, flat
-from trex.node.devnet import MARK, prepare
+from trex.node.devnet import MARK, fitting, prepare
 from trex.node.logs import HumanFormatter, JsonFormatter
 from trex.node.options import read_limits
 
@@ -96,3 +96,11 @@ def test_reports_read_as_lines() -> None:
     lines = list(flat({"blocks": 12000, "tables": {"a": 1, "longer": 2}, "faults": ["x"]}))
     assert lines == ["blocks  12,000", "tables", "  a       1", "  longer  2", "faults  1", "  x"]
     assert clock(3725) == "1:02:05"
+
+
+def test_status_line_that_is_wider_than_the_terminal_says_so_and_leaves_no_colour_behind() -> None:
+    red = click.style("stopped: the disk is full", fg="red")
+    assert [fitting(line, 8) for line in ("block 1", "block 12")] == ["block 1", "block 12"]
+    assert fitting("block 123", 8) == "block 1…"
+    assert fitting(red, 25) == red
+    assert fitting(red, 8) == "stopped…"

@@ -414,7 +414,13 @@ async def show_status(node: Node, terminal: Terminal, sides: Sequence[L1Side] = 
             status += click.style(f" · stopped: {node.producer.fault}", fg="red")
         lines = [status, *(line for side in sides for line in l1_status(node, side))]
         width = shutil.get_terminal_size().columns - 1
-        terminal.show("\n".join(line[:width] for line in lines))
+        terminal.show("\n".join(fitting(line, width) for line in lines))
+
+
+def fitting(line: str, width: int) -> str:
+    """Return a line of the terminal, cut where it is wider; colours take no room, and end with it."""
+    plain = click.unstyle(line)
+    return line if len(plain) <= width else plain[: max(width - 1, 0)] + "…"
 
 
 def l1_status(node: Node, side: L1Side) -> list[str]:
