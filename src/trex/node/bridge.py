@@ -24,6 +24,7 @@ from trex.node.keys import key_options, read_account
 from trex.rpc.endpoint import Endpoint
 from trex.settlement.deposits import Deposit
 from trex.settlement.l1.errors import L1Error
+from trex.settlement.watch import genesis_origin
 from trex.types.evm import checksum_address
 from trex.types.network import L1Settlement, Network
 from trex.types.network_file import NetworkFileError, read_network
@@ -149,6 +150,7 @@ async def opened(
         l2 = Layer("L2", Endpoint(l2_url, session, timeout_s=TIMEOUT_S), known.chain_id, signer)
         for layer in (l1, l2):
             await layer.reader.check_chain()
+        await genesis_origin(l1.reader, known)
         yield Context(l1, l2, known, known.l1, as_json)
 
 

@@ -19,14 +19,14 @@ from trex.settlement.deposits import Deposit
 from trex.settlement.derivation import Derivation, Mismatch
 from trex.settlement.host import Alone, Host
 from trex.settlement.l1.blobs import Blobs
-from trex.settlement.l1.errors import L1Error, L1RefusedError, L1ReorgedError, L1UnavailableError
+from trex.settlement.l1.errors import L1Error, L1ReorgedError, L1UnavailableError
 from trex.settlement.l1.header import L1Block, decode_block
 from trex.settlement.l1.reader import Heads, L1Reader
 from trex.settlement.places import Places
 from trex.settlement.positions import Position, PositionsError, ReadBatch
 from trex.settlement.progress import DriverMetrics, Progress
 from trex.settlement.throttle import BLOBS_PER_L1_BLOCK, Unposted
-from trex.settlement.watch import settlement_of, still_holds
+from trex.settlement.watch import genesis_origin, settlement_of, still_holds
 from trex.types.errors import CoreError, RpcError
 from trex.types.network import Network
 
@@ -260,14 +260,7 @@ class Driver(Service):
     async def _open(self) -> Position:
         """Find out where derivation stands."""
         await self.reader.check_chain()
-        origin = self.network.genesis.l1_origin
-        block = await self.reader.block(origin.number)
-        if block.hash != origin.hash:
-            raise L1RefusedError(
-                "wrong_chain",
-                f"this L1 is not the network's: its block {origin.number} is 0x{block.hash.hex()}, "
-                f"the network file says 0x{origin.hash.hex()}",
-            )
+        block = await genesis_origin(self.reader, self.network)
         position = self.position = await self._job(self.derivation.open, block)
         self._moved(position)
         return position

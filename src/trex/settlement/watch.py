@@ -42,6 +42,24 @@ def settlement_of(network: Network) -> tuple[L1Settlement, Contracts]:
         raise ValueError(f"the section l1 of the network file lacks {missing}") from None
 
 
+async def genesis_origin(reader: L1Reader, network: Network) -> L1Block:
+    """Return the L1 block that a network's genesis refers to.
+
+    Raises:
+        L1RefusedError: `wrong_chain`: this L1 has another in its place, as an anvil that began anew has.
+        L1UnavailableError: no majority of the endpoints has one.
+    """
+    origin = network.genesis.l1_origin
+    block = await reader.block(origin.number)
+    if block.hash != origin.hash:
+        raise L1RefusedError(
+            "wrong_chain",
+            f"this L1 is not the network's: its block {origin.number} is 0x{block.hash.hex()}, "
+            f"the network file says 0x{origin.hash.hex()}",
+        )
+    return block
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """What L1 had of this chain at the end of a block."""
