@@ -192,7 +192,7 @@ async def test_endpoint_of_another_chain(chain: Chain, honest: bool) -> None:
     why="the block is looked at again at the end, and must be the same",
     guard=Guard(
         f"{ONCHAIN}source.py",
-        """if (await self.blocks([block.number]))[block.number].hash != block.hash:
+        """if read_block(answer).hash != block.hash:
             raise SourceError("reorged", f"block {block.number} was replaced")""",
         "ONC-002",
     ),
