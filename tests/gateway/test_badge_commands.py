@@ -12,26 +12,25 @@ import pytest
 from click.testing import CliRunner
 from tests.gateway.conftest import KEYS, Served, serving, settings_for
 from tests.gateway.test_grants import ETHER, holds, policy, stars
+from tests.gateway.test_run import plain_config
 from tests.node.conftest import Devnet
 from tests.validators.zktls.attestor import ADDRESS as ATTESTOR
 from tests.validators.zktls.attestor import claim
 
 from trex.badges.chain.contract import badges
+from trex.badges.chain.quarantine import every_badge
+from trex.badges.chain.verify import case_of
 from trex.chain.dev.accounts import ACCOUNTS
 from trex.gateway import holdings, outbox, people
-from trex.gateway.attest import LocalAttestor, attest
+from trex.gateway.attest import LocalAttestor
 from trex.gateway.outbox import JobKind
 from trex.gateway.people import AccountOf
 from trex.node.cli import main
-from trex.passport.contracts import CASE_OF, Method
 from trex.sdk.gateway import GatewayClient, PersonaGatewayError, SignedIn, require_asked
 from trex.sdk.wallets import EvmWallet, SolanaWallet
-from trex.types.eip712 import Domain, TypedMessage
 from trex.types.evm import read_address
-from trex.types.primitives import Address
+from trex.types.primitives import Address, Hash32
 from trex.validators.onchain.source import EvmChain
-
-FOREVER = 2**64 - 1
 
 
 @pytest.fixture
@@ -73,6 +72,15 @@ class Outsider:
 
     def read(self, path: str) -> Any:
         return json.loads(Path(path).read_text())
+
+    @property
+    def config(self) -> str:
+        """The gateway's file, as its operator has it."""
+        database = self.served.gateway.settings.database
+        more = f'database = "{database}"'
+        file = self.folder / "gateway.toml"
+        file.write_text(plain_config(self.folder, self.devnet, more))
+        return str(file)
 
     async def publish(self, document: Any, *more: str) -> dict[str, Any]:
         code, found = await self.type("publish", self.file(document), "--account", "0", "--json", *more)
@@ -254,9 +262,7 @@ async def test_private_evidence_is_shown_by_its_holder_or_re_executed_by_the_quo
     assert "not_found" in words
 
 
-async def test_a_stolen_attestor_key_quarantines_what_it_signed_and_nothing_else(
-    devnet: Devnet, outsider: Outsider
-) -> None:
+async def test_a_stolen_attestor_key_quarantines_what_it_signed_and_nothing_else(outsider: Outsider) -> None:
     """BDG-031, BDG-032: every badge by its own signers; the gateway renews without the stolen key."""
     published = await outsider.publish(wealthy(outsider.folder))
     gateway, slug = outsider.served.gateway, published["slug"]
@@ -270,57 +276,152 @@ async def test_a_stolen_attestor_key_quarantines_what_it_signed_and_nothing_else
         held[token] = (who, {one.address for one in gateway.relayer.attestors})
     gateway.relayer.attestors = tuple(map(LocalAttestor, KEYS.attestors))
     stolen = LocalAttestor(KEYS.attestors[0]).address
-    number = _open_case(
-        devnet, stolen, min(one.recorded_s for one in await badges(gateway.client, list(held)))
+    since_s = min(one.recorded_s for one in await badges(gateway.client, list(held)))
+    subject = ("--attestor", f"0x{stolen.hex()}", "--since", str(since_s), "--reason", "its key was stolen")
+    code, found = await outsider.type("quarantine", "open", *subject, "--account", "1")
+    assert (code, await gateway.client.cases()) == (1, []), (
+        "the steward, account 6, alone needs no signatures"
     )
-    try:
-        for token, (_, signers) in held.items():
-            code, found = await outsider.type("verify", str(token), "--json")
-            touched = stolen in signers
-            assert (code, outcomes(found)["state"]) == ((1, "refused") if touched else (0, "granted"))
-            assert {read_address(one) for one in found["badge"]["signers"]} == signers
-        assert sum(stolen in signers for _, signers in held.values()) == 3
-        token, (who, _) = next(one for one in held.items() if stolen in one[1][1])
-        (before,) = await badges(gateway.client, [token])
-        await _later(gateway, before.attested_s)
-        assert await outsider.badge(slug, who) == token
+    code, found = await outsider.type("quarantine", "open", *subject, "--account", "6", "--json")
+    assert code == 0, found
+    number = await _until_cases(outsider, 1)
+    for token, (_, signers) in held.items():
         code, found = await outsider.type("verify", str(token), "--json")
-        assert code == 0
-        assert stolen not in {read_address(one) for one in found["badge"]["signers"]}
-        (held_now,) = await holdings.badges_of(gateway, who.passport)
-        assert held_now.state == "granted"
-    finally:
-        await _close_case(devnet, gateway, number)
+        touched = stolen in signers
+        assert (code, outcomes(found)["state"]) == ((1, "refused") if touched else (0, "granted"))
+        assert {read_address(one) for one in found["badge"]["signers"]} == signers
+    mine = {token for token, (_, signers) in held.items() if stolen in signers}
+    assert len(mine) == 3
+    assert await _touched(outsider, number) & held.keys() == mine
+    assert await _touched(outsider, number) == await _under(outsider, number), (
+        "to the last badge of the chain"
+    )
+    token, (who, _) = next(one for one in held.items() if stolen in one[1][1])
+    (before,) = await badges(gateway.client, [token])
+    await _later(gateway, before.attested_s)
+    assert await outsider.badge(slug, who) == token
+    code, found = await outsider.type("verify", str(token), "--json")
+    assert code == 0
+    assert stolen not in {read_address(one) for one in found["badge"]["signers"]}
+    (held_now,) = await holdings.badges_of(gateway, who.passport)
+    assert held_now.state == "granted"
+    assert await _touched(outsider, number) & held.keys() == mine - {token}
+
+    words = ("quarantine", "close", str(number), "--config", outsider.config, "--reason", "it was not")
+    code, found = await outsider.type(*words, "--json")
+    assert code == 0, found
+    await _until_cases(outsider, 0)
     for token in held:
         assert (await outsider.type("verify", str(token), "--json"))[0] == 0
 
 
-def _open_case(devnet: Devnet, attestor: Address, since_s: int) -> int:
-    """As the steward does (account 6), for ever."""
-    case = (1, bytes(12) + attestor, since_s, FOREVER, bytes(32), 0, 0)
-    call = Method("openCase", (*CASE_OF.gives, "uint64", "bytes")).call(case, 0, b"")
-    _send(devnet, ACCOUNTS[6].address, call)
-    return int(devnet.call("eth_call", _to(Method("openCases", ()).call()), "latest")[-64:], 16)
+async def test_a_faulty_version_quarantines_what_it_decided_and_nothing_else(outsider: Outsider) -> None:
+    """BDG-030, BDG-031, BDG-033: opened and closed by attestation, the accused's signature not among them."""
+    gateway = outsider.served.gateway
+    faulty = Hash32(secrets.token_bytes(32))
+    published = await outsider.publish(wealthy(outsider.folder))
+    honest = await outsider.badge(published["slug"], await outsider.person(6))
+    await _until_decided_by(outsider, honest, faulty)
+    other = await outsider.badge(published["slug"], await outsider.person(6))
+    by_config = ("--config", outsider.config, "--reason", "it rounds up")
+    code, found = await outsider.type(
+        *("quarantine", "open", "--version", f"0x{faulty.hex()}", "--since", "2020-01-01T00:00:00Z"),
+        *by_config,
+    )
+    assert code == 0, found
+    number = await _until_cases(outsider, 1)
+    assert await _touched(outsider, number) == {honest} == await _under(outsider, number)
+    assert (await outsider.type("verify", str(other), "--json"))[0] == 0
+    code, words = await outsider.type("quarantine", "list")
+    assert code == 0
+    assert f"case {number}: version 0x{faulty.hex()}, from 1577836800 for ever" in words
+    assert f"touches 1 badges: {honest}" in words
+    assert (await outsider.type("quarantine", "close", str(number), *by_config))[0] == 0
+    await _until_cases(outsider, 0)
+    assert (await outsider.type("quarantine", "list"))[1].strip() == "no case is open"
+    assert (await badges(gateway.client, [honest]))[0].state == "granted"
+
+    accused = f"0x{LocalAttestor(KEYS.attestors[1]).address.hex()}"
+    words = ("quarantine", "open", "--attestor", accused, "--since", "1", "--until", "2", *by_config)
+    assert (await outsider.type(*words))[0] == 0
+    number = await _until_cases(outsider, 1)
+    assert await _touched(outsider, number) == set()
+    assert (await outsider.type("quarantine", "close", str(number), *by_config))[0] == 0
+    await _until_cases(outsider, 0)
 
 
-async def _close_case(devnet: Devnet, gateway: Any, number: int) -> None:
-    """By attestation (BDG-033)."""
-    domain = Domain("T-Rex Quarantine", 1962, gateway.client.contracts.quarantine)
-    message = TypedMessage(domain, "CloseCase", {"CloseCase": (("uint256", "caseId"),)}, {"caseId": number})
-    in_force = replace(await gateway.client.attestors(), distrusted=frozenset())
-    signed = await attest([LocalAttestor(one) for one in KEYS.attestors], in_force, message)
-    call = Method("closeCase", ("uint256", "uint64", "bytes")).call(number, in_force.epoch, signed)
-    _send(devnet, ACCOUNTS[0].address, call)
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--since", "1"),
+        ("--since", "1", "--attestor", "0x12", "--account", "6"),
+        ("--since", "1", "--version", "0x12", "--account", "6"),
+        ("--since", "2026-01-01", "--version", "0x" + "11" * 32, "--account", "6"),
+        ("--since", "soon", "--version", "0x" + "11" * 32, "--account", "6"),
+    ],
+)
+def test_quarantine_open_refuses(wrong: tuple[str, ...]) -> None:
+    told = CliRunner().invoke(main, ["badge", "quarantine", "open", "--reason", "none", *wrong])
+    assert told.exit_code == 2, told.output
 
 
-def _to(data: bytes, **more: str) -> dict[str, str]:
-    return {"to": "0x5472657800000000000000000000000000000007", "data": f"0x{data.hex()}", **more}
+async def _until_decided_by(outsider: Outsider, token: int, version: Hash32) -> None:
+    """Renew a badge as another version of the code would."""
+    gateway = outsider.served.gateway
+    (badge,) = await badges(gateway.client, [token])
+    await _later(gateway, badge.attested_s)
+    _, now = await gateway.client.latest()
+    known = await people.linked(gateway, badge.passport)
+    async with gateway.database.transaction() as tx:
+        renewed = {
+            "passport": badge.passport,
+            "policy": badge.policy.hex(),
+            "nullifiers": [one.nullifier.hex() for one in known],
+            "evidence": badge.evidence.hex(),
+            "validatorVersion": version.hex(),
+            "attestedAt": now,
+            "expiresAt": badge.expires_s,
+            "deadline": 0,
+            "level": badge.level,
+            "points": badge.points,
+            "evidenceClass": 1,
+        }
+        await outbox.enqueue(
+            tx,
+            JobKind.GRANT,
+            renewed,
+            passport=badge.passport,
+            owner=Hash32(bytes(32)),
+            now_s=gateway.now_s,
+        )
+    for _ in range(600):
+        if (await badges(gateway.client, [token]))[0].validator_version == version:
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError("not renewed")
 
 
-def _send(devnet: Devnet, sender: str, data: bytes) -> None:
-    devnet.call("anvil_impersonateAccount", sender)
-    sent = devnet.call("eth_sendTransaction", _to(data, **{"from": sender, "gas": hex(1_000_000)}))
-    assert devnet.receipt(sent)["status"] == "0x1"
+async def _until_cases(outsider: Outsider, count: int) -> int:
+    """Wait until so many cases are open; return the number of the newest, 0 for none."""
+    for _ in range(600):
+        there = await outsider.served.gateway.client.cases()
+        if len(there) == count:
+            return max((one.number for one in there), default=0)
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"not {count} cases")
+
+
+async def _touched(outsider: Outsider, number: int) -> set[int]:
+    code, found = await outsider.type("quarantine", "list", "--json")
+    assert code == 0, found
+    (case,) = [one for one in found if one["case"] == number]
+    return {one["tokenId"] for one in case["badges"]}
+
+
+async def _under(outsider: Outsider, number: int) -> set[int]:
+    """Every badge of the chain of which the badge contract says that the case touches it."""
+    client = outsider.served.gateway.client
+    return {one.token_id for one in await every_badge(client) if await case_of(client, one) == number}
 
 
 async def test_policies_of_strangers_are_not_granted_under(outsider: Outsider) -> None:

@@ -1,17 +1,19 @@
 """What a job sends to the chain: attested by the validator set where the contract wants it (GTW-024)."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from trex.badges.chain import contract
+from trex.badges.chain.quarantine import Distrust, case_message, close_message
 from trex.engagement import epochs
 from trex.engagement.epochs import EpochRewards
 from trex.gateway import attestations as said
 from trex.gateway.attest import Attestor, attest
 from trex.gateway.attestor.judge import Shown
 from trex.gateway.outbox import Job, JobKind
-from trex.passport.client import PersonaClient
+from trex.passport import contracts as abi
+from trex.passport.client import CaseKind, PersonaClient
 from trex.types.network_file import keccak256
 from trex.types.primitives import Address, Hash32
 
@@ -118,6 +120,19 @@ async def call_of(
         message = said.opening_message(contracts, await client.key_epoch() + 1)
         signed = await attest(attestors, in_force, message)
         return Call(contracts.nullifiers, said.OPEN_KEY_EPOCH.call(in_force.epoch, signed))
+    if kind is JobKind.OPEN_CASE:
+        case = Distrust(
+            CaseKind(payload["kind"]),
+            fields["subject"],
+            *(payload["since"], payload["until"], fields["reason"], payload["number"], deadline),
+        )
+        accused = {Address(case.subject[12:])} if case.kind is CaseKind.ATTESTOR else set()
+        others = replace(in_force, distrusted=in_force.distrusted | accused)
+        signed = await attest(attestors, others, case_message(contracts, case))
+        return Call(contracts.quarantine, abi.OPEN_CASE.call(case.tuple, in_force.epoch, signed))
+    if kind is JobKind.CLOSE_CASE:
+        signed = await attest(attestors, in_force, close_message(contracts, payload["case"]))
+        return Call(contracts.quarantine, abi.CLOSE_CASE.call(payload["case"], in_force.epoch, signed))
     items = [said.PointsItem(**_revived(job.payload)) for job in group]
     signed = await attest(attestors, in_force, said.points_message(contracts, items, deadline))
     return Call(contracts.points, said.record_call(items, deadline, in_force.epoch, signed))

@@ -28,6 +28,7 @@ from trex.node.badge_files import (
     plain,
     policy_of,
 )
+from trex.node.badge_quarantine import quarantine
 from trex.node.times import now_or
 from trex.types.evm import read_address
 from trex.types.primitives import Address, Hash32
@@ -46,7 +47,7 @@ def badge() -> None:
     """Badges and their policies: write, publish, grant, verify, re-execute."""
 
 
-for _command in badge_chain.COMMANDS:
+for _command in (*badge_chain.COMMANDS, quarantine):
     badge.add_command(_command)
 
 

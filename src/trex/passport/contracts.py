@@ -62,6 +62,11 @@ class Contracts:
         return Domain("T-Rex Badge", self.chain_id, self.badges)
 
     @property
+    def quarantine_domain(self) -> Domain:
+        """EIP-712 domain of cases of distrust."""
+        return Domain("T-Rex Quarantine", self.chain_id, self.quarantine)
+
+    @property
     def points_domain(self) -> Domain:
         """EIP-712 domain of deeds."""
         return Domain("T-Rex Points", self.chain_id, self.points)
@@ -163,6 +168,7 @@ CASE = "(uint8,bytes32,uint64,uint64,bytes32,uint256,uint64)"
 """ABI type of a case: kind, subject, since, until, reason, number, deadline."""
 CASE_OF = Method("caseOf", ("uint256",), (CASE,))
 OPEN_CASE = Method("openCase", (CASE, "uint64", "bytes"), ("uint256",))
+CLOSE_CASE = Method("closeCase", ("uint256", "uint64", "bytes"))
 
 PASSPORT_CREATED = keccak256(b"PassportCreated(uint256,bytes32,uint8,bytes)")
 KEY_ADDED = keccak256(b"KeyAdded(uint256,bytes32,uint8,uint8,bytes)")

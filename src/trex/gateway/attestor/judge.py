@@ -43,6 +43,9 @@ SIGNED = {
     "Reversal(uint256[] entries,bytes32 reason,uint64 deadline)": "points",
     "EpochRewards(uint256 epoch,bytes32 root,uint256 total,address token,uint64 claimUntil,"
     "bytes32 formula)": "rewards",
+    "Case(uint8 kind,bytes32 subject,uint64 since,uint64 until,bytes32 reason,uint256 number,"
+    "uint64 deadline)": "quarantine",
+    "CloseCase(uint256 caseId)": "quarantine",
 }
 """Structs that a member signs, as EIP-712 writes their types, and the contract that takes each (ATT-020)."""
 DEADLINE_S = 7_200
