@@ -46,6 +46,20 @@ async def record(
     )
 
 
+async def head(tx: AsyncConnection) -> tuple[int, bytes] | None:
+    """Return number and hash of the newest line; None if there is none."""
+    last = select(audit.c.number, audit.c.chain).order_by(audit.c.number.desc()).limit(1)
+    row = (await tx.execute(last)).one_or_none()
+    return None if row is None else (int(row.number), bytes(row.chain))
+
+
+async def chain_at(tx: AsyncConnection, number: int) -> bytes | None:
+    """Return what a line is hashed to; None if there is no such line."""
+    asked = select(audit.c.chain).where(audit.c.number == number)
+    found = (await tx.execute(asked)).scalar_one_or_none()
+    return None if found is None else bytes(found)
+
+
 async def verify(tx: AsyncConnection) -> int | None:
     """Follow the chain; return the number of the first line that does not fit, None if all do."""
     before = START

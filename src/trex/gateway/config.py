@@ -26,6 +26,7 @@ _PLAIN = (
         "acts_a_day",
         "sponsorship",
         "session_s",
+        "anchor_s",
         "challenge_s",
     ),
     *("solana", "trusted_proxies"),

@@ -11,9 +11,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from trex.badges.chain import contract
 from trex.engagement.epochs import REWARD_SKIPPED
-from trex.gateway import attestations as said
 from trex.gateway import outbox
 from trex.gateway.attest import Attestor, NoQuorumError, NotAttestedError
 from trex.gateway.calls import DELEGATION_GAS, Call, Show, call_of
@@ -269,7 +267,6 @@ class Relayer:
                 return
             if receipt["status"] == "0x1":
                 await outbox.settle(tx, row.number, JobState.DONE, self._now_s())
-                await self._count_points(tx, row, receipt)
                 await self._fail_skipped(tx, row, receipt)
                 return
             again = await outbox.settle(tx, row.number, JobState.SENT, self._now_s())
@@ -278,25 +275,6 @@ class Relayer:
                     await outbox.requeue(tx, [job.number], self._now_s(), self._now_s())
                 else:
                     await outbox.fail(tx, [job.number], "reverted", self._now_s())
-
-    async def _count_points(self, tx: AsyncConnection, row: Any, receipt: dict[str, Any]) -> None:
-        """Have the ledger count what badges are worth that were granted or given up just now (PTS-005)."""
-        changed = {f"0x{topic.hex()}" for topic in (contract.BADGE_GRANTED, contract.BADGE_STATE)}
-        tokens = sorted(
-            {int(one["topics"][1], 16) for one in receipt["logs"] if changed & set(one["topics"][:1])}
-        )
-        if not tokens:
-            return
-        payload = {"to": self.client.contracts.points.hex(), "data": said.SYNC_BADGES.call(tokens).hex()}
-        await outbox.enqueue(
-            tx,
-            JobKind.RELAY,
-            payload,
-            passport=0,
-            owner=Hash32(bytes(32)),
-            now_s=self._now_s(),
-            once=f"points of transaction {row.number}",
-        )
 
     async def _fail_skipped(self, tx: AsyncConnection, row: Any, receipt: dict[str, Any]) -> None:
         """Claims that a batch left out were not paid (PTS-024)."""

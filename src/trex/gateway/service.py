@@ -12,12 +12,14 @@ import aiohttp
 
 from trex.badges.chain.contract import PUBLISH
 from trex.gateway import audit, challenges, outbox, sessions, sign_in
+from trex.gateway.anchors import Anchorer
 from trex.gateway.attest import Attestor, LocalAttestor
 from trex.gateway.attestor.group import Group
 from trex.gateway.attestor.judge import Shown
 from trex.gateway.attestor.remote import RemoteAttestor, SharedKeyHolder
 from trex.gateway.calls import payload_of
 from trex.gateway.errors import Fault, GatewayError
+from trex.gateway.follow import Follower
 from trex.gateway.keys import Keys, Secret, account_of
 from trex.gateway.limits import Limiter
 from trex.gateway.nullify import KeyHolder, Sealer, SoleKeyHolder
@@ -128,12 +130,20 @@ class Gateway:
             self.database, self.client, self.sealer, holders, lambda: self.now_s, self.relayer.wake
         )
         self.key_holder = await rotation.begin()
+        follower = Follower(self.database, self.client, lambda: self.now_s, self.relayer.wake)
+        await follower.begin()
         await self._publish()
         await self._announce_seasons()
         self._work = asyncio.create_task(self.relayer.run())
         self._open.push_async_callback(self._end_work)
         self._rotating = asyncio.create_task(rotation.run())
-        self._open.push_async_callback(self._end_rotation)
+        anchorer = Anchorer(
+            self.database, self.relayer.account, self.settings.anchor_s, lambda: self.now_s, self.relayer.wake
+        )
+        tasks = [self._rotating, asyncio.create_task(follower.run())]
+        tasks += [asyncio.create_task(anchorer.run())] if self.settings.anchor_s else []
+        for task in tasks:
+            self._open.push_async_callback(_end, task)
         self.state = State.RUNNING
 
     async def _show(self, jobs: Sequence[Job]) -> list[Shown]:
@@ -193,10 +203,6 @@ class Gateway:
                     once=f"season {number} {wanted.start} {wanted.end}",
                     after=after,
                 )
-
-    async def _end_rotation(self) -> None:
-        self._rotating.cancel()
-        await asyncio.gather(self._rotating, return_exceptions=True)
 
     async def _end_work(self) -> None:
         self.relayer.stop()
@@ -276,6 +282,11 @@ class Gateway:
         """End a sign-in."""
         async with self.database.transaction() as tx:
             await sessions.end(tx, token)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _holder(key: Secret | Group, members: Sequence[RemoteAttestor]) -> KeyHolder:

@@ -82,6 +82,8 @@ class Settings:
     """Sponsored acts of one key a day."""
     sponsorship: int = 0
     """Number at the paymaster (PTS-080) that pays for operations; 0 for none."""
+    anchor_s: int = 0
+    """Between anchors of the audit log on the chain (GTW-034); 0 for none."""
     session_s: int = 86_400
     """How long a sign-in lasts."""
     challenge_s: int = 600

@@ -7,11 +7,12 @@ import aiohttp
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from trex.gateway import reversals
+from trex.gateway import anchors, audit, reversals
 from trex.gateway.attestor.ceremony import CeremonyError
 from trex.gateway.attestor.group import Group
 from trex.gateway.attestor.remote import RemoteAttestor, make_group
 from trex.gateway.config import Config, ConfigError, read_config
+from trex.gateway.keys import account_of
 from trex.gateway.serve import serve
 from trex.gateway.service import RPC_S, Gateway
 from trex.node.logs import LEVELS, set_up
@@ -97,6 +98,41 @@ async def _share_key(config: Config) -> Group:
         )
         members = [RemoteAttestor(one, config.keys.relayer, http) for one in config.settings.members]
         return await make_group(members, await client.attestors())
+
+
+@gateway.command("audit")
+@CONFIG
+def audit_(config_file: Path) -> None:
+    """Follow the audit log from its first line, and compare it with the anchors on the chain.
+
+    Exit code 1: a line was changed or is gone, at the end too, as far as the newest anchor tells.
+    """
+    config = read(config_file)
+    try:
+        count, newest, fault = asyncio.run(_audit(config))
+    except SQLAlchemyError as error:
+        raise click.ClickException("the database is not a gateway's: start the gateway first") from error
+    except EndpointError as error:
+        raise click.ClickException(str(error)) from error
+    if fault:
+        raise click.ClickException(fault)
+    where = f"line {newest} stands on the chain" if newest else "none of them stands on the chain"
+    click.echo(f"{count} lines, each hashed onto the one before; {where}")
+
+
+async def _audit(config: Config) -> tuple[int, int, str]:
+    served = Gateway(config.settings, config.keys)
+    try:
+        async with aiohttp.ClientSession() as http:
+            endpoint = Endpoint(config.settings.rpc_url, http, timeout_s=RPC_S)
+            client = PersonaClient(endpoint, config.settings.contracts)
+            there = await anchors.anchors_of(client, account_of(config.keys.relayer))
+        async with served.database.transaction() as tx:
+            head = await audit.head(tx)
+            newest = max((one.line for one in there), default=0)
+            return head[0] if head else 0, newest, await anchors.fault_of(tx, there)
+    finally:
+        await served.database.close()
 
 
 def read(file: Path) -> Config:
