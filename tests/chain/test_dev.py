@@ -74,7 +74,7 @@ async def test_next_timestamp_waits_for_a_transaction(dev: Client) -> None:
     await dev.call("anvil_setNextBlockTimestamp", hex(at))
     await asyncio.sleep(2.3)
     assert await latest(dev) < at
-    receipt = await dev.call("eth_sendRawTransactionSync", "0x01")
+    receipt = await dev.call("eth_sendRawTransactionSync", "0x01", 30_000)
     block = await dev.call("eth_getBlockByNumber", receipt["blockNumber"], False)
     assert int(block["timestamp"], 16) == at
 

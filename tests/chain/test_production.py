@@ -34,7 +34,7 @@ def test_clock_before_genesis_stands_at_slot_zero() -> None:
 
 
 async def test_block_follows_transaction(client: Client) -> None:
-    receipt = await client.call("eth_sendRawTransactionSync", "0xabcd")
+    receipt = await client.call("eth_sendRawTransactionSync", "0xabcd", 30_000)
     assert receipt["transactionHash"] == sha(bytes.fromhex("abcd"))
 
 
@@ -128,7 +128,7 @@ async def test_passing_error_does_not_stop_production(start: Start) -> None:
     await client.call("eth_sendRawTransaction", "0x01")
     await asyncio.sleep(0.3)
     chain.build_error = None
-    assert (await client.call("eth_sendRawTransactionSync", "0x02"))["status"] == "0x1"
+    assert (await client.call("eth_sendRawTransactionSync", "0x02", 30_000))["status"] == "0x1"
 
 
 @pytest.mark.parametrize("error", [RuntimeError("deaf"), CoreError("internal", "deaf")])
