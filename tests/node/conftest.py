@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from trex.chain.dev.accounts import ACCOUNTS
 
 TREX = str(Path(sys.executable).with_name("trex"))
 ALICE, BOB, CAROL = ACCOUNTS[:3]
+PATIENCE_S = 180.0
+"""For a machine that is busy with other things."""
 
 
 class Devnet:
@@ -25,6 +28,7 @@ class Devnet:
 
     def __init__(self, datadir: Path, *options: str) -> None:
         self.datadir = datadir
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - a pipe that nobody reads would fill up
         alone = [] if "--l1-port" in options else ["--no-l1"]
         self.process = subprocess.Popen(
             [
@@ -32,7 +36,7 @@ class Devnet:
                 *("--datadir", str(datadir), *options),
             ],
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self.errors,
             text=True,
         )
         assert self.process.stdout is not None
@@ -44,8 +48,14 @@ class Devnet:
         found = re.search(r"HTTP +(http://\S+)", self.page)
         if found is None:
             self.process.kill()
-            raise AssertionError(self.page + (self.process.communicate()[1] or ""))
+            self.process.wait()
+            raise AssertionError(self.page + self.said())
         self.url = found[1]
+
+    def said(self) -> str:
+        """What it has written to its standard error."""
+        self.errors.seek(0)
+        return self.errors.read()
 
     @property
     def ws_url(self) -> str:
@@ -54,7 +64,7 @@ class Devnet:
     def answer(self, method: str, *params: Any) -> dict[str, Any]:
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
         request = urllib.request.Request(self.url, body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             found = json.load(answer)
         assert isinstance(found, dict)
         return found
@@ -72,7 +82,7 @@ class Devnet:
         return error
 
     def receipt(self, tx_hash: str) -> dict[str, Any]:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE_S
         while (receipt := self.call("eth_getTransactionReceipt", tx_hash)) is None:
             assert time.monotonic() < deadline, f"{tx_hash} was not included"
             time.sleep(0.02)
@@ -83,10 +93,12 @@ class Devnet:
         if self.process.poll() is None:
             self.process.send_signal(number)
         try:
-            _, errors = self.process.communicate(timeout=30)
+            self.process.communicate(timeout=PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
+        errors = self.said()
+        self.errors.close()
         return self.process.returncode, errors
 
 

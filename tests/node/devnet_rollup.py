@@ -12,7 +12,7 @@ from tests.node.conftest import ALICE, Devnet
 from trex.node.anvil import Anvil
 from trex.settlement.contracts import contract
 
-PATIENCE_S = 180.0
+PATIENCE_S = 300.0
 ETHER = 10**18
 QUICK = (
     *("--l1-port", "0", "--verifier-port", "0", "--l1-block-time", "1", "--batch-interval", "1"),

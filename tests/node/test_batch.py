@@ -66,4 +66,4 @@ def test_explain_command_shows_content_and_reason(tmp_path: Path) -> None:
     assert "3 blocks, 5 transactions" in shown.output
     refused = CliRunner().invoke(main, ["batch", "explain", "--json", str(bad)])
     assert refused.exit_code == 1
-    assert json.loads(refused.output)["reason"]["name"] == "version"
+    assert json.loads(refused.stdout)["reason"]["name"] == "version"

@@ -5,7 +5,7 @@ import urllib.request
 from typing import Any
 
 from eth_account import Account
-from tests.node.conftest import BOB, Devnet
+from tests.node.conftest import BOB, PATIENCE_S, Devnet
 
 STRANGER = "0x" + "58" * 20
 
@@ -14,7 +14,7 @@ def post(devnet: Devnet, calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
     request = urllib.request.Request(
         devnet.url, json.dumps(calls).encode(), {"Content-Type": "application/json"}
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
         found = json.load(answer)
     assert isinstance(found, list)
     return found
@@ -75,7 +75,7 @@ def test_transactions_of_one_batch_are_included_in_order(devnet: Devnet) -> None
 def test_batch_above_the_limit_is_refused_whole(devnet: Devnet) -> None:
     body = json.dumps([send("0x", index) for index in range(1001)]).encode()
     request = urllib.request.Request(devnet.url, body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
         found = json.load(answer)
     assert "batch_requests=1000" in found["error"]["message"]
 

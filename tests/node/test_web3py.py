@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 from eth_account import Account
 from eth_typing import HexStr
-from tests.node.conftest import ALICE, BOB, Devnet
+from tests.node.conftest import ALICE, BOB, PATIENCE_S, Devnet
 from tests.node.test_devnet import COUNTER, STRANGER
 from web3 import AsyncWeb3, HTTPProvider, Web3, WebSocketProvider
 from web3.exceptions import ContractLogicError
@@ -14,7 +14,7 @@ from web3.exceptions import ContractLogicError
 
 @pytest.fixture
 def w3(devnet: Devnet) -> Web3:
-    return Web3(HTTPProvider(devnet.url))
+    return Web3(HTTPProvider(devnet.url, request_kwargs={"timeout": PATIENCE_S}))
 
 
 def test_web3py_sends_and_reads(w3: Web3) -> None:
@@ -72,7 +72,7 @@ async def test_web3py_subscribes_over_websocket(devnet: Devnet) -> None:
             devnet.call, "eth_sendTransaction", {"from": ALICE.address, "to": STRANGER}
         )
         seen: dict[str, list[Any]] = {str(heads): [], str(pending): []}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             async for message in w3.socket.process_subscriptions():
                 seen[str(message["subscription"])].append(message["result"])
                 if all(seen.values()):
