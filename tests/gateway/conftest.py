@@ -87,7 +87,7 @@ def postgres() -> Iterator[str]:
         cwd="/",
     )
     try:
-        for _ in range(600):
+        for _ in range(1_800):
             ready = subprocess.run(
                 [programs / "pg_isready", "-h", folder, "-U", name], capture_output=True, check=False
             )
@@ -97,7 +97,7 @@ def postgres() -> Iterator[str]:
         yield f"postgresql://{name}@/postgres?host={folder}"
     finally:
         server.send_signal(signal.SIGQUIT)  # at once: nothing of it is kept
-        server.wait(30)
+        server.wait(180)
         shutil.rmtree(folder, ignore_errors=True)
 
 

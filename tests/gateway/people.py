@@ -84,7 +84,7 @@ class Person:
 
     async def finished(self, job: dict[str, Any], state: str = "done") -> Any:
         """Wait until a job has an end."""
-        for _ in range(1_200):
+        for _ in range(6_000):
             found = await self.get(f"/v1/jobs/{job['number']}")
             if found["state"] in ("done", "failed"):
                 assert found["state"] == state, found

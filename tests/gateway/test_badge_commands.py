@@ -205,7 +205,7 @@ async def test_what_was_signed_against_the_evidence_is_seen_by_re_execution(outs
 
 async def _later(gateway: Any, than_s: int) -> None:
     """Wait for a block of a later second."""
-    for _ in range(600):
+    for _ in range(3_600):
         if (await gateway.client.latest())[1] > than_s:
             return
         await asyncio.sleep(0.1)

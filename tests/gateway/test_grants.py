@@ -128,7 +128,7 @@ async def test_badge_given_up_is_worth_nothing(devnet: Devnet, offering: Served)
 
 
 async def until_points(person: Person, wanted: int) -> None:
-    for _ in range(600):
+    for _ in range(3_600):
         if await ledger.total_of(person.served.gateway.client, person.passport) == wanted:
             return
         await asyncio.sleep(0.05)
@@ -294,7 +294,7 @@ async def test_policies_are_published_and_listed(offering: Served) -> None:
     await offering.get("/v1/policies/nothing", 404)
     at = offering.gateway.settings.contracts.policies
     terms: list[Any] = []
-    for _ in range(400):
+    for _ in range(3_600):
         terms = await offering.gateway.client.ask(
             *((at, abi.TERMS_OF, (bytes.fromhex(one["id"][2:]),)) for one in listed.values())
         )
@@ -315,7 +315,7 @@ async def test_without_a_quorum_of_attestors_grants_wait(
         alice = await evm_person(served).create()
         give(devnet, alice, 9)
         job = {"number": (await alice.post("/v1/grants", {"policy": "wealthy"}, 202))["job"]}
-        for _ in range(400):
+        for _ in range(3_600):
             async with served.gateway.database.transaction() as tx:
                 if (await tx.execute(select(jobs.c.attempts).where(jobs.c.kind == "bind"))).scalar_one():
                     break

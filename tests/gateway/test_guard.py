@@ -19,7 +19,7 @@ async def said_to(served: Served, *parts: bytes) -> bytes:
         for part in parts:
             writer.write(part)
             await writer.drain()
-        return await asyncio.wait_for(reader.readline(), 30)
+        return await asyncio.wait_for(reader.readline(), 180)
     finally:
         writer.close()
 

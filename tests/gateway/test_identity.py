@@ -196,7 +196,7 @@ async def test_trex_did_resolve(devnet: Devnet, served: Served) -> None:
     alice = await evm_person(served).create()
     did = f"did:trex:1962:{alice.passport}"
     done = await asyncio.to_thread(CliRunner().invoke, main, ["did", "resolve", did, "--rpc", devnet.url])
-    assert json.loads(done.output)["id"] == did
+    assert json.loads(done.stdout)["id"] == did
     for wrong in ("did:trex:1962:999999999", "did:trex:1:1", "x"):
         done = await asyncio.to_thread(
             CliRunner().invoke, main, ["did", "resolve", wrong, "--rpc", devnet.url]

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from tests.gateway.conftest import Served, free_socket
+from tests.e2e.network import free_port
+from tests.gateway.conftest import Served
 from tests.gateway.people import Person, evm_person
 from tests.gateway.test_run import Process, plain_config, write_keys
 from tests.node.conftest import Devnet
@@ -15,11 +16,6 @@ from tests.node.conftest import Devnet
 from trex.chain.dev.accounts import ACCOUNTS
 
 PEOPLE, KILLS = 12, 4
-
-
-def free_port() -> int:
-    with free_socket() as listener:
-        return int(listener.getsockname()[1])
 
 
 def sent_by_relayer(devnet: Devnet) -> int:
@@ -78,7 +74,7 @@ async def test_accepted_acts_survive_kills_and_happen_once(
             killed.again()
         assert len({job["number"] for job in jobs}) == PEOPLE
         for person in people:
-            for _ in range(1_200):
+            for _ in range(6_000):
                 if (await person.get("/v1/sessions/current"))["role"] == "acting":
                     break
                 await asyncio.sleep(0.05)

@@ -86,7 +86,7 @@ async def person(served: Served) -> Person:
     """Somebody with a passport, a badge with points, and not one wei."""
     who = await evm_person(served).create()
     await who.finished({"number": (await who.post("/v1/grants", {"policy": "any"}, 202))["job"]})
-    for _ in range(600):  # the relayer has its points counted afterwards, at its own cost
+    for _ in range(3_600):  # the relayer has its points counted afterwards, at its own cost
         if await ledger.total_of(served.gateway.client, who.passport):
             return who
         await asyncio.sleep(0.05)
@@ -167,7 +167,7 @@ async def sent(served: Served, operation: dict[str, Any]) -> str:
 
 
 async def receipt(served: Served, hash_: str) -> Any:
-    for _ in range(1_200):
+    for _ in range(6_000):
         found = await asked(served, "eth_getUserOperationReceipt", hash_)
         if found is not None:
             return found

@@ -32,7 +32,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
 
 
 async def until_epoch(served: Served, epoch: int) -> None:
-    for _ in range(1_200):
+    for _ in range(6_000):
         if await served.gateway.client.key_epoch() == epoch and served.gateway._rotating.done():
             return
         await asyncio.sleep(0.05)

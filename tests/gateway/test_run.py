@@ -44,7 +44,7 @@ class Process:
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        code = self.process.wait(60)
+        code = self.process.wait(180)
         self.errors.close()
         if self.process.stdout is not None:
             self.process.stdout.close()
@@ -102,7 +102,7 @@ def test_run_of_another_chain_or_without_one_does_not_start(devnet: Devnet, tmp_
     for config in (other, absent):
         process = Process(tmp_path, config)
         assert process.url == ""
-        assert process.process.wait(60) != 0
+        assert process.process.wait(180) != 0
         assert process.process.stdout is not None
         process.process.stdout.close()
         process.errors.close()

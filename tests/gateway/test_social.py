@@ -13,7 +13,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import aiohttp
 import pytest
-from tests.gateway.conftest import Served, free_socket, serving, settings_for
+from tests.e2e.network import free_port
+from tests.gateway.conftest import Served, serving, settings_for
 from tests.gateway.people import Person, evm_person
 from tests.gateway.test_grants import policy
 from tests.node.conftest import Devnet
@@ -39,8 +40,7 @@ def database_url(tmp_path: Path) -> str:
 @pytest.fixture(scope="module")
 def port() -> int:
     """Where the gateway of this module listens: platforms register addresses to send people back to."""
-    with free_socket() as listener:
-        return int(listener.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,12 @@ import { readFileSync } from 'node:fs';
 import { chromium } from 'playwright-core';
 
 const { url, executable, shots } = JSON.parse(readFileSync(0, 'utf8'));
-const browser = await chromium.launch({ executablePath: executable, args: ['--no-sandbox', '--disable-gpu'] });
+const browser = await chromium.launch({ executablePath: executable, args: ['--no-sandbox', '--disable-gpu'],
+  timeout: 300_000 });
 const seen = { console: [] };
 try {
   const context = await browser.newContext({ viewport: { width: 900, height: 1100 } });
-  context.setDefaultTimeout(60_000);
+  context.setDefaultTimeout(300_000);
   const page = await context.newPage();
   page.on('console', (said) => { if (said.type() === 'error') seen.console.push(said.text()); });
   page.on('pageerror', (error) => seen.console.push(String(error)));
@@ -25,12 +26,13 @@ try {
   await page.getByRole('button', { name: 'Make a passport' }).click();
   await page.getByRole('heading', { name: /^Passport \d+$/ }).waitFor();
   seen.passport = await page.getByRole('heading', { level: 1 }).textContent();
+  await page.waitForLoadState();
   const ask = page.getByRole('button', { name: /^Ask for/ }).first();
   if (await ask.count()) {
     await ask.click();
     await page.getByRole('status').waitFor();
     seen.asked = await page.getByRole('status').textContent();
-    for (let tries = 0; tries < 100 && !(await page.locator('.card').count()); tries += 1) {
+    for (let tries = 0; tries < 1000 && !(await page.locator('.card').count()); tries += 1) {
       await page.waitForTimeout(200);
       await page.goto(`${url}/passport`);
     }

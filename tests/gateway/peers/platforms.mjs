@@ -28,7 +28,7 @@ const provider = new Provider(origin, {
   claims: { openid: ['sub'], profile: ['name'] },
   conformIdTokenClaims: false,
   interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
-  ttl: { AccessToken: 600, AuthorizationCode: 60, IdToken: 600, Interaction: 600, Session: 600, Grant: 600 },
+  ttl: { AccessToken: 600, AuthorizationCode: 600, IdToken: 600, Interaction: 600, Session: 600, Grant: 600 },
 });
 
 async function interaction(request, response) {
