@@ -20,7 +20,7 @@ from trex.chain.dev.accounts import ACCOUNTS
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-c", "from trex.node.cli import main; main()")
-START_S = 60.0
+START_S = 180.0
 """A start may take so long on a machine that is busy with other tests."""
 CHAIN_ID = 1962
 
@@ -39,7 +39,7 @@ def trex(*arguments: str | Path) -> str:
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, f"trex {arguments}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
@@ -114,7 +114,7 @@ class Devnet:
     def stop(self) -> int:
         """Ask it to stop, and return its exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
+        return self.process.wait(180)
 
     def memory_bytes(self) -> int:
         """Return its resident memory."""
@@ -123,7 +123,7 @@ class Devnet:
         assert found, "the process is gone"
         return int(found[1]) << 10
 
-    def connect(self, timeout_s: float = 30.0) -> "Client":
+    def connect(self, timeout_s: float = 180.0) -> "Client":
         """Return a connection to it."""
         return Client(self.port, timeout_s)
 

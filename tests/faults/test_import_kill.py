@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,9 @@ from trex.node.files import network_file
 
 data, file = map(Path, sys.argv[1:])
 chain = open_chain(data, network_file("devnet").read_bytes(), cache_bytes=64 << 20)
-chain.import_file(str(file), lambda done, of, head: print(head.number, flush=True) or True)
+chain.import_file(str(file), lambda done, of, head: print(head.number, flush=True) or bool(input() or True))
 """
-"""Imports as `trex import` does, and prints every block number that it is told."""
+"""Imports as `trex import` does; prints each block number that it is told, and goes on when told to."""
 
 
 def make_chain(folder: Path, transactions: int, a_block: int) -> tuple[Path, int, str]:
@@ -60,15 +61,22 @@ def import_until(data: Path, file: Path, before: int, seconds: float | None) -> 
     with subprocess.Popen(
         [sys.executable, "-c", IMPORT, str(data), str(file)],
         env=environment(),
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
+        assert process.stdin is not None
         assert process.stdout is not None
         timer = None if seconds is None else threading.Timer(seconds, process.kill)
         for line in process.stdout:
             told.append(int(line))
             if timer is not None and timer.ident is None and told[-1] > before:
                 timer.start()
+                if seconds == 0.0:
+                    continue  # it waits for a word, and is killed: it cannot have come to its end
+            with suppress(BrokenPipeError):
+                process.stdin.write("\n")
+                process.stdin.flush()
         code = process.wait()
         if timer is not None and timer.ident is not None:
             timer.join()

@@ -116,7 +116,7 @@ def one_round(node: Devnet, ledger: Ledger, chance: random.Random) -> None:
     over.set()
     node.kill()
     for thread in threads:
-        thread.join(30)
+        thread.join(180)
         assert not thread.is_alive()
     assert not failed, failed
 
@@ -124,7 +124,7 @@ def one_round(node: Devnet, ledger: Ledger, chance: random.Random) -> None:
 def receipts(client: Client, hashes: list[str]) -> dict[str, dict[str, Any]]:
     """Wait for the receipts of transactions."""
     found: dict[str, dict[str, Any]] = {}
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 180
     left = list(hashes)
     while left and time.monotonic() < deadline:
         for start in range(0, len(left), 500):

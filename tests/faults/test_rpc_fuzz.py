@@ -17,7 +17,7 @@ from trex.chain.dev.methods import MINE_MAX
 
 DOCUMENT: dict[str, Any] = json.loads((ROOT / "specs" / "openrpc.json").read_text())
 METHODS: list[dict[str, Any]] = DOCUMENT["methods"]
-ANSWER_S = 10.0
+ANSWER_S = 60.0
 MEMORY_BYTES = 1536 << 20
 MULTICALL3 = "0xcA11bde05977b3631167028862bE2a173976CA11"
 INTERNAL_ERROR = -32603

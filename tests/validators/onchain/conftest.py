@@ -57,7 +57,7 @@ def creation_codes() -> dict[str, str]:
         input=json.dumps(request),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     answer = json.loads(done.stdout)
     faults = [error["formattedMessage"] for error in answer.get("errors", ()) if error["severity"] == "error"]
@@ -90,7 +90,7 @@ class Net:
             request["to"] = f"0x{to.hex()}"
         sent = await self.node.call("eth_sendTransaction", request)
         receipt = None
-        for _ in range(500):
+        for _ in range(5_000):
             receipt = await self.node.call("eth_getTransactionReceipt", sent)
             if receipt is not None:
                 break
@@ -142,7 +142,7 @@ async def network(
         liar = await stack.enter_async_context(proxy(node.url))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         chain = EvmChain(CHAIN_ID, (node.url, liar.url), quorum, confirmations)
-        yield Net(node, liar, EvmSource(chain, session, timeout_s=5), codes)
+        yield Net(node, liar, EvmSource(chain, session, timeout_s=60), codes)
 
 
 @pytest.fixture
