@@ -17,7 +17,7 @@ _CREATION = f"60{len(_RUNTIME) // 2:02x}600c60003960{len(_RUNTIME) // 2:02x}6000
 async def sent(node: Anvil, **transaction: str) -> Any:
     """Send a transaction and return its receipt, once it is in a block."""
     name = await node.call("eth_sendTransaction", {"from": ALICE, "gas": "0x100000", **transaction})
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(180):
         while (receipt := await node.call("eth_getTransactionReceipt", name)) is None:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     return receipt

@@ -38,7 +38,7 @@ def told(log: Log) -> list[tuple[int, int]]:
 @asynccontextmanager
 async def followed(log: Log, *urls: str) -> AsyncIterator[Follower]:
     async with aiohttp.ClientSession() as session:
-        retries = Retries(5.0, attempts=2, first_wait_s=0.01)
+        retries = Retries(120.0, attempts=2, first_wait_s=0.01)
         reader = EvmReader(SOURCE, CHAIN_ID, urls, session, retries=retries)
         follower = Follower(reader, log, 0)
         try:
@@ -174,7 +174,7 @@ async def test_a_second_listener_of_a_source_puts_the_first_out(tmp_path: Path) 
 
 
 async def until(log: Log, blocks: int) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):
         while len(told(log)) < blocks:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
@@ -198,7 +198,7 @@ async def test_the_websocket_wakes_and_polling_goes_on_without_it(tmp_path: Path
 
 async def mined(node: Anvil, log: Log) -> None:
     """Mine until all is heard of: the first blocks may come before the websocket is open."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):
         while True:
             await node.mine(1)
             await asyncio.sleep(0.1)

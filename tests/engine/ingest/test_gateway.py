@@ -55,7 +55,7 @@ async def test_a_database_that_is_not_there_yet_is_waited_for(tmp_path: Path) ->
         await asyncio.sleep(0.2)
         async with database(url) as opened, opened.transaction() as tx:
             await audit.record(tx, 1, "a", "b", "c", "d")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(300):
             while not sum(extent.end for extent in log.extents(RAW.name)):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
     finally:

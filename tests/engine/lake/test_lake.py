@@ -112,11 +112,11 @@ def test_features_follow_when_facts_change(tmp_path: Path) -> None:
         until(lambda: lake.session().con.sql(asked).fetchall() == [(5.0,)])
     finally:
         stop.set()
-        thread.join(60)
+        thread.join(180)
 
 
 def until(met: Callable[[], bool]) -> None:
-    end = time.monotonic() + 120
+    end = time.monotonic() + 300
     while not met():
         assert time.monotonic() < end
         time.sleep(0.1)

@@ -16,7 +16,7 @@ from tests.e2e.network import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 JARS = Path(os.environ.get("TREX_KAFKA_JARS", ROOT / ".cache" / "kafka"))
-START_S = 120.0
+START_S = 300.0
 
 
 @contextmanager

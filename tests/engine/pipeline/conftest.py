@@ -10,6 +10,9 @@ from trex.engine.pipeline.kafka_log import KafkaLog
 from trex.engine.pipeline.log import Log
 from trex.engine.pipeline.sqlite_log import SqliteLog
 
+PATIENT = {"session.timeout.ms": 120_000}
+"""A member not heard of for so long is put out: longer than a machine may be busy with other things."""
+
 OpenLog = Callable[[], Log]
 """Opens the same log once more, as another process would."""
 
@@ -22,7 +25,11 @@ def open_log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenLog
     brokers = request.getfixturevalue("brokers") if request.param == "kafka" else ""
 
     def once_more() -> Log:
-        opened.append(KafkaLog(brokers, prefix=prefix) if brokers else SqliteLog(tmp_path / "log.sqlite"))
+        opened.append(
+            KafkaLog(brokers, prefix=prefix, options=PATIENT)
+            if brokers
+            else SqliteLog(tmp_path / "log.sqlite")
+        )
         return opened[-1]
 
     yield once_more

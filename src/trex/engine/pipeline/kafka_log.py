@@ -86,14 +86,14 @@ class KafkaLog:
     def reading(self, group: str) -> dict[str, Any]:
         """Options of a client that reads what is committed, as a group."""
         return {
+            "session.timeout.ms": 6000,
+            "heartbeat.interval.ms": 500,
+            "fetch.wait.max.ms": 50,
             **self._options,
             "group.id": self.prefix + group,
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
             "auto.offset.reset": "error",
-            "session.timeout.ms": 6000,
-            "heartbeat.interval.ms": 500,
-            "fetch.wait.max.ms": 50,
         }
 
     def declare(self, *topics: Topic) -> None:
