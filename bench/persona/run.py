@@ -19,7 +19,7 @@ from people import CONTRACTS, People, far, hexed
 from run import processor, row, say
 from systems import trex
 
-from trex.engagement.epochs import EpochRewards, claim_call, publish_call
+from trex.engagement.epochs import CLAIM, EpochRewards, claim_call, publish_call
 from trex.engagement.terms import Credit, Terms
 from trex.engagement.tree import RewardTree, make_tree, pair
 from trex.passport import contracts as abi
@@ -27,6 +27,7 @@ from trex.passport.keys import evm_key
 from trex.types.network_file import keccak256
 from trex.types.primitives import Address, Hash32
 
+CLAIM_ONE = abi.Method("claim", ("uint256", CLAIM))
 REWARDS = 10_000
 BATCH = 50
 """Claims, grants and deeds in one transaction of the gateway."""
@@ -119,7 +120,7 @@ def _ours(chain: Chain, people: People, token: str) -> Lines:
     wanted = [(one.index, one.passport, one.amount, list(one.proof)) for one in order]
     to = hexed(CONTRACTS.rewards)
     chain.gas(to, claim_call(1, wanted[:1]))  # the first writes the word of claims
-    single = chain.gas(to, claim_call(1, wanted[1:2]))
+    single = chain.gas(to, CLAIM_ONE.call(1, wanted[1]))
     batch = chain.gas(to, claim_call(1, wanted[2 : BATCH + 2]))
     return [
         _line(f"publish {REWARDS:,} rewards with their terms, and fund them", publishing + funding, REWARDS),

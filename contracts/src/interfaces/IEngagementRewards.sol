@@ -45,6 +45,8 @@ interface IEngagementRewards {
 
     /// @notice Not enough lies here unreserved.
     error EngagementRewards_Unfunded(address token, uint256 total, uint256 available);
+    /// @notice The sum has more than 128 bits.
+    error EngagementRewards_TooLarge(uint256 total);
     /// @notice Claims would close too early.
     error EngagementRewards_TooShort(uint256 claimUntil, uint256 least);
     /// @notice The epoch takes no claims now.
@@ -86,7 +88,7 @@ interface IEngagementRewards {
         returns (EpochRewards memory rewards, uint64 opensAt, uint256 left);
     /// @notice Whether an index was paid.
     function isPaid(uint256 epoch, uint256 index) external view returns (bool);
-    /// @notice Sum that open epochs need of a token.
+    /// @notice Sum that epochs need of a token which are not paid in full, closed or cancelled. Read epoch by epoch.
     function reserved(address token) external view returns (uint256);
     /// @notice EIP-712 digests.
     function publishDigest(EpochRewards calldata rewards) external view returns (bytes32);

@@ -31,13 +31,13 @@ abstract contract PassportKeys is IPassport, Domain, ReentrancyGuardTransient {
     bytes32 private constant PAYOUT_TYPE =
         keccak256("SetPayout(uint256 passport,address payout,uint256 nonce,uint256 deadline)");
 
-    /// @dev A passport. `recoveredAt` is zero before the first recovery.
+    /// @dev A passport; what acts and payments touch is one slot. `recoveredAt` is zero before the first recovery.
     struct State {
-        uint64 generation;
-        uint64 nonce;
-        uint64 recoveredAt;
-        uint16 keyCount;
         address payout;
+        uint32 generation;
+        uint48 nonce;
+        uint16 keyCount;
+        uint64 recoveredAt;
     }
 
     /// @dev Where a key is or was. Role none: it left at `freedAt`.

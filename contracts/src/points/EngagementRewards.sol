@@ -33,13 +33,21 @@ contract EngagementRewards is IEngagementRewards, Domain, ReentrancyGuardTransie
     /// @notice Who may cancel an epoch before its claims open.
     address public immutable STEWARD;
 
-    /// @inheritdoc IEngagementRewards
-    uint256 public epochCount;
-    /// @inheritdoc IEngagementRewards
-    mapping(address token => uint256) public reserved;
-    mapping(uint256 epoch => EpochRewards) private _epochs;
-    mapping(uint256 epoch => uint64) private _opensAt;
-    mapping(uint256 epoch => uint256) private _left;
+    /// @dev An epoch, packed so that a claim reads three slots and writes one. What its token must keep is `left`.
+    struct Epoch {
+        bytes32 root;
+        uint128 left;
+        uint64 opensAt;
+        uint64 claimUntil;
+        address token;
+        uint128 total;
+        bytes32 formula;
+    }
+
+    uint128 private _epochCount;
+    /// @dev No epoch before it has anything left.
+    uint128 private _firstOwing = 1;
+    mapping(uint256 epoch => Epoch) private _epochs;
     mapping(uint256 epoch => mapping(uint256 word => uint256)) private _paid;
 
     /// @param passport Passports that are paid.
@@ -59,26 +67,26 @@ contract EngagementRewards is IEngagementRewards, Domain, ReentrancyGuardTransie
         if (rewards.claimUntil < opensAt + LEAST_CLAIM_S) {
             revert EngagementRewards_TooShort(rewards.claimUntil, opensAt + LEAST_CLAIM_S);
         }
+        if (rewards.total > type(uint128).max) revert EngagementRewards_TooLarge(rewards.total);
+        _firstOwing = uint128(_owing());
         address token = rewards.token;
         uint256 held = token == address(0) ? address(this).balance : IERC20(token).balanceOf(address(this));
-        uint256 available = held - reserved[token];
+        uint256 available = held - reserved(token);
         if (rewards.total > available) {
             revert EngagementRewards_Unfunded(token, rewards.total, available);
         }
-        reserved[token] += rewards.total;
-        uint256 epoch = ++epochCount;
-        (_epochs[epoch], _opensAt[epoch], _left[epoch]) = (rewards, opensAt, rewards.total);
+        uint256 epoch = ++_epochCount;
+        uint128 total = uint128(rewards.total);
+        _epochs[epoch] =
+            Epoch(rewards.root, total, opensAt, rewards.claimUntil, token, total, rewards.formula);
         emit EpochPublished(epoch, rewards, opensAt);
     }
 
     /// @inheritdoc IEngagementRewards
     function cancel(uint256 epoch, uint64 setEpoch, bytes calldata signatures) external {
         if (msg.sender != STEWARD) VALIDATORS.check(cancelDigest(epoch), setEpoch, signatures);
-        if (block.timestamp >= _opensAt[epoch]) revert EngagementRewards_Open(epoch); // PTS-022
-        reserved[_epochs[epoch].token] -= _left[epoch];
+        if (block.timestamp >= _epochs[epoch].opensAt) revert EngagementRewards_Open(epoch); // PTS-022
         delete _epochs[epoch];
-        delete _opensAt[epoch];
-        delete _left[epoch];
         emit EpochCancelled(epoch);
     }
 
@@ -112,12 +120,11 @@ contract EngagementRewards is IEngagementRewards, Domain, ReentrancyGuardTransie
 
     /// @inheritdoc IEngagementRewards
     function close(uint256 epoch) external {
-        uint256 unclaimed = _left[epoch];
+        uint256 unclaimed = _epochs[epoch].left;
         if (unclaimed == 0 || block.timestamp <= _epochs[epoch].claimUntil) {
             revert EngagementRewards_NotOver(epoch);
         }
-        _left[epoch] = 0;
-        reserved[_epochs[epoch].token] -= unclaimed; // PTS-025
+        _epochs[epoch].left = 0; // PTS-025
         emit EpochClosed(epoch, unclaimed);
     }
 
@@ -127,7 +134,22 @@ contract EngagementRewards is IEngagementRewards, Domain, ReentrancyGuardTransie
         view
         returns (EpochRewards memory rewards, uint64 opensAt, uint256 left)
     {
-        return (_epochs[epoch], _opensAt[epoch], _left[epoch]);
+        Epoch storage one = _epochs[epoch];
+        rewards = EpochRewards(one.root, one.total, one.token, one.claimUntil, one.formula);
+        return (rewards, one.opensAt, one.left);
+    }
+
+    /// @inheritdoc IEngagementRewards
+    function epochCount() public view returns (uint256) {
+        return _epochCount;
+    }
+
+    /// @inheritdoc IEngagementRewards
+    function reserved(address token) public view returns (uint256 sum) {
+        uint256 last = _epochCount;
+        for (uint256 epoch = _owing(); epoch <= last; ++epoch) {
+            if (_epochs[epoch].left != 0 && _epochs[epoch].token == token) sum += _epochs[epoch].left;
+        }
     }
 
     /// @inheritdoc IEngagementRewards
@@ -141,7 +163,7 @@ contract EngagementRewards is IEngagementRewards, Domain, ReentrancyGuardTransie
             keccak256(
                 abi.encode(
                     PUBLISH_TYPE,
-                    epochCount + 1,
+                    uint256(_epochCount) + 1,
                     rewards.root,
                     rewards.total,
                     rewards.token,
@@ -159,9 +181,18 @@ contract EngagementRewards is IEngagementRewards, Domain, ReentrancyGuardTransie
 
     /// @dev Whether claims are open.
     function _requireOpen(uint256 epoch) private view {
-        uint64 opensAt = _opensAt[epoch];
-        if (opensAt == 0 || block.timestamp < opensAt || block.timestamp > _epochs[epoch].claimUntil) {
+        Epoch storage one = _epochs[epoch];
+        uint64 opensAt = one.opensAt;
+        if (opensAt == 0 || block.timestamp < opensAt || block.timestamp > one.claimUntil) {
             revert EngagementRewards_Closed(epoch);
+        }
+    }
+
+    /// @dev The first epoch that has anything left; one past the last when none has.
+    function _owing() private view returns (uint256 epoch) {
+        epoch = _firstOwing;
+        while (epoch <= _epochCount && _epochs[epoch].left == 0) {
+            ++epoch;
         }
     }
 
@@ -176,7 +207,7 @@ contract EngagementRewards is IEngagementRewards, Domain, ReentrancyGuardTransie
         if (!MerkleProof.verifyCalldata(wanted.proof, root, leaf)) {
             revert EngagementRewards_WrongProof(wanted.index);
         }
-        uint256 left = _left[epoch];
+        uint128 left = _epochs[epoch].left;
         if (wanted.amount > left) revert EngagementRewards_OverTotal(epoch, wanted.amount, left); // PTS-026
         address token = _epochs[epoch].token;
         if (token == address(0)) {
@@ -186,8 +217,7 @@ contract EngagementRewards is IEngagementRewards, Domain, ReentrancyGuardTransie
             IERC20(token).safeTransfer(payout, wanted.amount);
         }
         _paid[epoch][wanted.index >> 8] |= 1 << (wanted.index & 0xff);
-        _left[epoch] = left - wanted.amount;
-        reserved[token] -= wanted.amount;
+        _epochs[epoch].left = left - uint128(wanted.amount);
         emit RewardPaid(epoch, wanted.passport, wanted.index, wanted.amount, payout);
         return true;
     }
