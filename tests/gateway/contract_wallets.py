@@ -1,10 +1,8 @@
 """Wallets that are contracts: Safes, there and not yet there, and what accounts delegate to."""
 
-import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from eth_abi.abi import encode
@@ -22,8 +20,8 @@ from trex.passport.proofs import undeployed_signature
 from trex.types.network_file import keccak256
 from trex.types.primitives import Address
 
-ROOT = Path(__file__).parents[2]
-ACCOUNT = ROOT / "node_modules/@account-abstraction/contracts-v0.8/artifacts/Simple7702Account.json"
+DELEGATE = "0xe6cae83bde06e4c305530e199d7217f42808555b"
+"""Simple7702Account of EntryPoint v0.8, which people delegate to: a predeploy, where viem looks for it."""
 SETUP = keccak256(b"setup(address[],uint256,address,bytes,address,address,uint256,address)")[:4]
 CREATE = keccak256(b"createProxyWithNonce(address,bytes,uint256)")[:4]
 
@@ -36,11 +34,6 @@ def send(
     receipt = devnet.receipt(devnet.call("eth_sendTransaction", request | ({"to": to} if to else {})))
     assert receipt["status"] == "0x1", receipt
     return receipt
-
-
-def deploy_delegate(devnet: Devnet) -> str:
-    """Deploy the account contract that people delegate to (EIP-7702)."""
-    return str(send(devnet, None, json.loads(ACCOUNT.read_text())["bytecode"])["contractAddress"])
 
 
 @dataclass

@@ -9,7 +9,7 @@ from eth_account.messages import encode_defunct, encode_typed_data
 from sqlalchemy import select
 from tests.gateway.authenticator import Authenticator
 from tests.gateway.conftest import Served
-from tests.gateway.contract_wallets import deploy_delegate, new_safe, send
+from tests.gateway.contract_wallets import DELEGATE, new_safe, send
 from tests.gateway.people import Person, evm_person, solana_person
 from tests.node.conftest import Devnet
 
@@ -125,8 +125,8 @@ async def test_safe_is_linked_privately(devnet: Devnet, served: Served) -> None:
 
 async def test_delegated_account_signs_by_its_code_and_by_its_own_key(devnet: Devnet, served: Served) -> None:
     """PAS-006: an account with EIP-7702's code is asked by ERC-1271, and its own signature counts besides."""
-    account, delegate = Account.create(), deploy_delegate(devnet)
-    word = account.sign_authorization({"chainId": 1962, "address": delegate, "nonce": 0})
+    account = Account.create()
+    word = account.sign_authorization({"chainId": 1962, "address": DELEGATE, "nonce": 0})
     signed = Account.sign_transaction(
         {
             "chainId": 1962,

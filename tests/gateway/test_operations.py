@@ -13,7 +13,7 @@ from eth_abi.abi import encode
 from eth_account import Account
 from eth_keys.datatypes import PrivateKey
 from tests.gateway.conftest import Served, serving, settings_for
-from tests.gateway.contract_wallets import deploy_delegate, send
+from tests.gateway.contract_wallets import DELEGATE, send
 from tests.gateway.people import Person, evm_person
 from tests.gateway.test_grants import ETHER, holds, policy
 from tests.node.conftest import Devnet, devnet_at
@@ -49,10 +49,10 @@ def devnet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def delegate(devnet: Devnet) -> str:
+@pytest.fixture
+def delegate() -> str:
     """The account contract that people delegate to."""
-    return deploy_delegate(devnet)
+    return DELEGATE
 
 
 def sponsorship(devnet: Devnet, per_passport: int = ETHER // 10, per_day: int = ETHER) -> int:
@@ -219,7 +219,7 @@ async def test_viem_as_it_is_links_a_wallet_and_claims_a_reward_without_ether(
     before, funded = balance(devnet, relayer), await left_of(served)
     assert balance(devnet, account) == 0
     told = {"node": devnet.url, "gateway": served.url, "key": f"0x{who.secret.hex()}"}
-    told |= {"delegate": delegate, "batches": batches}
+    told |= {"batches": batches}
     process = await asyncio.create_subprocess_exec(
         *("node", "operations.mjs"),
         cwd=PEERS,

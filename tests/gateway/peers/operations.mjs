@@ -1,17 +1,17 @@
 // viem's account abstraction, as it is: an account without ether signs operations that a gateway's sponsorship pays for.
-// Input: {node, gateway, key, delegate, batches: [[{to, data}]]}. Prints what was seen as JSON.
+// Input: {node, gateway, key, batches: [[{to, data}]]}. Prints what was seen as JSON.
 import { readFileSync } from 'node:fs';
 import { createPublicClient, defineChain, http } from 'viem';
 import { createBundlerClient, createPaymasterClient, toSimple7702SmartAccount } from 'viem/account-abstraction';
 import { privateKeyToAccount } from 'viem/accounts';
 
-const { node, gateway, key, delegate, batches } = JSON.parse(readFileSync(0, 'utf8'));
+const { node, gateway, key, batches } = JSON.parse(readFileSync(0, 'utf8'));
 const chain = defineChain({ id: 1962, name: 'T-Rex', nativeCurrency: { name: 'Ether', symbol: 'ETH', decimals: 18 },
   rpcUrls: { default: { http: [node] } } });
 const client = createPublicClient({ chain, transport: http(), pollingInterval: 100 });
 const transport = http(`${gateway}/v1/bundler`);
 const owner = privateKeyToAccount(key);
-const account = await toSimple7702SmartAccount({ client, owner, ...(delegate ? { implementation: delegate } : {}) });
+const account = await toSimple7702SmartAccount({ client, owner });
 const bundler = createBundlerClient({ account, client, transport, paymaster: createPaymasterClient({ transport }), pollingInterval: 100 });
 
 const seen = { chain: await bundler.getChainId(), entryPoints: await bundler.getSupportedEntryPoints(), operations: [] };
