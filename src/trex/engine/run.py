@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from trex.engine.graph.store import Graph
 from trex.engine.ingest.gateway import GatewaySource, listen_gateway
 from trex.engine.ingest.listen import EvmSource, SourceMetrics, listen
 from trex.engine.ingest.topics import CURSORS, RAW
+from trex.engine.lake.erasure import Erased, alone
 from trex.engine.lake.gold import run_features
 from trex.engine.lake.lake import Lake
 from trex.engine.lake.sink import READERS, run_sink
@@ -144,6 +145,13 @@ def run(
         finally:
             events.close()
 
+    with alone(settings.folder, shared=True):
+        _run(names, start, until_idle)
+    if failures:
+        raise failures[0]
+
+
+def _run(names: Sequence[str], start: Callable[[str], None], until_idle: bool) -> None:
     threads = [Thread(target=start, args=(name,), name=name, daemon=True) for name in NAMES if name in names]
     for thread in threads:
         thread.start()
@@ -152,8 +160,6 @@ def run(
     for thread in threads:
         while thread.is_alive():
             thread.join(0.2)  # In slices, so that signals are heard.
-    if failures:
-        raise failures[0]
 
 
 def _run_one(
@@ -172,7 +178,8 @@ def _run_one(
     elif name == graph_stage.NAME:
         graph = open_graph(settings)
         try:
-            graph_stage.run_graph(events, graph, stop, metrics, until_idle=until_idle)
+            without = Erased(open_lake(settings)).facts
+            graph_stage.run_graph(events, graph, stop, metrics, until_idle=until_idle, without=without)
         finally:
             graph.close()
     elif name in READERS:

@@ -21,6 +21,7 @@ COMMANDS = {
     ),
     "cohorts": LazyCommand("trex.node.engine_bi:cohorts", "Say who came back, by cohorts."),
     "funnel": LazyCommand("trex.node.engine_bi:funnel", "Say how far people went, step by step."),
+    "erase": LazyCommand("trex.node.engine_erase:erase", "Erase a person from log, lake and graph."),
     "graph": LazyCommand("trex.node.engine_graph:graph", "Ask the persona graph."),
     "models": LazyCommand(
         "trex.node.engine_models:models", "Models fitted to the lake, of people who agreed."

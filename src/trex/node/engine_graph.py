@@ -19,6 +19,7 @@ try:
     from trex.engine.graph.stage import rebuild as made_anew
     from trex.engine.graph.store import Graph, GraphError
     from trex.engine.lake.consent import Purpose, consented
+    from trex.engine.lake.erasure import Erased
     from trex.engine.matching.privacy import LEAST, shown
     from trex.engine.pipeline.log import LogError
     from trex.engine.run import EngineSettings, open_graph, open_lake, open_log
@@ -224,7 +225,7 @@ def rebuild(folder: Path, log: str, graph: str) -> None:
         raise click.BadParameter(str(error), param_hint="--log") from None
     try:
         with _opened(folder, graph) as found:
-            made_anew(events, found)
+            made_anew(events, found, Erased(open_lake(EngineSettings(folder))).facts)
             click.echo(digest_of(found))
     except LogError as error:
         raise click.ClickException(str(error)) from None

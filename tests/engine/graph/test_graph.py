@@ -162,6 +162,15 @@ def test_questions_are_answered_as_by_hand(graph: Graph) -> None:
     ]
 
 
+def test_places_of_several_parts_are_all_kept(graph: Graph) -> None:
+    """GRA-002."""
+    for at in (3, 5):
+        with graph.write() as tx:
+            tx.move({"enriched/0": at, "enriched/1": 7, "enriched/3": 0})
+    with graph.write() as tx:
+        assert tx.places() == {"enriched/0": 5, "enriched/1": 7, "enriched/3": 0}
+
+
 HOSTILE = [
     "' RETURN 1 //",
     "x'}) DETACH DELETE n //",

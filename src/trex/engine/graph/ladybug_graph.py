@@ -46,7 +46,6 @@ _EDGE = pa.schema(
 )
 _KEY = pa.schema([("source", _TEXT), ("kind", _TEXT), ("target", _TEXT)])
 _ID = pa.schema([("id", _TEXT)])
-_PLACE = pa.schema([("part", _TEXT), ("next", _NUMBER)])
 _TABLES = (
     "CREATE NODE TABLE IF NOT EXISTS Thing"
     "(id STRING, kind STRING, name STRING, state INT64, words STRING, PRIMARY KEY(id))",
@@ -184,13 +183,15 @@ class _Transaction:
 
     def places(self) -> Places:
         """How far the graph is."""
-        found = _run(self._connection, "MATCH (p:Place) RETURN p.part AS part, p.next AS next")
+        asked = "MATCH (p:Place) RETURN p.part AS part, p.next AS next"
+        found = _run(self._connection, asked, most=MOST_ROWS)
         return {row["part"]: row["next"] for row in found}
 
     def move(self, places: Places) -> None:
         """Say how far it is now."""
-        rows = [{"part": part, "next": at} for part, at in places.items()]
-        self._each(_PLACE, rows, "MERGE (p:Place {part: part_}) SET p.next = next_")
+        for part, at in places.items():
+            told = {"part": part, "next": at}
+            _run(self._connection, "MERGE (p:Place {part: $part}) SET p.next = $next", told)
 
     def nodes(self, ids: Sequence[str]) -> dict[str, NodeState]:
         """Those of some nodes that are there."""

@@ -1,7 +1,7 @@
 """Keeps the graph up with the log, exactly once, and makes it anew from there (GRA-002, GRA-003)."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from itertools import chain
@@ -12,6 +12,7 @@ import orjson
 from trex.engine.graph.model import Change, Node, read
 from trex.engine.graph.store import EdgeKey, EdgeState, Graph, GraphError, NodeState, Places, Transaction
 from trex.engine.pipeline import facts
+from trex.engine.pipeline.facts import Fact
 from trex.engine.pipeline.log import FencedError, Log, LogError, LostError, Message, Place, Record, Topic
 from trex.engine.pipeline.stage import DEAD, PAUSE_S, WAIT_S, Metrics, dead_message
 
@@ -21,9 +22,19 @@ NAME, READS = "graph", "enriched"
 """Of the stage and its group, and the topic."""
 MOST = 2_000
 """Records a step."""
+Without = Callable[[Sequence[Fact]], list[Fact]]
+"""Leaves out what is not to be in the graph."""
 
 
-def run_graph(events: Log, graph: Graph, stop: Flag, metrics: Metrics, *, until_idle: bool = False) -> None:
+def run_graph(
+    events: Log,
+    graph: Graph,
+    stop: Flag,
+    metrics: Metrics,
+    *,
+    until_idle: bool = False,
+    without: Without = list,
+) -> None:
     """Keep the graph up until told to stop; after a fault, from the graph's own place on.
 
     Args:
@@ -32,17 +43,18 @@ def run_graph(events: Log, graph: Graph, stop: Flag, metrics: Metrics, *, until_
         stop: set from elsewhere.
         metrics: filled in.
         until_idle: stop when nothing is left to read.
+        without: facts without those of people who were erased.
     """
     events.declare(Topic(DEAD))
     while not stop.is_set():
         try:
             consumer, producer = events.consumer(NAME, READS), events.producer(NAME)
             try:
-                fill(events, graph)
+                fill(events, graph, without)
                 while not stop.is_set():
                     batch = consumer.poll(MOST, WAIT_S)
                     if batch.records:
-                        dead = bring(events, graph, batch.records, _places(batch.positions))
+                        dead = bring(graph, batch.records, _places(batch.positions), without)
                         producer.commit(dead, batch)
                         metrics.records.labels(NAME).inc(len(batch.records))
                         metrics.dead.labels(NAME).inc(len(dead))
@@ -60,7 +72,7 @@ def run_graph(events: Log, graph: Graph, stop: Flag, metrics: Metrics, *, until_
             stop.wait(PAUSE_S)
 
 
-def fill(events: Log, graph: Graph) -> None:
+def fill(events: Log, graph: Graph, without: Without = list) -> None:
     """Bring what the group has read and the graph does not have: all of it after the graph was lost.
 
     Raises:
@@ -76,10 +88,10 @@ def fill(events: Log, graph: Graph) -> None:
             raise LostError(
                 f"{part}: records before {extent.first} are gone; the graph has those before {at}"
             )
-        _replay(events, graph, partition, at, end)
+        _replay(events, graph, partition, at, end, without)
 
 
-def rebuild(events: Log, graph: Graph) -> None:
+def rebuild(events: Log, graph: Graph, without: Without = list) -> None:
     """Make the graph anew from everything in the log (GRA-003).
 
     Raises:
@@ -92,21 +104,23 @@ def rebuild(events: Log, graph: Graph) -> None:
             raise LostError(f"{READS}/{partition}: records before {extent.first} are gone: not made anew")
     graph.clear()
     for partition, extent in enumerate(extents):
-        _replay(events, graph, partition, 0, extent.end)
+        _replay(events, graph, partition, 0, extent.end, without)
 
 
-def _replay(events: Log, graph: Graph, partition: int, at: int, end: int) -> None:
+def _replay(events: Log, graph: Graph, partition: int, at: int, end: int, without: Without) -> None:
     while at < end:
         records = [one for one in events.read(READS, partition, at, MOST) if one.offset < end]
         at = records[-1].offset + 1 if records else end
-        bring(events, graph, records, {f"{READS}/{partition}": at})
+        bring(graph, records, {f"{READS}/{partition}": at}, without)
 
 
 def _places(positions: Mapping[Place, int]) -> Places:
     return {f"{topic}/{partition}": at for (topic, partition), at in positions.items()}
 
 
-def bring(events: Log, graph: Graph, records: Sequence[Record], positions: Places) -> list[Message]:
+def bring(
+    graph: Graph, records: Sequence[Record], positions: Places, without: Without = list
+) -> list[Message]:
     """Add a batch to the graph once; return what could not be read."""
     change, dead = Change(), []
     with graph.write() as tx:
@@ -119,7 +133,7 @@ def bring(events: Log, graph: Graph, records: Sequence[Record], positions: Place
             except facts.FactsError as error:
                 dead.append(dead_message(NAME, record, str(error), record.value))
                 continue
-            for fact in found:
+            for fact in without(found):
                 read(fact, change)
         apply(tx, change)
         tx.move({part: at for part, at in positions.items() if at > known.get(part, 0)})

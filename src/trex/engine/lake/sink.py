@@ -9,6 +9,7 @@ import orjson
 from trex.engine.ingest.events import Block
 from trex.engine.ingest.events import decode as decode_events
 from trex.engine.ingest.schemas import SchemaError
+from trex.engine.lake.erasure import Erased
 from trex.engine.lake.lake import Lake, LakeError, Placed
 from trex.engine.lake.tables import BRONZE, SILVER, TABLES
 from trex.engine.pipeline import facts
@@ -25,13 +26,13 @@ Rows = dict[str, list[dict[str, object]]]
 """Rows by table."""
 
 
-def bronze_rows(value: bytes) -> Rows:
+def bronze_rows(value: bytes, erased: Erased) -> Rows:
     """Rows of a record of events.
 
     Raises:
         SchemaError: not such a record.
     """
-    events = decode_events(value)
+    events = erased.events(decode_events(value))
     return {
         BRONZE.name: [
             {
@@ -45,14 +46,14 @@ def bronze_rows(value: bytes) -> Rows:
     }
 
 
-def silver_rows(value: bytes) -> Rows:
+def silver_rows(value: bytes, erased: Erased) -> Rows:
     """Rows of a record of facts.
 
     Raises:
         FactsError: not such a record.
     """
     rows: Rows = {}
-    for fact in facts.decode(value):
+    for fact in erased.facts(facts.decode(value)):
         table = SILVER.get(fact.table)
         if table is None:
             raise facts.FactsError(f"no table is called {fact.table!r:.40}")
@@ -95,6 +96,7 @@ def run_sink(
         until_idle: stop when nothing is left to read.
     """
     topic, _ = READERS[name]
+    erased = Erased(lake)
     events.declare(Topic(DEAD))
     while not stop.is_set():
         try:
@@ -103,7 +105,7 @@ def run_sink(
                 while not stop.is_set():
                     read = consumer.poll(MOST, WAIT_S)
                     if read.records:
-                        _bring(name, read, lake, producer, metrics)
+                        _bring(name, read, lake, producer, metrics, erased)
                     elif until_idle:
                         return
             finally:
@@ -116,14 +118,14 @@ def run_sink(
             stop.wait(PAUSE_S)
 
 
-def _bring(name: str, read: Batch, lake: Lake, producer: Producer, metrics: Metrics) -> None:
+def _bring(name: str, read: Batch, lake: Lake, producer: Producer, metrics: Metrics, erased: Erased) -> None:
     """Add a batch to its tables, then move the group; after a kill between, the tables know."""
     _, make = READERS[name]
     rows: dict[str, list[Placed]] = {}
     dead: list[Message] = []
     for record in read.records:
         try:
-            made = make(record.value)
+            made = make(record.value, erased)
         except (SchemaError, facts.FactsError) as error:
             dead.append(dead_message(name, record, str(error), record.value))
             continue

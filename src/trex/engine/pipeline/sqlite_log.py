@@ -189,6 +189,33 @@ class SqliteLog:
                         )
         return gone
 
+    def rewrite(self, change: Callable[[str, bytes], bytes | None]) -> int:
+        """Put something else in the place of records, for erasure alone; nothing of what was there stays.
+
+        Args:
+            change: from topic and value to the new value, or to None for a record that goes.
+
+        Returns:
+            How many records changed or went.
+        """
+        changed = 0
+        with self.transaction() as db:
+            for number, name in db.execute("SELECT number, name FROM topics").fetchall():
+                ends = _place(number, 0, 0), _place(number + 1, 0, 0)
+                which = "SELECT place FROM records WHERE place >= ? AND place < ?"
+                for (place,) in db.execute(which, ends).fetchall():
+                    (value,) = db.execute("SELECT value FROM records WHERE place = ?", (place,)).fetchone()
+                    new = change(name, value)
+                    if new is None:
+                        db.execute("DELETE FROM records WHERE place = ?", (place,))
+                    elif new != value:
+                        db.execute("UPDATE records SET value = ? WHERE place = ?", (new, place))
+                    changed += new != value
+        with self._lock:
+            self._db.execute("VACUUM")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return changed
+
     def close(self) -> None:
         """Let go of the file."""
         with self._lock:
