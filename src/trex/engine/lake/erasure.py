@@ -236,7 +236,8 @@ def _row_of(table: LakeTable, erased: Erased) -> Change:
             ):
                 return None
         told = {key: row[key] for key in own}
-        return row | orjson.loads(erased.redact(orjson.dumps(told).decode()))
+        redacted: dict[str, Any] = orjson.loads(erased.redact(orjson.dumps(told).decode()))
+        return row | redacted
 
     return change
 
