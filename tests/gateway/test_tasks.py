@@ -27,6 +27,8 @@ from trex.badges.chain.contract import PUBLISH
 from trex.gateway import people
 from trex.gateway.attestations import Season
 from trex.gateway.config import ConfigError, read_config
+from trex.gateway.keys import Secret
+from trex.gateway.nullify import SoleKeyHolder
 from trex.gateway.people import AccountOf
 from trex.gateway.service import Gateway, SeasonMismatchError
 from trex.gateway.settings import Settings
@@ -402,7 +404,9 @@ async def test_deed_survives_a_kill(devnet: Devnet, tmp_path: Path) -> None:
         ) as http,
     ):
         config = read_config(killed.config, tmp_path)
-        inside = Gateway(config.settings, config.keys)
+        inside = Gateway(config.settings, config.keys)  # never started: the process is the gateway
+        assert isinstance(config.keys.nullifier, Secret)
+        inside.key_holder = SoleKeyHolder(config.keys.nullifier)
         served = Served(inside, killed.process.url, http)
         await until_season(served)
         alice = await evm_person(served).create()

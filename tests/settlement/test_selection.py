@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.settlement.anvil_l1 import proxy
+from tests.settlement.anvil_l1 import AnsweredError, proxy
 from tests.settlement.rollup import QUICK, Rollup, output_at, rollup, rpc
 from tests.settlement.test_watch import elsewhere
 
@@ -138,6 +138,26 @@ async def test_deposits_named_by_another_log_index_are_named_right(system: Rollu
                 for transaction in rpc(one.chain, "eth_getBlockByNumber", hex(number), True)["transactions"]
             ]
             assert "0x" + deposit.source_hash.hex() in names
+
+
+async def test_receipts_that_come_late_are_asked_for_again(system: Rollup, tmp_path: Path) -> None:
+    """DRV-067: a deposit whose place no endpoint proves waits, and comes in without a further L1 block."""
+    async with proxy(system.node.url) as way:
+        refused = asyncio.Event()
+
+        def silent(method: str, _: Any, result: Any) -> Any:
+            if "Receipt" not in method:
+                return result
+            refused.set()
+            raise AnsweredError(-32603, "not now")
+
+        async with sequencing(system, tmp_path / "s", way.url) as one:
+            way.fault = silent
+            await system.deposit(WEI)
+            await asyncio.wait_for(refused.wait(), 60)
+            assert balance(one.chain) == 0
+            way.fault = None
+            await until(lambda: balance(one.chain) == WEI)
 
 
 async def test_deposit_that_a_forced_header_brought_is_not_brought_again(

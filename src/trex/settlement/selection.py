@@ -68,7 +68,10 @@ class OriginSelection:
                 view = await self.driver.view(self.depth)
             except (CoreError, L1Error, PositionsError) as error:
                 log.warning("origin of the next block: %s", error)
-                return
+                # Again though L1 may have no further block: what it did not tell it may tell now.
+                going = await self.driver.pause(self.driver.following.poll_s)
+                self._again = going and self.driver.fault is None
+                continue
             if self._behind:
                 return  # until the position is known
             if not self._again or self._view is not None:

@@ -46,7 +46,8 @@ class Sources:
     trusted: tuple[Address, ...] = (PRODUCTION_ATTESTOR,)
     """Attestors of zkTLS claims that count."""
     take_recorded: bool = False
-    """Take what nobody answers for a past moment as it was recorded: attestors do, outsiders cannot."""
+    """Take what nobody answers for a past moment as it was recorded: attestors do, outsiders cannot. Claims
+    of zkTLS answer for themselves: without one nothing is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ async def _again(
     if family == "zktls" and (claimed := judged.get(check.key)) is not None:
         return claimed, _compared(code, told, claimed)
     if family not in EVM_FAMILIES:
-        if sources.take_recorded:
+        if sources.take_recorded and family != "zktls":
             return None, Reason(code, Outcome.GRANTED, "as recorded: nobody answers for then", "BDG-054")
         why = "its claim is not shown" if family == "zktls" else "nobody answers for a past moment"
         return None, Reason(code, Outcome.UNDECIDED, why, "BDG-053")

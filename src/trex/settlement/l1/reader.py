@@ -224,8 +224,8 @@ class L1Reader(Endpoints):
         async def receipts(endpoint: Endpoint) -> Any:
             try:
                 return await endpoint.call("eth_getBlockReceipts", hash_)
-            except L1RefusedError:
-                # Not every provider gives them at once: they are asked for one by one.
+            except (L1RefusedError, L1UnavailableError):
+                # Not every provider gives them at once, or in time: they are asked for in parts.
                 told = await endpoint.call("eth_getBlockByHash", hash_, False)
                 hashes = [(one,) for one in (told or {}).get("transactions", ())]
                 found: list[Any] = []
