@@ -110,6 +110,25 @@ async def test_killed_while_a_claim_is_under_way_claims_once(system: Sequencing)
     assert await proposer(system).step() is None
 
 
+@pytest.mark.parametrize("depth", [1, 2])
+async def test_claim_that_a_reorg_takes_back_is_made_again_once(system: Sequencing, depth: int) -> None:
+    """PST-041: by the life that made it as by another; never two of one output."""
+    number = await posted(system)
+    await finalize(system)
+    one = proposer(system)
+    assert await one.step() is not None
+    await system.l1.mine(depth - 1)
+    await system.l1.reorg(depth)
+    assert await count(system) == 0, "the reorg has taken it back"
+    await system.followed()
+    claim = await one.step()
+    assert claim is not None
+    assert (claim.id, claim.block_number) == (0, number)
+    assert await one.step() is None
+    assert await proposer(system).step() is None
+    assert await count(system) == 1
+
+
 async def test_nothing_is_claimed_that_a_node_contradicts(system: Sequencing) -> None:
     """PST-042."""
     await posted(system)
