@@ -8,13 +8,12 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from trex.gateway import audit, outbox
-from trex.gateway.outbox import JobKind, JobState
+from trex.gateway.outbox import JobState
 from trex.gateway.store.database import Database
 from trex.gateway.store.schema import jobs
 from trex.passport.client import PersonaClient
@@ -28,7 +27,6 @@ FAR = 10_000
 """Transactions of the account that are looked through for anchors."""
 AT_ONCE = 100
 """Of them in one request."""
-NOBODY = Hash32(bytes(32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +124,6 @@ class Anchorer:
             )
             if head is None or (await tx.execute(select(jobs.c.number).where(under_way).limit(1))).first():
                 return
-            payload: dict[str, Any] = {"to": self._account.hex(), "data": _data(*head).hex()}
-            await outbox.enqueue(
-                tx,
-                JobKind.RELAY,
-                payload,
-                passport=0,
-                owner=NOBODY,
-                now_s=self._now_s(),
-                once=f"anchor {head[0]} {head[1].hex()}",
-            )
+            once = f"anchor {head[0]} {head[1].hex()}"
+            await outbox.enqueue_own(tx, self._account, _data(*head), now_s=self._now_s(), once=once)
         self._wake()

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -12,11 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from trex.badges.chain import contract
 from trex.gateway import attestations as said
 from trex.gateway import outbox
-from trex.gateway.outbox import JobKind
 from trex.gateway.store.database import Database
 from trex.gateway.store.schema import facts
 from trex.passport.client import PersonaClient
-from trex.types.primitives import Hash32
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +23,6 @@ AT_ONCE = 50
 """Badges in one transaction."""
 FOLLOWED = "badges followed"
 """Fact: final block up to which every badge that changed has its job."""
-NOBODY = Hash32(bytes(32))
 
 
 class Follower:
@@ -97,16 +93,9 @@ class Follower:
     async def _queue(self, tx: AsyncConnection, block: str, tokens: list[int]) -> None:
         for first in range(0, len(tokens), AT_ONCE):
             data = said.SYNC_BADGES.call(tokens[first : first + AT_ONCE])
-            payload: dict[str, Any] = {"to": self._client.contracts.points.hex(), "data": data.hex()}
-            await outbox.enqueue(
-                tx,
-                JobKind.RELAY,
-                payload,
-                passport=0,
-                owner=NOBODY,
-                now_s=self._now_s(),
-                once=f"points of block {block} {first}",
-            )
+            once = f"points of block {block} {first}"
+            points = self._client.contracts.points
+            await outbox.enqueue_own(tx, points, data, now_s=self._now_s(), once=once)
 
 
 async def _followed(tx: AsyncConnection) -> int | None:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from trex.gateway.errors import Fault, GatewayError
 from trex.gateway.store.schema import budgets, jobs
-from trex.types.primitives import Hash32
+from trex.types.primitives import Address, Hash32
 
 DAY_S = 86_400
 
@@ -143,6 +143,21 @@ async def enqueue(
         changed_s=now_s,
     )
     return int((await tx.execute(asked.returning(jobs.c.number))).scalar_one())
+
+
+async def enqueue_own(tx: AsyncConnection, to: Address, data: bytes, *, now_s: int, once: str) -> None:
+    """Queue a call of the gateway's own, which nobody asked for and no key may see.
+
+    Args:
+        tx: of what it follows from.
+        to: contract, or the relayer's own account.
+        data: of the call.
+        now_s: Unix time in seconds.
+        once: name under which it serves once.
+    """
+    payload = {"to": to.hex(), "data": data.hex()}
+    nobody = Hash32(bytes(32))
+    await enqueue(tx, JobKind.RELAY, payload, passport=0, owner=nobody, now_s=now_s, once=once)
 
 
 async def find(tx: AsyncConnection, number: int, owner: Hash32) -> Job | None:

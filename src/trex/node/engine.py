@@ -30,6 +30,8 @@ COMMANDS = {
 }
 
 
-@click.group(cls=LazyGroup, lazy=COMMANDS)
+@click.group(
+    cls=LazyGroup, lazy=COMMANDS, packages="the engine's packages come with `uv sync --group engine`"
+)
 def engine() -> None:
     """From events to the right people."""

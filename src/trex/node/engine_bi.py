@@ -4,32 +4,30 @@ import csv
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import orjson
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from trex.node.options import FILE, PATH, option
+from trex.engine.bi.campaigns import Campaign
+from trex.engine.bi.campaigns import outcome as outcome_of
+from trex.engine.bi.cohorts import By, Cohort, CohortError, Step, retention
+from trex.engine.bi.cohorts import funnel as funnel_of
+from trex.engine.bi.deeds import Deed
+from trex.engine.bi.experiments import Effect, Experiment, ExperimentError, Reading, measured
+from trex.engine.bi.experiments import power as power_of
+from trex.engine.bi.experiments import read as read_of
+from trex.engine.bi.lake import View, view
+from trex.engine.lake.lake import LakeError
+from trex.engine.matching.privacy import in_words
+from trex.engine.run import EngineSettings, open_lake
+from trex.node.engine_run import FOLDER
+from trex.node.options import FILE, option
 
-try:
-    from trex.engine.bi.campaigns import Campaign
-    from trex.engine.bi.campaigns import outcome as outcome_of
-    from trex.engine.bi.cohorts import By, Cohort, CohortError, Step, retention
-    from trex.engine.bi.cohorts import funnel as funnel_of
-    from trex.engine.bi.deeds import Deed
-    from trex.engine.bi.experiments import Effect, Experiment, ExperimentError, Reading, measured
-    from trex.engine.bi.experiments import power as power_of
-    from trex.engine.bi.experiments import read as read_of
-    from trex.engine.bi.lake import view
-    from trex.engine.lake.lake import Lake
-    from trex.engine.matching.privacy import in_words
-except ModuleNotFoundError as error:
-    raise click.ClickException(
-        f"{error.name} is not installed: the engine's packages come with `uv sync --group engine`"
-    ) from error
+if TYPE_CHECKING:
+    from ibis.expr.types import Table
 
-FOLDER = option("--folder", type=PATH, default=Path("engine"), show_default=True, help="Of log and lake.")
 AS_OF = option(
     "--as-of",
     type=click.IntRange(0),
@@ -59,8 +57,18 @@ def _document(path: Path, kind: Any) -> Any:
 def _asked(ask: Callable[[], T]) -> T:
     try:
         return ask()
-    except (ExperimentError, CohortError) as error:
+    except (ExperimentError, CohortError, LakeError) as error:
         raise click.ClickException(str(error)) from error
+
+
+def _seen(folder: Path, project: str, as_of: int | None) -> View:
+    return _asked(lambda: view(open_lake(EngineSettings(folder)), project, as_of))
+
+
+def _people(one: Experiment, met: Path, folder: Path, as_of: int | None) -> "Table":
+    """What those who met an experiment did, as far as they may be counted."""
+    seen = _seen(folder, one.project, as_of)
+    return measured(seen.facts, one, seen.meeting(one, _met(met)))
 
 
 @click.group()
@@ -96,9 +104,7 @@ def read(file: Path, met: Path, folder: Path, as_of: int | None, as_json: bool) 
     stands, for a measure with a planned effect, one that holds however often it is looked at.
     """
     one: Experiment = _document(file, Experiment)
-    seen = view(Lake(folder / "lake"), one.project, as_of)
-    people = measured(seen.facts, one, seen.meeting(one, _met(met)))
-    found = _asked(lambda: read_of(one, people))
+    found = _asked(lambda: read_of(one, _people(one, met, folder, as_of)))
     if as_json:
         click.echo(orjson.dumps(asdict(found) | {"is_skewed": found.is_skewed}).decode())
     else:
@@ -170,7 +176,7 @@ def power(
 ) -> None:
     """Say how many people it takes to find effects of some sizes, by what people do now."""
     one: Experiment = _document(file, Experiment)
-    seen = view(Lake(folder / "lake"), one.project, as_of)
+    seen = _seen(folder, one.project, as_of)
     people = measured(seen.facts, one, seen.before(one))
     plan = _asked(lambda: power_of(one, people, relative_effects=list(effects), chance=chance))
     if as_json:
@@ -208,9 +214,7 @@ def outcome(file: Path, met: Path, folder: Path, as_of: int | None, as_json: boo
     """
     one: Campaign = _document(file, Campaign)
     asked = one.experiment()
-    seen = view(Lake(folder / "lake"), one.project, as_of)
-    people = measured(seen.facts, asked, seen.meeting(asked, _met(met)))
-    found = _asked(lambda: outcome_of(one, people))
+    found = _asked(lambda: outcome_of(one, _people(asked, met, folder, as_of)))
     if as_json:
         click.echo(orjson.dumps(asdict(found) | {"is_skewed": found.reading.is_skewed}).decode())
         return
@@ -247,7 +251,7 @@ def cohorts(file: Path, folder: Path, as_of: int | None, as_json: bool) -> None:
     "periods": 8}
     """
     asked: Retention = _document(file, Retention)
-    seen = view(Lake(folder / "lake"), asked.project, as_of)
+    seen = _seen(folder, asked.project, as_of)
     span = {"period_days": asked.period_days, "periods": asked.periods}
     made = _asked(lambda: retention(seen.facts, seen.people, asked.deed, by=asked.by, **span))
     found = [each.told() for each in made]
@@ -285,7 +289,7 @@ def funnel(file: Path, folder: Path, as_of: int | None, as_json: bool) -> None:
     "within_days": 30}
     """
     asked: Funnel = _document(file, Funnel)
-    seen = view(Lake(folder / "lake"), asked.project, as_of)
+    seen = _seen(folder, asked.project, as_of)
     steps = list(asked.steps.items())
     made = _asked(lambda: funnel_of(seen.facts, seen.people, steps, within_days=asked.within_days))
     found = [each.told() for each in made]

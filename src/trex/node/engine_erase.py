@@ -4,20 +4,14 @@ from pathlib import Path
 
 import click
 
+from trex.engine.erase import erase as erased
+from trex.engine.graph.store import GraphError
+from trex.engine.lake.erasure import ErasureError
+from trex.engine.lake.lake import LakeError
+from trex.engine.pipeline.log import LogError
+from trex.engine.run import EngineSettings
 from trex.node.engine_run import FOLDER, GRAPH, LOG
 from trex.node.options import option
-
-try:
-    from trex.engine.erase import erase as erased
-    from trex.engine.graph.store import GraphError
-    from trex.engine.lake.erasure import ErasureError
-    from trex.engine.lake.lake import LakeError
-    from trex.engine.pipeline.log import LogError
-    from trex.engine.run import EngineSettings
-except ModuleNotFoundError as error:
-    raise click.ClickException(
-        f"{error.name} is not installed: the engine's packages come with `uv sync --group engine`"
-    ) from error
 
 
 @click.command()

@@ -10,23 +10,17 @@ from typing import Any
 import click
 import orjson
 
+from trex.engine.graph import questions
+from trex.engine.graph.model import passport
+from trex.engine.graph.stage import digest as digest_of
+from trex.engine.graph.stage import rebuild as made_anew
+from trex.engine.graph.store import Graph, GraphError
+from trex.engine.lake.consent import Purpose, consented
+from trex.engine.lake.erasure import Erased
+from trex.engine.matching.privacy import LEAST, shown
+from trex.engine.pipeline.log import LogError
+from trex.engine.run import EngineSettings, open_graph, open_lake, open_log
 from trex.node.engine_run import FOLDER, GRAPH, LOG
-
-try:
-    from trex.engine.graph import questions
-    from trex.engine.graph.model import passport
-    from trex.engine.graph.stage import digest as digest_of
-    from trex.engine.graph.stage import rebuild as made_anew
-    from trex.engine.graph.store import Graph, GraphError
-    from trex.engine.lake.consent import Purpose, consented
-    from trex.engine.lake.erasure import Erased
-    from trex.engine.matching.privacy import LEAST, shown
-    from trex.engine.pipeline.log import LogError
-    from trex.engine.run import EngineSettings, open_graph, open_lake, open_log
-except ModuleNotFoundError as error:
-    raise click.ClickException(
-        f"{error.name} is not installed: the engine's packages come with `uv sync --group engine`"
-    ) from error
 
 JSON = click.option("--json", "as_json", is_flag=True, help="A JSON object a line.")
 MOST = click.option(

@@ -8,21 +8,15 @@ from pathlib import Path
 import click
 import orjson
 
+from trex.engine.lake.lake import Lake, LakeError
+from trex.engine.models.audience import audience as who_fits
+from trex.engine.models.audience import fit_audience
+from trex.engine.models.interests import fit_interests, shares_of
+from trex.engine.models.learn import facts_for_models, used_by
+from trex.engine.models.likelihoods import fit_likelihoods
+from trex.engine.models.registry import DRIFTED, ModelError, Version, drift, names, versions
+from trex.engine.run import EngineSettings, open_lake
 from trex.node.engine_run import FOLDER
-
-try:
-    from trex.engine.lake.lake import Lake, LakeError
-    from trex.engine.models.audience import audience as who_fits
-    from trex.engine.models.audience import fit_audience
-    from trex.engine.models.interests import fit_interests, shares_of
-    from trex.engine.models.learn import facts_for_models, used_by
-    from trex.engine.models.likelihoods import fit_likelihoods
-    from trex.engine.models.registry import DRIFTED, ModelError, Version, drift, names, versions
-    from trex.engine.run import EngineSettings, open_lake
-except ModuleNotFoundError as error:
-    raise click.ClickException(
-        f"{error.name} is not installed: the engine's packages come with `uv sync --group engine`"
-    ) from error
 
 FITS: dict[str, Callable[[Lake], Version]] = {
     "interests": fit_interests,

@@ -9,26 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import click
+import duckdb
 import orjson
 from prometheus_client import CollectorRegistry, start_http_server
 
+from trex.engine.ingest.files import import_files
+from trex.engine.ingest.gateway import GatewaySource
+from trex.engine.ingest.listen import EvmSource
+from trex.engine.pipeline.dead import dead_letters, replay_dead
+from trex.engine.pipeline.log import LogError
+from trex.engine.run import LADYBUG, NAMES, SQLITE, EngineSettings, open_lake, open_log
+from trex.engine.run import run as run_engine
 from trex.node.logs import LEVELS, set_up
 from trex.node.options import FILE, PATH, option
-
-try:
-    import duckdb
-
-    from trex.engine.ingest.files import import_files
-    from trex.engine.ingest.gateway import GatewaySource
-    from trex.engine.ingest.listen import EvmSource
-    from trex.engine.pipeline.dead import dead_letters, replay_dead
-    from trex.engine.pipeline.log import LogError
-    from trex.engine.run import LADYBUG, NAMES, SQLITE, EngineSettings, open_lake, open_log
-    from trex.engine.run import run as run_engine
-except ModuleNotFoundError as error:
-    raise click.ClickException(
-        f"{error.name} is not installed: the engine's packages come with `uv sync --group engine`"
-    ) from error
 
 FOLDER = option("--folder", type=PATH, default=Path("engine"), show_default=True, help="Of log and lake.")
 LOG = option(

@@ -32,10 +32,19 @@ class LazyCommand:
 class LazyGroup(click.Group):
     """A `click.Group` whose commands are named, not imported, so that `--help` costs no imports."""
 
-    def __init__(self, *args: object, lazy: Mapping[str, LazyCommand], **kwargs: object) -> None:
-        """Make a group of `lazy` commands by name; other arguments are `click.Group`'s."""
+    def __init__(
+        self, *args: object, lazy: Mapping[str, LazyCommand], packages: str = "", **kwargs: object
+    ) -> None:
+        """Make a group of `lazy` commands by name; other arguments are `click.Group`'s.
+
+        Args:
+            args: as `click.Group` takes them.
+            lazy: commands by name.
+            packages: where packages that the commands need come from, if an installation may lack them.
+            kwargs: as `click.Group` takes them.
+        """
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        self.lazy = dict(lazy)
+        self.lazy, self.packages = dict(lazy), packages
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names in the order in which they were given."""
@@ -43,9 +52,14 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return a command, or None when there is none of that name."""
-        if cmd_name in self.lazy:
+        if cmd_name not in self.lazy:
+            return super().get_command(ctx, cmd_name)
+        try:
             return self.lazy[cmd_name].load()
-        return super().get_command(ctx, cmd_name)
+        except ModuleNotFoundError as error:
+            if not self.packages:
+                raise
+            raise click.ClickException(f"{error.name} is not installed: {self.packages}") from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands: the lazy ones by their one-line helps, then those of the group."""

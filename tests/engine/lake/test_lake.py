@@ -84,6 +84,17 @@ def test_of_two_writers_of_one_part_one_fails(tmp_path: Path, monkeypatch: pytes
     assert ids(lake, "all_silver_calls") == ["a", "b"]
 
 
+def test_damage_is_said_in_a_line(tmp_path: Path) -> None:
+    """A log that cannot be read names its table, without the library's frames."""
+    lake = Lake(tmp_path)
+    lake.append(CALLS, [("t/0", 0, row("a"))], {"t/0": 1})
+    (first,) = (lake.path(CALLS.name) / "_delta_log").glob("*.json")
+    first.write_text('{"cut')
+    with pytest.raises(LakeError, match=r"^silver\.calls: .+$") as said:
+        lake.session()
+    assert "\n" not in str(said.value)
+
+
 def test_a_row_holds_while_its_weights_add_up_to_more_than_nothing(tmp_path: Path) -> None:
     """LAK-002, LAK-003: taken back, told again, told twice."""
     lake = Lake(tmp_path)

@@ -38,9 +38,14 @@ class Lake:
         return self.root.joinpath(*name.split("."))
 
     def table(self, name: str) -> DeltaTable | None:
-        """A table as it is now; None before its first row."""
+        """A table as it is now; None before its first row.
+
+        Raises:
+            LakeError: its log is damaged.
+        """
         path = self.path(name)
-        return DeltaTable(path) if DeltaTable.is_deltatable(str(path)) else None
+        with _words(name):
+            return DeltaTable(path) if DeltaTable.is_deltatable(str(path)) else None
 
     def version(self, name: str) -> int:
         """How often a table was committed to; -1 before its first row."""
@@ -103,7 +108,7 @@ class Lake:
             at: versions of tables, for time travel, -1 before the first row; the newest of others.
 
         Raises:
-            LakeError: a version is gone.
+            LakeError: a version is gone, or a table is damaged.
         """
         found = ibis.duckdb.connect(threads=os.cpu_count() or 1)
         for name, kind in TABLES.items():
@@ -141,4 +146,5 @@ def _words(name: str) -> Iterator[None]:
     try:
         yield
     except (DeltaError, OSError) as error:
-        raise LakeError(f"{name}: {error}") from error
+        said, *_frames = str(error).splitlines() or [type(error).__name__]
+        raise LakeError(f"{name}: {said}") from error
