@@ -49,6 +49,8 @@ interface IEngagementRewards {
     error EngagementRewards_TooLarge(uint256 total);
     /// @notice Claims would close too early.
     error EngagementRewards_TooShort(uint256 claimUntil, uint256 least);
+    /// @notice Claims would stay open too long.
+    error EngagementRewards_TooLong(uint256 claimUntil, uint256 most);
     /// @notice The epoch takes no claims now.
     error EngagementRewards_Closed(uint256 epoch);
     /// @notice It cannot be cancelled any more, or there is nothing to cancel.
@@ -63,10 +65,10 @@ interface IEngagementRewards {
     error EngagementRewards_Paid(uint256 index);
     /// @notice The passport has named no payout address.
     error EngagementRewards_NoPayout(uint256 passport);
-    /// @notice The payout address refused ether.
+    /// @notice The payout address refused ether, or the token refused to pay it.
     error EngagementRewards_Refused(address payout);
 
-    /// @notice Publishes the next epoch. Attested: `EpochRewards(uint256 epoch,bytes32 root,uint256 total,address token,uint64
+    /// @notice Publishes the next epoch, and closes those whose claims are over. Attested: `EpochRewards(uint256 epoch,bytes32 root,uint256 total,address token,uint64
     ///         claimUntil,bytes32 formula)`.
     function publish(EpochRewards calldata rewards, uint64 setEpoch, bytes calldata signatures) external;
     /// @notice Takes an epoch back before its claims open. Attested: `CancelEpoch(uint256 epoch)`; the steward needs no signatures.

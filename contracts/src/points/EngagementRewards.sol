@@ -19,6 +19,8 @@ contract EngagementRewards is IEngagementRewards, Domain, ReentrancyGuardTransie
     uint64 private constant DISPUTE_S = 1 days;
     /// @dev PTS-025.
     uint64 private constant LEAST_CLAIM_S = 30 days;
+    /// @dev PTS-025: so what `publish` and `reserved` read is bounded by the epochs of a year.
+    uint64 private constant MOST_CLAIM_S = 365 days;
     /// @dev Gas that a payout address may use to take ether.
     uint256 private constant PAYOUT_GAS = 50_000;
     bytes32 private constant PUBLISH_TYPE = keccak256(
@@ -45,7 +47,7 @@ contract EngagementRewards is IEngagementRewards, Domain, ReentrancyGuardTransie
     }
 
     uint128 private _epochCount;
-    /// @dev No epoch before it has anything left.
+    /// @dev No epoch before it has anything left; moved on by `publish`.
     uint128 private _firstOwing = 1;
     mapping(uint256 epoch => Epoch) private _epochs;
     mapping(uint256 epoch => mapping(uint256 word => uint256)) private _paid;
@@ -67,8 +69,11 @@ contract EngagementRewards is IEngagementRewards, Domain, ReentrancyGuardTransie
         if (rewards.claimUntil < opensAt + LEAST_CLAIM_S) {
             revert EngagementRewards_TooShort(rewards.claimUntil, opensAt + LEAST_CLAIM_S);
         }
+        if (rewards.claimUntil > opensAt + MOST_CLAIM_S) {
+            revert EngagementRewards_TooLong(rewards.claimUntil, opensAt + MOST_CLAIM_S);
+        }
         if (rewards.total > type(uint128).max) revert EngagementRewards_TooLarge(rewards.total);
-        _firstOwing = uint128(_owing());
+        _closeOver();
         address token = rewards.token;
         uint256 held = token == address(0) ? address(this).balance : IERC20(token).balanceOf(address(this));
         uint256 available = held - reserved(token);
@@ -120,12 +125,7 @@ contract EngagementRewards is IEngagementRewards, Domain, ReentrancyGuardTransie
 
     /// @inheritdoc IEngagementRewards
     function close(uint256 epoch) external {
-        uint256 unclaimed = _epochs[epoch].left;
-        if (unclaimed == 0 || block.timestamp <= _epochs[epoch].claimUntil) {
-            revert EngagementRewards_NotOver(epoch);
-        }
-        _epochs[epoch].left = 0; // PTS-025
-        emit EpochClosed(epoch, unclaimed);
+        if (!_closed(epoch)) revert EngagementRewards_NotOver(epoch);
     }
 
     /// @inheritdoc IEngagementRewards
@@ -147,7 +147,7 @@ contract EngagementRewards is IEngagementRewards, Domain, ReentrancyGuardTransie
     /// @inheritdoc IEngagementRewards
     function reserved(address token) public view returns (uint256 sum) {
         uint256 last = _epochCount;
-        for (uint256 epoch = _owing(); epoch <= last; ++epoch) {
+        for (uint256 epoch = _firstOwing; epoch <= last; ++epoch) {
             if (_epochs[epoch].left != 0 && _epochs[epoch].token == token) sum += _epochs[epoch].left;
         }
     }
@@ -188,15 +188,26 @@ contract EngagementRewards is IEngagementRewards, Domain, ReentrancyGuardTransie
         }
     }
 
-    /// @dev The first epoch that has anything left; one past the last when none has.
-    function _owing() private view returns (uint256 epoch) {
-        epoch = _firstOwing;
-        while (epoch <= _epochCount && _epochs[epoch].left == 0) {
-            ++epoch;
+    /// @dev Closes every epoch whose claims are over (PTS-025); `_firstOwing` moves past those that have nothing left.
+    function _closeOver() private {
+        uint256 last = _epochCount;
+        uint256 first = last + 1;
+        for (uint256 epoch = last; epoch >= _firstOwing; --epoch) {
+            if (!_closed(epoch) && _epochs[epoch].left != 0) first = epoch;
         }
+        _firstOwing = uint128(first);
     }
 
-    /// @dev Pays a claim that was not paid. False, and nothing changed, when the payout address refuses.
+    /// @dev Sets free what is left of an epoch whose claims are over. False, and nothing changed, when there is nothing to set free.
+    function _closed(uint256 epoch) private returns (bool) {
+        uint256 unclaimed = _epochs[epoch].left;
+        if (unclaimed == 0 || block.timestamp <= _epochs[epoch].claimUntil) return false;
+        _epochs[epoch].left = 0; // PTS-025
+        emit EpochClosed(epoch, unclaimed);
+        return true;
+    }
+
+    /// @dev Pays a claim that was not paid. False, and nothing changed, when the payout address or the token refuses.
     function _pay(uint256 epoch, bytes32 root, RewardClaim calldata wanted, address payout)
         private
         returns (bool)
@@ -214,7 +225,7 @@ contract EngagementRewards is IEngagementRewards, Domain, ReentrancyGuardTransie
             (bool taken,) = payout.call{value: wanted.amount, gas: PAYOUT_GAS}("");
             if (!taken) return false;
         } else {
-            IERC20(token).safeTransfer(payout, wanted.amount);
+            if (!IERC20(token).trySafeTransfer(payout, wanted.amount)) return false; // PTS-024
         }
         _paid[epoch][wanted.index >> 8] |= 1 << (wanted.index & 0xff);
         _epochs[epoch].left = left - uint128(wanted.amount);

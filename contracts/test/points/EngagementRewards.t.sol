@@ -18,6 +18,24 @@ contract Token is ERC20("Token", "T") {
     }
 }
 
+/// @notice Pays no address that its issuer has blocked: by reverting, as USDC does, or by saying false.
+contract BlockingToken is ERC20("Blocking", "B") {
+    mapping(address holder => uint256) internal _blocked;
+
+    constructor() {
+        _mint(msg.sender, 1e30);
+    }
+
+    function block_(address holder, uint256 how) external {
+        _blocked[holder] = how;
+    }
+
+    function transfer(address to, uint256 value) public override returns (bool) {
+        require(_blocked[to] != 1, "blocked");
+        return _blocked[to] != 2 && super.transfer(to, value);
+    }
+}
+
 /// @notice The usual airdrop: one root, a bit an index, OpenZeppelin's proof check, the claimer named in the leaf.
 contract UsualDistributor {
     using SafeERC20 for IERC20;
@@ -88,7 +106,7 @@ contract EngagementRewardsTest is PersonaBase {
     function publish(uint256 size, address paid) internal {
         EpochRewards memory wanted = plan(size, paid);
         if (paid == address(0)) pvm.deal(address(rewards), address(rewards).balance + wanted.total);
-        else token.transfer(address(rewards), wanted.total);
+        else IERC20(paid).transfer(address(rewards), wanted.total);
         rewards.publish(wanted, 1, attest(rewards.publishDigest(wanted), 7));
     }
 
@@ -140,6 +158,29 @@ contract EngagementRewardsTest is PersonaBase {
         pvm.prank(addressOf(second));
         passports.setPayout(2, second.key, Proof(0, 0, ""), addressOf(second));
         rewards.claim(1, batch[1]); // control: later it can be paid
+    }
+
+    /// @dev PTS-024: a token that refuses one address, in either way, spoils nobody else's claim.
+    function test_claimMany_leaves_out_whom_the_token_refuses() external {
+        BlockingToken blocking = new BlockingToken();
+        opened(3, address(blocking));
+        blocking.block_(addressOf(account("0")), 1);
+        blocking.block_(addressOf(account("1")), 2);
+        RewardClaim[] memory batch = new RewardClaim[](3);
+        for (uint256 i; i < 3; ++i) {
+            batch[i] = claimOf(i);
+        }
+        pvm.assertEq(rewards.claimMany(1, batch), 1);
+        pvm.assertEq(blocking.balanceOf(addressOf(account("2"))), amountOf(2));
+        pvm.assertEq(rewards.reserved(address(blocking)), amountOf(0) + amountOf(1));
+        for (uint256 i; i < 2; ++i) {
+            pvm.assertFalse(rewards.isPaid(1, i));
+            pvm.expectPartialRevert(IEngagementRewards.EngagementRewards_Refused.selector);
+            rewards.claim(1, batch[i]);
+            blocking.block_(addressOf(account(decimal(i))), 0);
+            rewards.claim(1, batch[i]); // control: what was left out is owed still
+        }
+        pvm.assertEq(rewards.reserved(address(blocking)), 0);
     }
 
     /// @dev Another amount, passport or index than the leaf has (PTS-021).
@@ -258,6 +299,46 @@ contract EngagementRewardsTest is PersonaBase {
         bytes memory signatures = attest(rewards.publishDigest(wanted), 7);
         pvm.expectPartialRevert(IEngagementRewards.EngagementRewards_TooShort.selector);
         rewards.publish(wanted, 1, signatures);
+    }
+
+    /// @dev PTS-025: without an end, each later epoch would read this one for ever.
+    function test_publish_too_long_reverts() external {
+        EpochRewards memory wanted = plan(1, address(token));
+        token.transfer(address(rewards), wanted.total);
+        wanted.claimUntil = uint64(block.timestamp) + 366 days + 1;
+        bytes memory signatures = attest(rewards.publishDigest(wanted), 7);
+        pvm.expectRevert(
+            abi.encodeWithSelector(
+                IEngagementRewards.EngagementRewards_TooLong.selector,
+                wanted.claimUntil,
+                wanted.claimUntil - 1
+            )
+        );
+        rewards.publish(wanted, 1, signatures);
+        wanted.claimUntil -= 1;
+        rewards.publish(wanted, 1, attest(rewards.publishDigest(wanted), 7)); // control
+    }
+
+    /// @dev PTS-025: what nobody claimed pays the next epoch, and nobody had to call `close`; an epoch that is open keeps its own.
+    function test_publish_closes_epochs_that_are_over() external {
+        people(2);
+        publish(2, address(token));
+        EpochRewards memory open_ = plan(2, address(token));
+        open_.claimUntil = uint64(block.timestamp) + 100 days;
+        token.transfer(address(rewards), open_.total);
+        rewards.publish(open_, 1, attest(rewards.publishDigest(open_), 7));
+        pvm.warp(block.timestamp + 40 days + 1);
+        EpochRewards memory third = plan(2, address(token)); // funded by the first alone
+        rewards.publish(third, 1, attest(rewards.publishDigest(third), 7));
+        (,, uint256 left) = rewards.epochOf(1);
+        pvm.assertEq(left, 0);
+        pvm.assertEq(rewards.reserved(address(token)), open_.total + third.total);
+        pvm.expectRevert(abi.encodeWithSelector(IEngagementRewards.EngagementRewards_NotOver.selector, 1));
+        rewards.close(1);
+        EpochRewards memory fourth = plan(2, address(token));
+        bytes memory signatures = attest(rewards.publishDigest(fourth), 7);
+        pvm.expectPartialRevert(IEngagementRewards.EngagementRewards_Unfunded.selector);
+        rewards.publish(fourth, 1, signatures);
     }
 
     /// @dev The table of specs/points.md: 10,000 rewards, beside the usual distributor and beside plain transfers.
