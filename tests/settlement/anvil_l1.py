@@ -90,6 +90,8 @@ class Proxy:
     fault: Fault | None = None
     question: Question | None = None
     stall_s: float = 0.0
+    stalls: bytes = b""
+    """Only requests with this in them take `stall_s`."""
     status: int = 200
     asked: list[str] = field(default_factory=list)
     session: aiohttp.ClientSession | None = None
@@ -98,7 +100,7 @@ class Proxy:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one HTTP request."""
-        if self.stall_s:
+        if self.stall_s and self.stalls in await request.read():
             await asyncio.sleep(self.stall_s)
         if self.status != 200:
             return web.Response(status=self.status)

@@ -241,6 +241,21 @@ async def test_receipts_prove_the_place_of_each_log(
     proxies[0].fault = no_receipts_of_blocks
     assert await alone.proven_logs(block) == logs
     assert await alone.proven_logs(empty) == []
+    refused: list[str] = []
+
+    def one_by_one(method: str, params: Any, result: Any) -> Any:
+        if method == "eth_getTransactionReceipt" and not refused:
+            refused.append(method)
+            raise AnsweredError(-32603, "too much at once")
+        return no_receipts_of_blocks(method, params, result)
+
+    proxies[0].fault = one_by_one
+    assert await alone.proven_logs(block) == logs
+    assert refused
+    # All of a full block's may take longer than an answer does that is short.
+    proxies[0].fault, proxies[0].stall_s = None, 1.0
+    assert await reader_of(proxies[:1], session, first_s=0.1).proven_logs(block) == logs
+    proxies[0].stall_s = 0.0
 
     def without_one(receipts: Any) -> None:
         del receipts[5]

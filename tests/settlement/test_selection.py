@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.settlement.anvil_l1 import AnsweredError, proxy
+from tests.settlement.anvil_l1 import AnsweredError, Proxy, proxy
 from tests.settlement.rollup import QUICK, Rollup, output_at, rollup, rpc
 from tests.settlement.test_watch import elsewhere
 
@@ -158,6 +158,60 @@ async def test_receipts_that_come_late_are_asked_for_again(system: Rollup, tmp_p
             assert balance(one.chain) == 0
             way.fault = None
             await until(lambda: balance(one.chain) == WEI)
+
+
+def refuse_receipts(way: Proxy) -> None:
+    def silent(method: str, _: Any, result: Any) -> Any:
+        if "Receipt" in method:
+            raise AnsweredError(-32603, "not now")
+        return result
+
+    way.fault = silent
+
+
+def receipts_come_late(way: Proxy) -> None:
+    way.stall_s, way.stalls = 3.0, b"Receipt"
+
+
+@pytest.mark.parametrize("begin", [refuse_receipts, receipts_come_late])
+async def test_deposits_below_a_block_without_receipts_go_on(
+    system: Rollup, tmp_path: Path, begin: Callable[[Proxy], None]
+) -> None:
+    """DRV-067: one L1 block whose receipts do not come holds up its own deposits, and none before it."""
+    async with proxy(system.node.url) as way, sequencing(system, tmp_path / "s", way.url) as one:
+        one.driver.places.patience_s = 0.2
+        await until(lambda: one.origin() > 2)
+        one.producer.mining.slots = False
+        await system.deposit(WEI)
+        await until(lambda: bool(deposits(one)))
+        begin(way)
+        full = (await system.deposit(WEI)).block_number
+        await until(lambda: one.driver.unproven == full)
+        view = one.producer.l1()
+        assert view is not None
+        assert (len(view.deposits), len(view.headers)) == (1, full - 1 - system.start.block.number)
+        while one.origin() < full - 1:
+            assert await one.producer.make() is not None
+        assert balance(one.chain) == WEI
+        way.fault = None
+        await until(lambda: one.driver.unproven is None and len(deposits(one)) == 2)
+        while one.origin() < full:
+            assert await one.producer.make() is not None
+        assert balance(one.chain) == 2 * WEI
+
+
+async def test_chain_above_a_block_without_receipts_waits_for_them(system: Rollup, tmp_path: Path) -> None:
+    """DRV-031, DRV-067: begun anew, it builds nothing before it knows what the newest origin left."""
+    async with proxy(system.node.url) as way:
+        async with sequencing(system, tmp_path / "s", way.url) as one:
+            await system.deposit(WEI)
+            await until(lambda: balance(one.chain) == WEI)
+        refuse_receipts(way)
+        async with sequencing(system, tmp_path / "s", way.url) as one:
+            await until(lambda: one.driver.unproven is not None)
+            assert one.producer.l1() is None
+            way.fault = None
+            await until(lambda: one.producer.l1() is not None and len(deposits(one)) == 1)
 
 
 async def test_deposit_that_a_forced_header_brought_is_not_brought_again(

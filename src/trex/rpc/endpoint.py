@@ -56,6 +56,11 @@ class Endpoint:
         """Requests sent so far, batches counted once."""
         self._ids = itertools.count(1)
 
+    def patient(self, timeout_s: float) -> "Endpoint":
+        """Return the same endpoint, waited for at least so many seconds."""
+        waits_s = max(timeout_s, self.timeout.total or 0.0)
+        return Endpoint(self.url, self.session, timeout_s=waits_s, max_answer_bytes=self.max_answer_bytes)
+
     async def call(self, method: str, *params: Any) -> Any:
         """Return a method's result.
 

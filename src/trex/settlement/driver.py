@@ -107,6 +107,8 @@ class Driver(Service):
         """The same for finalized L1 blocks."""
         self.settled: L1Block | None = None
         """L1 block up to which everything was done, heads and all, in the last turn."""
+        self.unproven: int | None = None
+        """L1 block below which the last view ends, as its receipts have not come; None where they have."""
         self.unposted: Unposted | None = None
         """What stood above the safe head when the last view was taken; None where no blocks are made."""
         self.mismatch: Mismatch | None = None
@@ -116,10 +118,10 @@ class Driver(Service):
         self.left: str | None = None
         """Why L1 is followed no more; None while it is."""
         self.listeners: list[Callable[[Position], None]] = []
+        """Called on the loop when the position has moved, either way."""
         self.overtaken: list[Callable[[], None]] = []
         """Told while the chain is still paused that L1 has put blocks on it: what was read for the next block
         begins too early, until the listeners hear of the new position."""
-        """Called on the loop when the position has moved, either way."""
         self._turning = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, "derivation")
 
@@ -145,10 +147,12 @@ class Driver(Service):
     async def view(self, depth: int) -> L1View:
         """Return what a block on this chain may take from L1 up to `depth` blocks below what was read.
 
-        It begins after the safe head, which lacks no deposit of its origin (DRV-032).
+        It begins after the safe head, which lacks no deposit of its origin (DRV-032), and ends below the
+        first L1 block whose deposits have no proven place yet (DRV-067).
 
         Raises:
             PositionsError: L1 has not been read yet.
+            L1UnavailableError: the chain is above an L1 block whose receipts have not come.
         """
         if self.position is None:
             raise PositionsError("not_open", "derivation has not begun")
@@ -161,9 +165,13 @@ class Driver(Service):
                 extra={"bytes": unposted.bytes, "most": unposted.most_bytes},
             )
         headers, deposits = await self._job(self.derivation.view, self.position, depth)
-        if deposits:
-            blocks = {block.number: block for block in map(decode_block, headers)}
-            deposits = await self.places.prove(blocks, deposits)
+        blocks = {block.number: block for block in map(decode_block, headers)}
+        deposits, self.unproven = await self.places.prove_first(blocks, deposits)
+        if self.unproven is not None:
+            # What the chain has must all be there: a block takes what is left of its origin's deposits.
+            if self.unproven <= (await self._job(lambda: self.core.origin(self.core.head().number)))[0]:
+                raise L1UnavailableError("not_found", f"no receipts of L1 block {self.unproven} yet")
+            headers = headers[: self.unproven - min(blocks)]
         due = [(one.record, one.log_index, one.l1_hash) for one in deposits]
         return L1View(headers, due, unposted.most_bytes)
 
@@ -177,6 +185,7 @@ class Driver(Service):
             for task in (following, stopping):
                 task.cancel()
             outcomes = await asyncio.gather(following, stopping, return_exceptions=True)
+            await self.places.close()
             await self._job(self.derivation.close)
             await asyncio.to_thread(self._thread.shutdown, wait=True)
         if isinstance(outcomes[0], Exception):

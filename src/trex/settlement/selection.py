@@ -68,14 +68,16 @@ class OriginSelection:
                 view = await self.driver.view(self.depth)
             except (CoreError, L1Error, PositionsError) as error:
                 log.warning("origin of the next block: %s", error)
-                # Again though L1 may have no further block: what it did not tell it may tell now.
-                going = await self.driver.pause(self.driver.following.poll_s)
-                self._again = going and self.driver.fault is None
-                continue
-            if self._behind:
-                return  # until the position is known
-            if not self._again or self._view is not None:
-                self._view = view
+            else:
+                if self._behind:
+                    return  # until the position is known
+                if not self._again or self._view is not None:
+                    self._view = view
+                if self.driver.unproven is None:
+                    continue
+            # Again though L1 may have no further block: what it did not tell it may tell now.
+            going = await self.driver.pause(self.driver.following.poll_s)
+            self._again = going and self.driver.fault is None
 
     def _caught_up(self) -> bool:
         """Tell whether L1 has been read to its end: on anything older nothing is built."""

@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 BATCH = 100
 """Requests in one, as providers take them."""
+RECEIPTS_S = 60.0
+"""How long a block's receipts may take: full of events they are some 70 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,23 +221,9 @@ class L1Reader(Endpoints):
             L1UnavailableError: no endpoint has the receipts.
             L1RefusedError: no endpoint gives receipts.
         """
-        hash_ = "0x" + block.hash.hex()
-
-        async def receipts(endpoint: Endpoint) -> Any:
-            try:
-                return await endpoint.call("eth_getBlockReceipts", hash_)
-            except (L1RefusedError, L1UnavailableError):
-                # Not every provider gives them at once, or in time: they are asked for in parts.
-                told = await endpoint.call("eth_getBlockByHash", hash_, False)
-                hashes = [(one,) for one in (told or {}).get("transactions", ())]
-                found: list[Any] = []
-                for first in range(0, len(hashes), BATCH):
-                    part = hashes[first : first + BATCH]
-                    found += await endpoint.batch("eth_getTransactionReceipt", part)
-                return found
 
         async def ask(endpoint: Endpoint) -> list[ProvenLog]:
-            return await asyncio.to_thread(proven_logs, await receipts(endpoint), block)
+            return await asyncio.to_thread(proven_logs, await _receipts(endpoint, block), block)
 
         return await self.retries.run(lambda: self.first(ask))
 
@@ -290,6 +278,24 @@ class L1Reader(Endpoints):
     def reached(self, numbers: Sequence[int]) -> int:
         """Return the highest number that a majority of all endpoints has reached."""
         return sorted(numbers, reverse=True)[self.quorum - 1]
+
+
+async def _receipts(endpoint: Endpoint, block: L1Block) -> Any:
+    """Return a block's receipts: at once, or in parts, as not every provider gives all, or in time."""
+    hash_, patient = "0x" + block.hash.hex(), endpoint.patient(RECEIPTS_S)
+    try:
+        return await patient.call("eth_getBlockReceipts", hash_)
+    except (L1RefusedError, L1UnavailableError):
+        told = await endpoint.call("eth_getBlockByHash", hash_, False)
+    hashes = [(one,) for one in (told or {}).get("transactions", ())]
+    found: list[Any] = []
+    for first in range(0, len(hashes), BATCH):
+        part = hashes[first : first + BATCH]
+        try:
+            found += await patient.batch("eth_getTransactionReceipt", part)
+        except (L1RefusedError, L1UnavailableError):
+            found += [await patient.call("eth_getTransactionReceipt", *one) for one in part]
+    return found
 
 
 def read_log(answer: Any) -> Log:
