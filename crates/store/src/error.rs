@@ -6,6 +6,9 @@ use std::{fmt, io};
 pub type Result<T> = std::result::Result<T, StoreError>;
 
 /// A fault of the store. [`StoreError::code`] is stable; the text is for people.
+///
+/// A fault that stops writing is what every write after it answers, whichever thread met it: callers see
+/// its cause, not that it came before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreError {
     /// Another process has the folder open: stop, or use the other process.
@@ -45,11 +48,6 @@ pub enum StoreError {
         /// What was being done, and the system's words.
         detail: String,
     },
-    /// An earlier fault stopped writing: reopen.
-    Stopped {
-        /// The earlier fault.
-        detail: String,
-    },
     /// State of that block is no longer kept.
     Pruned {
         /// Block that was asked for.
@@ -81,7 +79,6 @@ impl StoreError {
             Self::WrongNetwork { .. } => "store_wrong_network",
             Self::WrongFormat { .. } => "store_wrong_format",
             Self::Io { .. } => "store_io",
-            Self::Stopped { .. } => "store_stopped",
             Self::Pruned { .. } => "store_pruned",
             Self::UnknownBlock { .. } => "store_unknown_block",
             Self::Misuse { .. } => "store_misuse",
@@ -145,7 +142,6 @@ impl fmt::Display for StoreError {
                 )
             }
             Self::Io { detail } => write!(f, "{detail}"),
-            Self::Stopped { detail } => write!(f, "writing was stopped by an earlier fault: {detail}"),
             Self::Pruned { block, earliest } => {
                 write!(f, "state of block {block} is pruned, the earliest kept is {earliest}")
             }

@@ -330,13 +330,7 @@ impl Store {
     }
 
     fn writable(&self, w: &Writer) -> Result<()> {
-        if let Some(fault) = &w.stopped {
-            return Err(StoreError::Stopped { detail: fault.to_string() });
-        }
-        match self.trees.fault() {
-            Some(fault) => Err(fault),
-            None => Ok(()),
-        }
+        w.stopped.clone().or_else(|| self.trees.fault()).map_or(Ok(()), Err)
     }
 
     /// Blocks to prune with block `number`, and where their records are.

@@ -375,15 +375,15 @@ impl Trees {
     ) -> Result<()> {
         self.flush(end, pruned)?;
         let mut k = lock(&self.inner.keeping);
-        while k.due.is_some() || k.flushing {
-            if let Some(fault) = &k.fault {
-                return Err(fault.clone());
-            }
+        while k.fault.is_none() && (k.due.is_some() || k.flushing) {
             k = self
                 .inner
                 .wake
                 .wait_timeout(k, std::time::Duration::from_millis(50))
                 .map_or_else(|e| e.into_inner().0, |r| r.0);
+        }
+        if let Some(fault) = &k.fault {
+            return Err(fault.clone());
         }
         drop(k);
         for (i, table) in Table::ALL.into_iter().enumerate() {

@@ -108,7 +108,8 @@ fn test_kill_any_moment_keeps_all_acknowledged() {
         let begun = Instant::now();
         let store = Arc::new(Store::open(dir.path(), small()).unwrap());
         let took = begun.elapsed();
-        assert!(took < Duration::from_secs(2), "opening took {took:?}");
+        // What opening takes follows from this, on any machine.
+        assert!(store.replayed_bytes() <= 65 << 20, "{} bytes", store.replayed_bytes());
         let (chain, acts) = judge(&store);
         if let Some(acked) = acked {
             assert!(acts > acked, "act {acked} was acknowledged, {acts} are there");
@@ -420,9 +421,10 @@ fn test_full_disk_refuses_writes_and_loses_nothing() {
     };
     assert_eq!(fault.code(), "store_disk_full", "{fault}");
     let next = next_block(chain.last(), SEED, SIZE);
-    let refused = store.commit(&next.data()).unwrap_err();
-    assert!(["store_stopped", "store_disk_full"].contains(&refused.code()), "{refused}");
-    assert!(store.fault().is_some());
+    for refused in [store.commit(&next.data()), store.put_meta(b"act", b"more"), store.unwind_to(1)] {
+        assert_eq!(refused.unwrap_err().code(), "store_disk_full");
+    }
+    assert_eq!(store.fault().unwrap().code(), "store_disk_full");
     let everybody: Vec<Address> = (0..4 * SIZE).map(who).collect();
     let check = |store: &Arc<Store>| {
         for block in chain.iter().rev().take(30) {
@@ -442,6 +444,34 @@ fn test_full_disk_refuses_writes_and_loses_nothing() {
     let grown =
         Command::new("mount").args(["-o", "remount,size=64m"]).arg(small_disk.0.path()).status().unwrap();
     assert!(grown.success());
+    let store = Arc::new(Store::open(&dir, small()).unwrap());
+    store.commit(&next.data()).unwrap();
+    store.verify(None, &mut |_, _, _| {}).unwrap();
+}
+
+#[test]
+fn test_full_disk_that_a_flush_meets_first_is_what_every_write_answers() {
+    let Some(small_disk) = Small::mount() else {
+        eprintln!("skipped: mounting a small file system needs root");
+        return;
+    };
+    let dir = small_disk.0.path().join("store");
+    let store = Arc::new(Store::open(&dir, small()).unwrap());
+    let (first, filler) = (next_block(None, SEED, SIZE), small_disk.0.path().join("filler"));
+    store.commit(&first.data()).unwrap();
+    let full = fs::write(&filler, vec![1; 16 << 20]).unwrap_err();
+    assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    // No write of the log comes before the thread that flushes.
+    assert_eq!(store.compact(&mut |_, _| {}).unwrap_err().code(), "store_disk_full");
+    fs::remove_file(&filler).unwrap();
+    let next = next_block(Some(&first), SEED, SIZE);
+    for _ in 0..2 {
+        let refused = store.commit(&next.data()).unwrap_err();
+        assert_eq!(refused.code(), "store_disk_full", "{refused}");
+    }
+    assert_eq!(store.fault().unwrap().code(), "store_disk_full");
+    check_block(&store, &first).unwrap();
+    drop(store);
     let store = Arc::new(Store::open(&dir, small()).unwrap());
     store.commit(&next.data()).unwrap();
     store.verify(None, &mut |_, _, _| {}).unwrap();

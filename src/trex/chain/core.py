@@ -6,9 +6,7 @@ from typing import Protocol
 
 from trex.types.errors import RpcError
 
-FAULTS = frozenset(
-    {"store_corrupt", "store_disk_full", "store_io", "store_stopped", "pool_journal", "io", "closed"}
-)
+FAULTS = frozenset({"store_corrupt", "store_disk_full", "store_io", "pool_journal", "io", "closed"})
 """Codes of `CoreError` after which no block may be made: the store cannot be written or trusted."""
 
 
