@@ -75,7 +75,13 @@ async def offering(devnet: Devnet, database_url: str, folder: Path) -> AsyncIter
 
 
 def give(devnet: Devnet, person: Person, ether: int) -> None:
+    """Let a person have this much from the newest block on.
+
+    Until a block takes a balance that was set, only the newest state shows it: evidence of that block, read
+    when the next one is there, would not.
+    """
     devnet.call("anvil_setBalance", f"0x{person.key.data.hex()}", hex(ether * ETHER))
+    devnet.call("evm_mine")
 
 
 async def test_badge_by_balance_over_linked_wallets(devnet: Devnet, offering: Served) -> None:

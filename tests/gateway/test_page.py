@@ -62,7 +62,7 @@ def offers(folder: Path, name: str, least: str) -> Path:
 async def test_page_shows_a_passport_to_its_holder_and_forms_are_its_own(
     devnet: Devnet, database_url: str, tmp_path: Path
 ) -> None:
-    """GTW-060 to GTW-062."""
+    """GTW-060 to GTW-062, GTW-065."""
     name = f"<script>alert(1)</script> {tmp_path.name[-12:]}"
     folder = offers(tmp_path, name, "1")
     settings = settings_for(
@@ -78,6 +78,9 @@ async def test_page_shows_a_passport_to_its_holder_and_forms_are_its_own(
         cookie = await cookie_of(alice)
         page = await shown(served, cookie, "/passport?said=<script>")
         assert f"Passport {alice.passport}" in page
+        scripted = re.findall(r'<button type="button".*?>|<button id="name-guardians".*?>', page)
+        assert len(scripted) == 4
+        assert all(" disabled" in one for one in scripted)
         assert "<script>alert" not in page
         assert "&lt;script&gt;alert" in page
         found = re.search(r'name="form_token" value="([0-9a-f]{64})"', page)

@@ -85,7 +85,8 @@ class Follower:
         async with self._database.transaction() as tx:
             for block, tokens in changed.items():
                 await self._queue(tx, block, sorted(tokens))
-            await _follow(tx, max(followed, final))
+            # Blocks that came since the head was told may be final already, but nobody has looked at them.
+            await _follow(tx, max(followed, min(final, int(head["number"], 16))))
         self._seen = head["hash"]
         if changed:
             self._wake()

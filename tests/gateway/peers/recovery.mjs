@@ -5,7 +5,8 @@ import { chromium } from 'playwright-core';
 import { privateKeyToAccount } from 'viem/accounts';
 
 const { url, node, executable, keys } = JSON.parse(readFileSync(0, 'utf8'));
-const browser = await chromium.launch({ executablePath: executable, args: ['--no-sandbox', '--disable-gpu'] });
+const browser = await chromium.launch({ executablePath: executable, args: ['--no-sandbox', '--disable-gpu'],
+  timeout: 300_000 });
 const seen = { console: [] };
 
 const rpc = async (method, ...params) => (await (await fetch(node, { method: 'POST', headers: { 'content-type': 'application/json' },
@@ -15,7 +16,7 @@ const days = async (count) => { await rpc('evm_increaseTime', count * 86_400 + 1
 /** A page of its own, with a wallet of that key (EIP-1193). */
 async function person(key) {
   const context = await browser.newContext();
-  context.setDefaultTimeout(90_000);
+  context.setDefaultTimeout(300_000);
   const page = await context.newPage();
   page.on('console', (said) => { if (said.type() === 'error') seen.console.push(said.text()); });
   page.on('pageerror', (error) => seen.console.push(String(error)));

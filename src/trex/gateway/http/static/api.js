@@ -12,7 +12,7 @@ export async function read(path) {
   return answer.json();
 }
 
-/** Runs what buttons do, once at a time, and says what went wrong. */
+/** Runs what buttons do, once at a time, and says what went wrong; until then they are disabled (GTW-065). */
 export function on(selector, act) {
   const status = document.getElementById('status');
   for (const button of document.querySelectorAll(selector)) {
@@ -28,6 +28,7 @@ export function on(selector, act) {
         button.disabled = false;
       }
     });
+    button.disabled = false;
   }
 }
 
