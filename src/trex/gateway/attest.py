@@ -45,6 +45,13 @@ class LyingError(AttestorError):
     """What it answers is not what it must be: its operator has something to explain."""
 
 
+class Showable(Protocol):
+    """Something that an attestation rests on."""
+
+    def write(self) -> dict[str, Any]:
+        """Write it as JSON."""
+
+
 class Attestor(Protocol):
     """One member of a validator set, in this process or another."""
 
@@ -52,7 +59,7 @@ class Attestor(Protocol):
     def address(self) -> Address:
         """Whose signature it gives."""
 
-    async def sign(self, message: TypedMessage, shown: Sequence[Any] = ()) -> bytes:
+    async def sign(self, message: TypedMessage, shown: Sequence[Showable] = ()) -> bytes:
         """Sign, 65 bytes; v is 27 or 28.
 
         Args:
@@ -72,7 +79,7 @@ class LocalAttestor:
         self._secret = secret
         self.address = account_of(secret)
 
-    async def sign(self, message: TypedMessage, shown: Sequence[Any] = ()) -> bytes:
+    async def sign(self, message: TypedMessage, shown: Sequence[Showable] = ()) -> bytes:
         """Sign the digest."""
         return self.sign_digest(message.digest())
 
@@ -132,7 +139,7 @@ async def attest(
     attestors: Sequence[Attestor],
     in_force: Attestors,
     message: TypedMessage,
-    shown: Sequence[Any] = (),
+    shown: Sequence[Showable] = (),
 ) -> bytes:
     """Collect signatures of the threshold, ascending by signer, of none that is distrusted (BDG-032).
 

@@ -10,6 +10,7 @@ from trex.engagement import epochs
 from trex.engagement.epochs import EpochRewards
 from trex.gateway import attestations as said
 from trex.gateway.attest import Attestor, attest
+from trex.gateway.attestor.epoch import ShownTerms
 from trex.gateway.attestor.judge import Shown
 from trex.gateway.outbox import Job, JobKind
 from trex.passport import contracts as abi
@@ -89,7 +90,7 @@ async def call_of(
             formula=keccak256(document),
         )
         message = epochs.publish_message(contracts, payload["epoch"], rewards)
-        signed = await attest(attestors, in_force, message)
+        signed = await attest(attestors, in_force, message, [ShownTerms(document)])
         return Call(contracts.rewards, epochs.publish_call(rewards, document, in_force.epoch, signed))
     fields = _revived(payload)
     if kind is JobKind.BIND:

@@ -23,6 +23,7 @@ from trex.badges.chain.contract import Grant, badges, grants_message, token_of
 from trex.chain.dev.accounts import ACCOUNTS
 from trex.gateway import holdings
 from trex.gateway.attest import NoQuorumError, NotAttestedError, attest
+from trex.gateway.attestations import opening_message
 from trex.gateway.attestor.group import Group, base, read_group
 from trex.gateway.attestor.remote import RemoteAttestor, SharedKeyHolder
 from trex.gateway.attestor.shares import Shares
@@ -146,6 +147,7 @@ async def test_members_in_processes_of_their_own(
 
     following = await asyncio.to_thread(share_key, tmp_path, alone, members, "k2.json")
     assert following.id != group.id
+    _approve(members, opening_message(settings.contracts, 2))
     async with serving(settings, keys=replace(keys, next_nullifier=following)) as served:
         await until_epoch(served, 2)
         assert served.gateway.key_holder.fingerprint == following.id.hex()
@@ -157,6 +159,14 @@ async def test_members_in_processes_of_their_own(
         ], "the same name under another k"
         (badge,) = await holdings.badges_of(served.gateway, alice.passport)
         assert badge.state == "granted"
+
+
+def _approve(members: list[MemberProcess], message: TypedMessage) -> None:
+    """As each operator does, from a shell (ATT-023)."""
+    for one in members:
+        arguments = ["attestor", "approve", "--config", str(one.folder / "attestor.toml")]
+        told = CliRunner().invoke(main, [*arguments, f"0x{message.digest().hex()}"])
+        assert told.exit_code == 0, told.output
 
 
 def _nobody_has_k(group: Group, members: list[MemberProcess]) -> None:
@@ -178,7 +188,7 @@ def _nobody_has_k(group: Group, members: list[MemberProcess]) -> None:
 async def test_members_see_for_themselves(
     alone: Devnet, members: list[MemberProcess], tmp_path: Path
 ) -> None:
-    """ATT-020 to ATT-022, ATT-030: a stolen gateway gets no badge that its evidence does not give."""
+    """ATT-020 to ATT-023, ATT-030: a stolen gateway gets no badge that its evidence does not give."""
     settings = settings_of(alone, tmp_path, members)
     async with serving(settings, keys=replace(KEYS, attestors=())) as served:
         gateway = served.gateway
@@ -218,6 +228,15 @@ async def test_members_see_for_themselves(
         act = TypedMessage(domain, "RemoveKey", {"RemoveKey": (("uint256", "passport"),)}, {"passport": 1})
         with pytest.raises(NotAttestedError, match="unknown: the validator set does not sign RemoveKey"):
             await attest(gateway.attestors, in_force, act)
+
+        opening = opening_message(gateway.client.contracts, 1 + await gateway.client.key_epoch())
+        with pytest.raises(NoQuorumError, match="has not approved") as waits:
+            await attest(gateway.attestors, in_force, opening)
+        assert not isinstance(waits.value, NotAttestedError), "it goes on waiting"
+        listed = CliRunner().invoke(
+            main, ["attestor", "list", "--config", str(members[0].folder / "attestor.toml")]
+        )
+        assert f"0x{opening.digest().hex()} waits" in listed.stdout
 
         stranger = [RemoteAttestor(one, Secret(b"\x66" * 32), gateway.http) for one in settings.members]
         with pytest.raises(NotAttestedError, match="stranger"):

@@ -13,7 +13,10 @@ from trex.types.evm import read_address
 
 _NEEDED = frozenset({"rpc_url", "key", "gateways"})
 _OTHERS = frozenset(
-    {"host", "port", "chain_id", "shares", "chains", "ipfs_gateway", "trusted_attestors", "evaluations"}
+    {
+        *("host", "port", "chain_id", "shares", "approvals", "chains", "ipfs_gateway", "trusted_attestors"),
+        "evaluations",
+    }
 )
 
 
@@ -52,6 +55,7 @@ def read_member_config(text: str, folder: Path) -> MemberConfig:
             "rpc_url": str(told["rpc_url"]),
             "key": read_secret(folder / told["key"]),
             "shares": folder / told.get("shares", "shares"),
+            "approvals": folder / told.get("approvals", "approvals"),
             "gateways": tuple(read_address(one) for one in told["gateways"]),
             "chains": {int(name): read_chain(int(name), one) for name, one in told.get("chains", {}).items()},
             "ipfs_gateway": str(told.get("ipfs_gateway", "")),

@@ -1,6 +1,7 @@
-"""What a member signs, and what it sees for itself before it does (ATT-020 to ATT-022)."""
+"""What a member signs, and what it sees for itself before it does (ATT-020 to ATT-024)."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,9 @@ from eth_account.messages import encode_typed_data
 from trex.badges.chain.contract import BadgeState, HeldBadge
 from trex.badges.chain.evidence import EvidenceError
 from trex.badges.policy import PolicyError, read_policy
+from trex.gateway.attestor.approvals import Approvals
+from trex.gateway.attestor.epoch import Computations, judge_epoch, read_shown_terms
+from trex.gateway.attestor.refusal import Refusal, UndecidedError
 from trex.gateway.code_version import validator_version
 from trex.passport.client import PersonaClient
 from trex.types.decision import Outcome
@@ -17,6 +21,8 @@ from trex.types.network_file import keccak256
 from trex.types.primitives import Hash32
 from trex.validators.reexecute import Opened, Sources, reexecute
 from trex.validators.zktls.disclosure import read_claim
+
+log = logging.getLogger(__name__)
 
 GRANT_BATCH = (
     "GrantBatch(Grant[] grants)Grant(uint256 passport,bytes32 policy,bytes32[] nullifiers,bytes32 evidence,"
@@ -29,6 +35,17 @@ BIND = (
 )
 MAP = "MapNullifiers(uint64 keyEpoch,bytes32[] from,bytes32[] to)"
 OPEN = "OpenKeyEpoch(uint64 keyEpoch)"
+EPOCH = (
+    "EpochRewards(uint256 epoch,bytes32 root,uint256 total,address token,uint64 claimUntil,bytes32 formula)"
+)
+SEASON = (
+    "OpenSeason(uint32 season,uint64 start,uint64 end,uint64 passportCap,bytes32[] kinds,uint64[] kindCaps)"
+)
+REVERSAL = "Reversal(uint256[] entries,bytes32 reason,uint64 deadline)"
+CASE = (
+    "Case(uint8 kind,bytes32 subject,uint64 since,uint64 until,bytes32 reason,uint256 number,uint64 deadline)"
+)
+CLOSE = "CloseCase(uint256 caseId)"
 SIGNED = {
     GRANT_BATCH: "badges",
     "ReExecution(uint256 tokenId,bytes32 evidence,bytes32 validatorVersion,uint16 level,uint8 outcome,"
@@ -38,40 +55,21 @@ SIGNED = {
     OPEN: "nullifiers",
     "PointsBatch(PointsItem[] items,uint64 deadline)PointsItem(uint256 passport,uint32 season,uint32 amount,"
     "bytes32 kind,bytes32 source)": "points",
-    "OpenSeason(uint32 season,uint64 start,uint64 end,uint64 passportCap,bytes32[] kinds,"
-    "uint64[] kindCaps)": "points",
-    "Reversal(uint256[] entries,bytes32 reason,uint64 deadline)": "points",
-    "EpochRewards(uint256 epoch,bytes32 root,uint256 total,address token,uint64 claimUntil,"
-    "bytes32 formula)": "rewards",
-    "Case(uint8 kind,bytes32 subject,uint64 since,uint64 until,bytes32 reason,uint256 number,"
-    "uint64 deadline)": "quarantine",
-    "CloseCase(uint256 caseId)": "quarantine",
+    SEASON: "points",
+    REVERSAL: "points",
+    EPOCH: "rewards",
+    CASE: "quarantine",
+    CLOSE: "quarantine",
 }
 """Structs that a member signs, as EIP-712 writes their types, and the contract that takes each (ATT-020)."""
+APPROVED = frozenset({EPOCH, SEASON, REVERSAL, CASE, CLOSE, OPEN, MAP})
+"""Operators' acts: signed if the member's own operator wants them (ATT-023)."""
 DEADLINE_S = 7_200
 """An attestation counts no longer than that from now (ATT-021)."""
 AGE_S = 86_400
 """Nothing older is attested: what waits so long is to be decided anew (ATT-021)."""
 AHEAD_S = 60
 """That much later than the newest block a time may be: gateway and member may see different ones."""
-
-
-class Refusal(Exception):  # noqa: N818 - an outcome that travels as one
-    """A member does not sign this; says why."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        """Name what is wrong.
-
-        Args:
-            code: stable name.
-            detail: for the operators.
-        """
-        super().__init__(f"{code}: {detail}")
-        self.code, self.detail = code, detail
-
-
-class UndecidedError(Exception):
-    """What a member would see for itself cannot be seen now; it may later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,36 +138,81 @@ def _written(name: str, members: list[dict[str, str]]) -> str:
     return f"{name}({','.join(one['type'] + ' ' + one['name'] for one in members)})"
 
 
-async def judge(
-    client: PersonaClient, sources: Sources, written: str, message: Mapping[str, Any], shown: list[Shown]
-) -> None:
-    """See for itself, as far as it can be seen (ATT-021, ATT-022).
+def act_of(client: PersonaClient, document: Mapping[str, Any]) -> Hash32:
+    """Name an operator's act (ATT-023): its digest with 0 for a deadline, so that it stays the same.
 
-    Args:
-        client: of the member's own endpoint.
-        sources: of the member's own.
-        written: type of what is to be signed.
-        message: its members, numbers as decimal text.
-        shown: of a batch of grants what each rests on.
+    Forms of nullifiers under another k go by the name of that k's coming into force.
 
     Raises:
-        Refusal: something is not as the message says.
-        UndecidedError: it cannot be seen now.
-        EndpointError: the chain does not answer.
+        Refusal: it is nothing that is signed.
     """
-    _, now_s = await client.latest()
-    told = message["grants"] if written == GRANT_BATCH else [message]
-    for one in told:
-        _timely(one, now_s)
-    if written in (BIND, MAP, OPEN):
-        epoch, asked = await client.key_epoch(), int(message["keyEpoch"])
-        if asked != epoch + (written != BIND):
-            raise Refusal("key_epoch", f"epoch {epoch} of k is in force, this is for {asked}")
-    if written == GRANT_BATCH:
-        if len(shown) != len(told):
-            raise Refusal("evidence", f"{len(told)} grants, evidence of {len(shown)}")
-        for one, evidence in zip(told, shown, strict=True):
-            await _justified(client, sources, one, evidence)
+    told = dict(document["message"])
+    if document["primaryType"] == "MapNullifiers":
+        opening = {"types": {"OpenKeyEpoch": _KEY_EPOCH}, "primaryType": "OpenKeyEpoch"}
+        return digest_of(client, opening | {"message": {"keyEpoch": told["keyEpoch"]}})[1]
+    if "deadline" in told:
+        told["deadline"] = "0"
+    return digest_of(client, {**document, "message": told})[1]
+
+
+_KEY_EPOCH = [{"type": "uint64", "name": "keyEpoch"}]
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """What a member judges by."""
+
+    client: PersonaClient
+    """Of the member's own endpoint."""
+    sources: Sources
+    """Of the member's own."""
+    approvals: Approvals
+    """Of its operator."""
+    computed: Computations
+    """Epochs of rewards."""
+
+    async def judge(self, written: str, document: Mapping[str, Any], shown: Sequence[Any]) -> None:
+        """See for itself, as far as it can be seen (ATT-021 to ATT-024).
+
+        Args:
+            written: type of what is to be signed.
+            document: typed data, numbers as decimal text.
+            shown: what it rests on, as JSON.
+
+        Raises:
+            Refusal: something is not as the message says.
+            UndecidedError: it cannot be seen now, or the operator has not approved it.
+            EndpointError: the chain does not answer.
+        """
+        message = document["message"]
+        _, now_s = await self.client.latest()
+        told = message["grants"] if written == GRANT_BATCH else [message]
+        for one in told:
+            _timely(one, now_s)
+        if written in (BIND, MAP, OPEN):
+            epoch, asked = await self.client.key_epoch(), int(message["keyEpoch"])
+            if asked != epoch + (written != BIND):
+                raise Refusal("key_epoch", f"epoch {epoch} of k is in force, this is for {asked}")
+        if written == GRANT_BATCH:
+            if len(shown) != len(told):
+                raise Refusal("evidence", f"{len(told)} grants, evidence of {len(shown)}")
+            for one, evidence in zip(told, map(read_shown, shown), strict=True):
+                await _justified(self.client, self.sources, one, evidence)
+        if written in APPROVED:
+            self._require_approval(document, shown)
+        if written == EPOCH:
+            if len(shown) != 1:
+                raise Refusal("terms", "an epoch is shown with its terms")
+            await judge_epoch(self.client, self.computed, message, read_shown_terms(shown[0]))
+
+    def _require_approval(self, document: Mapping[str, Any], shown: Sequence[Any]) -> None:
+        """ATT-023."""
+        name = act_of(self.client, document)
+        if self.approvals.has(name):
+            return
+        kept = self.approvals.wait(name, {document["primaryType"]: document["message"], "shown": list(shown)})
+        log.warning("waits for approval", extra={"act": name.hex(), "is_listed": kept})
+        raise UndecidedError(f"the member's operator has not approved 0x{name.hex()}")
 
 
 def _timely(message: Mapping[str, Any], now_s: int) -> None:

@@ -12,6 +12,7 @@ import orjson
 from aiohttp import web
 
 from trex.gateway.attest import LocalAttestor
+from trex.gateway.attestor.approvals import Approvals
 from trex.gateway.attestor.ceremony import (
     Ceremony,
     CeremonyError,
@@ -22,8 +23,10 @@ from trex.gateway.attestor.ceremony import (
     read_identity,
     share_of,
 )
+from trex.gateway.attestor.epoch import Computations
 from trex.gateway.attestor.group import Group, answer
-from trex.gateway.attestor.judge import Refusal, UndecidedError, digest_of, judge, read_shown
+from trex.gateway.attestor.judge import Judge, digest_of
+from trex.gateway.attestor.refusal import Refusal, UndecidedError
 from trex.gateway.attestor.requests import asker
 from trex.gateway.attestor.shares import Shares
 from trex.gateway.keys import Secret
@@ -59,6 +62,8 @@ class MemberSettings:
     """Of the member's account."""
     shares: Path
     """Folder of its shares of k."""
+    approvals: Path
+    """Folder of what its operator approved (ATT-023)."""
     gateways: tuple[Address, ...]
     """Whose requests it answers."""
     contracts: Contracts = field(default_factory=Contracts)
@@ -84,7 +89,7 @@ class Member:
         self.shares = Shares(settings.shares, settings.key)
         self.evaluations = Limiter(settings.evaluations)
         self.client: PersonaClient
-        self.sources: Sources
+        self.judge: Judge
 
     def app(self) -> web.Application:
         """Make the application; it starts and stops with it."""
@@ -106,13 +111,15 @@ class Member:
             rpc = Endpoint(self.settings.rpc_url, http, timeout_s=RPC_S)
             self.client = PersonaClient(rpc, self.settings.contracts)
             at = self.settings.ipfs_gateway
-            self.sources = Sources(
+            sources = Sources(
                 {number: EvmSource(told, http) for number, told in self.settings.chains.items()},
                 ipfs(at, http) if at else None,
                 self.settings.trusted_attestors,
                 take_recorded=True,
             )
+            self.judge = Judge(self.client, sources, Approvals(self.settings.approvals), Computations())
             yield
+            self.judge.computed.close()
 
     async def _health(self, _: web.Request) -> web.Response:
         return _json({"state": "running", "member": checksum_address(self.address)})
@@ -196,8 +203,7 @@ class Member:
     async def _sign(self, _: Address, told: Any) -> Any:
         document = told["message"]
         written, digest = digest_of(self.client, document)
-        shown = [read_shown(one) for one in told["shown"]]
-        await judge(self.client, self.sources, written, document["message"], shown)
+        await self.judge.judge(written, document, told["shown"])
         log.info("signs", extra={"what": written.partition("(")[0], "digest": digest.hex()})
         return {"signature": self.signer.sign_digest(digest).hex()}
 

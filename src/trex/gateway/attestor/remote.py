@@ -12,7 +12,14 @@ from typing import Any
 import aiohttp
 import orjson
 
-from trex.gateway.attest import AbsentError, AttestorError, LyingError, RefusedByError, quorum
+from trex.gateway.attest import (
+    AbsentError,
+    AttestorError,
+    LyingError,
+    RefusedByError,
+    Showable,
+    quorum,
+)
 from trex.gateway.attestor import requests
 from trex.gateway.attestor.ceremony import (
     Ceremony,
@@ -22,7 +29,6 @@ from trex.gateway.attestor.ceremony import (
     read_identity,
 )
 from trex.gateway.attestor.group import Group, blinded, combined, is_of_share, read_answer
-from trex.gateway.attestor.judge import Shown
 from trex.gateway.keys import Secret
 from trex.gateway.settings import MemberAddress
 from trex.passport.client import Attestors
@@ -52,7 +58,7 @@ class RemoteAttestor:
         self.address, self._url = at.member, at.url
         self._secret, self._http = secret, http
 
-    async def sign(self, message: TypedMessage, shown: Sequence[Shown] = ()) -> bytes:
+    async def sign(self, message: TypedMessage, shown: Sequence[Showable] = ()) -> bytes:
         """Have it sign; a signature of another is found out (ATT-041).
 
         Raises:
@@ -88,14 +94,15 @@ class RemoteAttestor:
                 text, status = await answer.read(), answer.status
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise AbsentError(self.address, type(error).__name__) from error
-        if status >= 500:
-            raise AbsentError(self.address, f"HTTP {status}")
         try:
             told = orjson.loads(text)
             if status == 200:
                 return told
-            raise RefusedByError(self.address, f"{told['code']}: {told['detail']}")
+            refused = RefusedByError if status < 500 else AbsentError
+            raise refused(self.address, f"{told['code']}: {told['detail']}")
         except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+            if status >= 500:
+                raise AbsentError(self.address, f"HTTP {status}") from error
             raise LyingError(self.address, "an answer that is none") from error
 
 
