@@ -183,8 +183,9 @@ def under_load(people: People, ids: bytes, columns: Arrays, plans: list[Plan]) -
 
     def change() -> None:
         random = np.random.default_rng(2)
-        rows = ROWS_A_SECOND // BATCHES_A_SECOND
         while not done.wait(1 / BATCHES_A_SECOND):
+            # Those that have come since the last batch.
+            rows = int((time.monotonic() - began) * ROWS_A_SECOND) - changed[0]
             chosen = random.integers(0, count, rows)
             who = b"".join(ids[32 * row : 32 * row + 32] * CRITERIA for row in chosen)
             places = np.tile(np.arange(CRITERIA, dtype=np.uint32), rows)

@@ -12,6 +12,12 @@ use trex_pms::{Batch, Change, Filter, Live, People, PersonId, Plan, PmsError, Sc
 const CRITERIA: usize = 5;
 const K: usize = 100;
 
+/// Changes that come each second.
+const UPDATES: f64 = 10_000.0;
+
+/// How long they come at least.
+const BESIDE_UPDATES: Duration = Duration::from_secs(5);
+
 /// SplitMix64.
 struct Random(u64);
 
@@ -140,39 +146,47 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         );
     }
     print!(", \"pass_ms\": [{:.1}, {:.1}]", milliseconds(&mut passes, 0.5), milliseconds(&mut passes, 0.99));
-    // The same while 10,000 values a second change.
+    // The same while 10,000 values a second change, of which each batch takes those that have come.
     let plans: Vec<_> = (0..queries).map(|_| plan(&mut random, &mut percentiles, 1.0)).collect();
     let shared = Live::new(people);
     let done = AtomicBool::new(false);
     let (mut times, updates) = std::thread::scope(|scope| -> Result<_, PmsError> {
-        let writer = scope.spawn(|| {
-            let (mut offset, began) = (1u64, Instant::now());
+        let writer = scope.spawn(|| -> Result<f64, PmsError> {
+            let (mut written, began) = (0u64, Instant::now());
             let mut random = Random(7);
             while !done.load(Ordering::Relaxed) {
-                offset += 1;
-                let changes = (0..100)
-                    .map(|_| Change::Set {
-                        person: persons[(random.next() % count as u64) as usize],
-                        column: (random.next() % CRITERIA as u64) as u32,
-                        value: random.heavy(),
-                        seen: 1,
-                    })
-                    .collect();
-                let _ = shared.update(&Batch { offset, changes });
-                std::thread::sleep(
-                    (began + Duration::from_millis(10 * offset)).saturating_duration_since(Instant::now()),
-                );
+                let come = (began.elapsed().as_secs_f64() * UPDATES) as u64;
+                let change = |_| Change::Set {
+                    person: persons[(random.next() % count as u64) as usize],
+                    column: (random.next() % CRITERIA as u64) as u32,
+                    value: random.heavy(),
+                    seen: 1,
+                };
+                let changes: Vec<_> = (written..come).map(change).collect();
+                if changes.is_empty() {
+                    std::thread::sleep(Duration::from_millis(1));
+                    continue;
+                }
+                shared.update(&Batch { offset: come, changes })?;
+                written = come;
             }
-            (offset as f64 * 100.0) / began.elapsed().as_secs_f64()
+            Ok(written as f64 / began.elapsed().as_secs_f64())
         });
         let mut times = Vec::new();
-        for plan in &plans {
+        let began = Instant::now();
+        for plan in plans.iter().cycle() {
             let started = Instant::now();
             std::hint::black_box(shared.read().top(plan, K, None, threads)?);
             times.push(started.elapsed());
+            if times.len() >= queries && began.elapsed() > BESIDE_UPDATES {
+                break;
+            }
         }
         done.store(true, Ordering::Relaxed);
-        Ok((times, writer.join().unwrap_or(0.0)))
+        match writer.join() {
+            Ok(updates) => Ok((times, updates?)),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
     })?;
     println!(
         ", \"all_beside_updates_ms\": [{:.1}, {:.1}], \"updates_per_s\": {updates:.0}}}",

@@ -35,6 +35,14 @@ impl<T: Pod> Cells<T> {
         }
     }
 
+    /// Where a value is.
+    pub(crate) fn place(&self, row: usize) -> *const T {
+        match row.checked_sub(self.base_len) {
+            None => &self.base()[row],
+            Some(row) => &self.tail[row],
+        }
+    }
+
     fn set(&mut self, row: usize, value: T) {
         match (row.checked_sub(self.base_len), &mut self.base) {
             (None, Some(map)) => bytemuck::cast_slice_mut(map)[row] = value,

@@ -11,7 +11,7 @@ use std::{
 use crate::{
     MISSING, PersonId,
     column::{BLOCK, Bounds, Column, rounded},
-    lanes::{LOG_ERROR, Lanes, OUT, ROUGH_ERROR, lane_log2, lane_log2_rough},
+    lanes::{self, LOG_ERROR, Lanes, OUT, ROUGH_ERROR, lane_log2, lane_log2_rough},
     log2::{LOG2_BITS, log2_fixed},
     people::People,
     plan::{FULL, Filter, Plan, Scale, Term},
@@ -201,6 +201,14 @@ impl NearTerm {
         }
     }
 
+    /// Have the processor fetch what one person has of it.
+    fn fetch(&self, columns: &[Column], row: usize) {
+        match &self.shape {
+            Shape::Binary(_) | Shape::Any => {}
+            _ => lanes::fetch(columns[self.column].near.place(row)),
+        }
+    }
+
     fn add(&self, lanes: Lanes, columns: &[Column], block: usize, sums: &mut [f32; BLOCK]) {
         let near = columns.get(self.column).map_or(&[][..], |column| column.near.block(block));
         match &self.shape {
@@ -346,8 +354,10 @@ impl Question<'_> {
             filter.mark(self.lanes, columns, block, &mut marks);
             let passing = self.lanes.count(&marks);
             if passing <= FEW || self.terms.is_empty() {
-                for (row, _) in marks[..filled].iter().enumerate().filter(|(_, mark)| **mark != 0) {
-                    let row = block * BLOCK + row;
+                let rows = marked(&marks[..filled], block * BLOCK);
+                // All are asked for before the first is waited for.
+                rows.clone().for_each(|row| self.terms.iter().for_each(|term| term.fetch(columns, row)));
+                for row in rows {
                     if self.terms.iter().map(|term| term.of_person(columns, row)).sum::<f32>() >= threshold {
                         self.consider(row, best);
                     }
@@ -405,6 +415,15 @@ impl Question<'_> {
             self.reached.fetch_max(worst.sum, Ordering::Relaxed);
         }
     }
+}
+
+/// Rows from `first` on that are marked: eight that are not cost no more than one.
+fn marked(marks: &[u8], first: usize) -> impl Iterator<Item = usize> + Clone {
+    let words = marks.chunks(size_of::<u64>()).zip((first..).step_by(size_of::<u64>()));
+    let some = words.filter(|(part, _)| part.iter().fold(0, |any, mark| any | mark) != 0);
+    some.flat_map(|(part, first)| {
+        part.iter().zip(first..).filter(|(mark, _)| **mark != 0).map(|(_, row)| row)
+    })
 }
 
 /// Call for every row of whom the filter is true; those of whom it surely is are not computed.
