@@ -12,16 +12,21 @@ from joserfc import jwt
 from joserfc.errors import SecurityWarning
 from joserfc.jwk import ECKey, KeySet
 from joserfc.util import urlsafe_b64encode
+from tests.adversarial.chain import Chain
 from tests.adversarial.guards import Guard
 from tests.adversarial.kit import Refused, attack
-from tests.adversarial.people import Wallet
+from tests.adversarial.people import Wallet, human
 
+from trex.gateway import attendance
+from trex.gateway.policies import offer_of_publisher
+from trex.gateway.service import Gateway
 from trex.types.decision import Decision, Outcome
 from trex.validators.ecosystem.allowlist import AllowList, Stage, Taken, judge_stage, proves
 from trex.validators.ecosystem.codes import CodeKind, EventCode, event_id, judge_code, read_code, write_code
 from trex.validators.ecosystem.student import Institution, SignIn, judge_student
 from trex.validators.social.telegram import read_login
 
+ATTENDANCE = "src/trex/gateway/attendance.py"
 CODES = "src/trex/validators/ecosystem/codes.py"
 STUDENT = "src/trex/validators/ecosystem/student.py"
 LISTS = "src/trex/validators/ecosystem/allowlist.py"
@@ -29,6 +34,14 @@ TELEGRAM = "src/trex/validators/social/telegram.py"
 NOW_S = 1_795_300_000
 EVENT = event_id(1962, "Asia Tour")
 ORGANISER = Wallet("organiser")
+ASKED_OF_GUESTS = {"chain": 1962, "event": "Asia Tour", "organisers": [ORGANISER.hex.lower()]}
+CAME = {"validator": "event.attended", "parameters": ASKED_OF_GUESTS, "is": {"isTrue": True}}
+TOUR: dict[str, Any] = {
+    "version": 1,
+    "name": "Asia Tour",
+    "evidenceClass": "private",
+    "levels": [{"level": 1, "name": "Came", "points": 1, "when": {"check": CAME}}],
+}
 
 
 def granted(decision: Decision) -> None:
@@ -36,8 +49,8 @@ def granted(decision: Decision) -> None:
         raise Refused(", ".join(one.code for one in decision.reasons if one.outcome is not Outcome.GRANTED))
 
 
-def code(serial: int = 1, by: Wallet = ORGANISER) -> EventCode:
-    unsigned = EventCode(CodeKind.ON_SITE, EVENT, serial, NOW_S - 60, NOW_S + 60, bytes(65))
+def code(serial: int = 1, by: Wallet = ORGANISER, around_s: int = NOW_S) -> EventCode:
+    unsigned = EventCode(CodeKind.ON_SITE, EVENT, serial, around_s - 600, around_s + 600, bytes(65))
     signature = PrivateKey(by.secret).sign_msg(_personal(unsigned.signed_bytes()))
     raw = signature.r.to_bytes(32) + signature.s.to_bytes(32) + bytes([27 + signature.v])
     return replace(unsigned, signature=raw)
@@ -63,6 +76,23 @@ def test_code_shared(honest: bool) -> None:
     used = set() if honest else {code().key()}
     shown = read_code(write_code(code()))
     granted(judge_code(shown, EVENT, [ORGANISER.address], used=shown.key() in used, now_s=NOW_S))
+
+
+@attack(
+    who="a visitor and a friend who stayed at home",
+    gain="two badges of attendance by one code, redeemed at the gateway",
+    why="a code is one passport's, by the database's own key",
+    guard=Guard(ATTENDANCE, "used=kept.passport != passport", "GTW-100", "used=False"),
+    refusal="used up before",
+)
+async def test_code_redeemed_for_two(chain: Chain, gateway: Gateway, honest: bool) -> None:
+    """The friend redeems the code again."""
+    visitor, friend = human(chain, "visitor")[0], human(chain, "friend")[0]
+    gateway.offers = {"tour": offer_of_publisher(ORGANISER.address, json.dumps(TOUR).encode())}
+    shown = write_code(code(around_s=gateway.now_s))
+    await attendance.redeem(gateway, visitor.owner.key, visitor.passport, shown)
+    who = visitor if honest else friend
+    await attendance.redeem(gateway, who.owner.key, who.passport, shown)
 
 
 @attack(

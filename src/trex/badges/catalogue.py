@@ -161,9 +161,13 @@ _CALLS = {
 SINCE = _whole(1, 3650, required=False)
 
 
-PROTOCOLS = Field(
+ADDRESSES = Field(
     lambda value: isinstance(value, list) and 0 < len(value) <= 16 and all(map(ADDRESS.accepts, value)),
     "a list of 1 to 16 addresses in lower case",
+)
+EVENT_NAME = Field(
+    lambda value: isinstance(value, str) and 0 < len(value) <= 128 and value.isprintable(),
+    "the event's name, 1 to 128 printable characters",
 )
 
 
@@ -231,6 +235,18 @@ CATALOGUE: Mapping[str, Check] = {
             ),
         },
     ),
+    # POL-029.
+    "event.attended": Check(
+        ValueKind.FLAG,
+        EvidenceClass.PRIVATE,
+        "a code of the event was redeemed",
+        {
+            "chain": CHAIN,
+            "event": EVENT_NAME,
+            "organisers": ADDRESSES,
+            "place": _text(r"on-site|remote", "on-site or remote", required=False),
+        },
+    ),
     # POL-023, POL-025, POL-026, POL-024.
     "token.balance": _token("whole tokens of all wallets"),
     "token.average": _token("whole tokens of all wallets, averaged over time", days=DAYS),
@@ -273,12 +289,12 @@ CATALOGUE: Mapping[str, Check] = {
     "nft.held": _nft("seconds with at least one item", mode=MODE, days=SINCE),
     "nft.placed": _nft(
         "items that the wallets put into protocol contracts, and that are there, for so many days",
-        protocols=PROTOCOLS,
+        protocols=ADDRESSES,
         days=SINCE,
     ),
     "nft.listed": _nft(
         "items that the wallets have and offer in orders that the chain has seen",
-        protocols=PROTOCOLS,
+        protocols=ADDRESSES,
         days=DAYS,
     ),
     "nft.minted": _nft("items minted to the wallets", days=SINCE),

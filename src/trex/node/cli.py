@@ -26,6 +26,7 @@ COMMANDS = {
     "passport": LazyCommand(
         "trex.node.passport:passport", "Passports: keys, guardians, recovery, moving wallets."
     ),
+    "event": LazyCommand("trex.node.event:event", "Codes of events: make and redeem them."),
     "task": LazyCommand("trex.node.task:task", "Tasks that are worth points: check and explain them."),
     "engagement": LazyCommand(
         "trex.node.engagement:engagement", "Rewards of epochs: compute them from the chain, compare, publish."

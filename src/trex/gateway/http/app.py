@@ -15,7 +15,18 @@ from starlette.staticfiles import StaticFiles
 from trex.gateway import publishing
 from trex.gateway.attest import NoQuorumError
 from trex.gateway.errors import Fault, GatewayError
-from trex.gateway.http import acts, badges, bundler, identity, page, points, recoveries, sign_in, social
+from trex.gateway.http import (
+    acts,
+    badges,
+    bundler,
+    ecosystem,
+    identity,
+    page,
+    points,
+    recoveries,
+    sign_in,
+    social,
+)
 from trex.gateway.http.access import TheGateway
 from trex.gateway.http.guard import Guard, problem
 from trex.gateway.http.models import Problem
@@ -24,7 +35,7 @@ from trex.rpc.errors import UnavailableError
 
 ROUTERS = (
     *(sign_in.router, acts.router, recoveries.router, bundler.router, badges.router, points.router),
-    *(identity.router, social.router, page.router),
+    *(identity.router, social.router, ecosystem.router, page.router),
 )
 """Every part of the API."""
 STATIC = Path(__file__).with_name("static")

@@ -3,7 +3,7 @@
 import hmac
 import json
 from base64 import b64decode
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
-from trex.gateway import grants, holdings, people, publishing, recoveries, social, tasks
+from trex.gateway import attendance, grants, holdings, people, publishing, recoveries, social, tasks
 from trex.gateway.dimensions import dimensions
 from trex.gateway.errors import Fault, GatewayError
 from trex.gateway.http.access import Costly, TheGateway, cookie_name, require_same_origin, token_of
@@ -39,10 +39,12 @@ _PAGES.filters["moment"] = lambda moment_s: write_date(moment_s)[:16].replace("T
 MESSAGES = {
     "asked": "Granted: the badge is on its way to the chain.",
     "counted": "Counted: the points are on their way to the ledger.",
+    "redeemed": "Redeemed: the code counts for badges of its event from now on.",
+    "code": "This code does not count: it is none, not of now, or of no event that is known here.",
     "refused": "Not granted: what your passport has or did does not meet it.",
     "undecided": "Not known: evidence is missing, or a source does not answer.",
     "busy": "Too many requests: try again later.",
-    "conflict": "No: it is counted already, or an account that it rests on belongs to another passport.",
+    "conflict": "No: it is counted or used up already, or its account is another passport's.",
 }
 """What the page says, by the name in its address: nothing else from an address is shown."""
 
@@ -118,6 +120,7 @@ async def passport(request: Request, gateway: TheGateway, said: str = "") -> HTM
         book=book,
         tasks=gateway.tasks.items(),
         offers=list(gateway.offers.values()),
+        events=await attendance.of(gateway, number),
         keys=keys,
         accounts=[one for one in linked if one.account.platform not in people.PLATFORMS.values()],
         platforms=[
@@ -204,14 +207,24 @@ async def do(request: Request, gateway: TheGateway) -> Response:
     )
 
 
-async def _said(done: str, act: Awaitable[object]) -> Response:
+@router.post("/codes", dependencies=[Costly])
+async def codes(request: Request, gateway: TheGateway) -> Response:
+    """Redeem a code of an event."""
+    session, form = await _own_form(request, gateway)
+    passport = await passport_of(session, gateway)
+    redeemed = attendance.redeem(gateway, session.key, passport, form.get("code", ""))
+    wrong = dict.fromkeys((Fault.MALFORMED, Fault.NOT_FOUND, Fault.BAD_SIGNATURE, Fault.REFUSED), "code")
+    return await _said("redeemed", redeemed, wrong)
+
+
+async def _said(done: str, act: Awaitable[object], more: Mapping[Fault, str] | None = None) -> Response:
     """Carry an act out and go back to the page with what came of it."""
     try:
         await act
         said = done
     except GatewayError as error:
         names = {Fault.REFUSED: "refused", Fault.UNDECIDED: "undecided", Fault.CONFLICT: "conflict"}
-        names[Fault.TOO_MANY] = "busy"
+        names |= {Fault.TOO_MANY: "busy", **(more or {})}
         if error.fault not in names:
             raise
         said = names[error.fault]

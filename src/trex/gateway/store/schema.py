@@ -1,6 +1,17 @@
 """Tables of the gateway. Times are Unix seconds; JSON is text; secrets are sealed or hashed beforehand."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 metadata = MetaData()
 """All tables."""
@@ -188,6 +199,19 @@ claims = Table(
     Index("claims_by_passport", "passport", "provider"),
 )
 """zkTLS claims that were accepted, sealed."""
+
+attendances = Table(
+    "attendances",
+    metadata,
+    Column("code", LargeBinary(32), primary_key=True),
+    Column("organiser", LargeBinary(20), primary_key=True),
+    Column("event", LargeBinary(32), nullable=False),
+    Column("kind", Integer, nullable=False),
+    Column("passport", BigInteger, nullable=False),
+    Column("at_s", BigInteger, nullable=False),
+    UniqueConstraint("passport", "event", "organiser", "kind"),
+)
+"""Codes of events that are used up, by what they say and who signed it, with whose they were (GTW-100)."""
 
 recoveries = Table(
     "recoveries",

@@ -29,6 +29,11 @@ class CodeKind(IntEnum):
     REMOTE = 2
     """Sent to those who take part from afar."""
 
+    @property
+    def place(self) -> str:
+        """As policies and people call it."""
+        return self.name.lower().replace("_", "-")
+
 
 class CodeError(ValueError):
     """Not a code."""
@@ -58,6 +63,14 @@ class EventCode:
     def key(self) -> Hash32:
         """Name under which it is used up: of what it says, not of how it is signed (ECO-003)."""
         return keccak256(_body(self))
+
+    def signer(self) -> Address:
+        """Who signed it.
+
+        Raises:
+            SignatureError: nobody did.
+        """
+        return recover_message_signer(self.signed_bytes(), self.signature)
 
 
 def event_id(chain_id: int, name: str) -> Hash32:
@@ -116,7 +129,7 @@ def judge_code(
         reasons.append(Reason(name, Outcome.GRANTED if held else Outcome.REFUSED, message, rule))
 
     try:
-        signer = recover_message_signer(code.signed_bytes(), code.signature)
+        signer = code.signer()
         step(signer in organisers, "ECO-001", "signer", f"signed by 0x{signer.hex()}")
     except SignatureError as error:
         step(False, "ECO-001", "signature", str(error))
