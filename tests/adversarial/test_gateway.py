@@ -13,20 +13,21 @@ from tests.adversarial.kit import Refused, attack
 from tests.adversarial.people import Wallet, change_state, grant, human, policy
 from tests.gateway.conftest import Served
 
-from trex.gateway import audit, credentials, outbox, private_links
-from trex.gateway.http.guard import MAX_BODY_BYTES
+from trex.gateway import credentials, outbox, private_links
 from trex.gateway.keys import read_secret
-from trex.gateway.limits import Limiter, Rate, client_name
 from trex.gateway.nullify import nullifier_of
 from trex.gateway.outbox import JobKind
 from trex.gateway.service import Gateway
-from trex.gateway.store.schema import audit as audit_lines
 from trex.gateway.store.schema import jobs
 from trex.passport.proofs import Proof
 from trex.types.network_file import keccak256
 from trex.types.primitives import Hash32
+from trex.web import audit
+from trex.web.database import audit as audit_lines
+from trex.web.guard import MAX_BODY_BYTES
+from trex.web.limits import Limiter, Rate, client_name
 
-GATEWAY = "src/trex/gateway/"
+GATEWAY, WEB = "src/trex/gateway/", "src/trex/web/"
 DAY_S = 86_400
 
 
@@ -37,7 +38,7 @@ DAY_S = 86_400
     who="whoever wants more than their share",
     gain="a new client for each request",
     why="`X-Forwarded-For` counts only as far as trusted proxies wrote it",
-    guard=Guard(f"{GATEWAY}limits.py", "if name not in trusted:\n            break", "GTW-006"),
+    guard=Guard(f"{WEB}limits.py", "if name not in trusted:\n            break", "GTW-006"),
     refusal="too many",
 )
 async def test_limit_evaded_by_a_header(honest: bool) -> None:
@@ -54,7 +55,7 @@ async def test_limit_evaded_by_a_header(honest: bool) -> None:
     gain="2^64 clients",
     why="of IPv6 the network of 64 bits is the client",
     guard=Guard(
-        f"{GATEWAY}limits.py",
+        f"{WEB}limits.py",
         "return str(ipaddress.IPv6Network((address, 64), strict=False))",
         "GTW-006",
         "return str(address)",
@@ -74,9 +75,9 @@ async def test_limit_evaded_by_ipv6(honest: bool) -> None:
     gain="the gateway's memory",
     why="a body has an end, announced or not",
     guard=Guard(
-        f"{GATEWAY}http/guard.py",
+        f"{WEB}guard.py",
         """if len(body) > MAX_BODY_BYTES:
-                    raise GatewayError(Fault.TOO_LARGE, f"a body has at most {MAX_BODY_BYTES} bytes")
+                    raise RefusalError(Fault.TOO_LARGE, f"a body has at most {MAX_BODY_BYTES} bytes")
                 if not""",
         "GTW-001",
         "if not",
@@ -122,7 +123,7 @@ async def test_relayer_drained(gateway: Gateway, honest: bool) -> None:
     gain="a deed that never was in the log",
     why="each line is hashed onto the one before",
     guard=Guard(
-        f"{GATEWAY}audit.py",
+        f"{WEB}audit.py",
         "return sha256(before + orjson.dumps(line)).digest()",
         "GTW-030",
         "return sha256(orjson.dumps(line)).digest()",
@@ -279,7 +280,7 @@ async def test_key_file_that_others_read(tmp_path: Path, honest: bool) -> None:
     gain="a secret that somebody sent in a wrong place",
     why="a refusal names the part that is wrong and never repeats what was sent",
     guard=Guard(
-        f"{GATEWAY}http/app.py",
+        f"{WEB}problems.py",
         "{one['type']}\"",
         "GTW-003",
         "{one['type']} {one['input']}\"",
@@ -302,7 +303,7 @@ async def test_secret_repeated(served: Served, honest: bool) -> None:
     gain="codes and tokens that stood in addresses: somebody's account at a platform",
     why="a line of the log names the route, never path or query as they came",
     guard=Guard(
-        f"{GATEWAY}http/guard.py",
+        f"{WEB}guard.py",
         'route = getattr(scope.get("route"), "path", "-")',
         "GTW-031",
         'route = scope["path"] + "?" + scope["query_string"].decode()',
@@ -312,7 +313,7 @@ async def test_secret_repeated(served: Served, honest: bool) -> None:
 async def test_code_in_the_log(served: Served, caplog: pytest.LogCaptureFixture, honest: bool) -> None:
     """A platform sends a browser back with a code in the address; the log is read."""
     path, code = "/v1/accounts/{platform}/callback", "code-of-a-victim"
-    with caplog.at_level("INFO", "trex.gateway"):
+    with caplog.at_level("INFO", "trex.web"):
         await served.get(path.format(platform="github") + f"?state=x&code={code}", 401)
     told = json.dumps([one.__dict__ for one in caplog.records], default=str)
     if (path if honest else code) not in told:

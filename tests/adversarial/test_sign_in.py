@@ -245,7 +245,8 @@ async def test_session_fixation(served: Served, honest: bool) -> None:
     why="a request that changes something comes from a page of this site, if a cookie signs it in",
     guard=Guard(
         f"{GATEWAY}http/access.py",
-        "if cookie and request.method not in SAFE:\n        require_same_origin(request, gateway)",
+        "if cookie and request.method not in SAFE:\n        "
+        "require_same_origin(request, gateway.settings.public_url)",
         "GTW-013",
     ),
     refusal="forbidden",
@@ -264,7 +265,7 @@ async def test_request_from_another_site(served: Served, honest: bool) -> None:
     why="a cookie is given to pages of this site only",
     guard=Guard(
         f"{GATEWAY}http/sign_in.py",
-        "if asked.cookie:\n        require_same_origin(request, gateway)",
+        "if asked.cookie:\n        require_same_origin(request, gateway.settings.public_url)",
         "GTW-013",
     ),
     refusal="forbidden",

@@ -24,9 +24,9 @@ from tests.node.conftest import Devnet, devnet_at
 from trex.chain.dev.accounts import ACCOUNTS
 from trex.gateway.http.app import make_app
 from trex.gateway.keys import Keys, Secret
-from trex.gateway.limits import Rate
 from trex.gateway.service import Gateway
 from trex.gateway.settings import Settings
+from trex.web.limits import Rate
 
 KEYS = Keys(
     relayer=Secret(ACCOUNTS[5].key),

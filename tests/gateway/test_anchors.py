@@ -12,11 +12,11 @@ from tests.node.conftest import Devnet
 
 from trex.chain.dev.accounts import ACCOUNTS
 from trex.gateway.anchors import Anchor, anchors_of
-from trex.gateway.audit import head, record
 from trex.gateway.keys import Secret
 from trex.gateway.store.database import Database
-from trex.gateway.store.schema import audit
 from trex.node.cli import main
+from trex.web.audit import head, record
+from trex.web.database import audit
 
 
 async def until_anchored(served: Served, line: int) -> list[Anchor]:

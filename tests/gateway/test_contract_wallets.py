@@ -14,10 +14,10 @@ from tests.gateway.people import Person, evm_person, solana_person
 from tests.node.conftest import Devnet
 
 from trex.chain.dev.accounts import ACCOUNTS
-from trex.gateway.store.schema import audit
 from trex.passport.contracts import Method
 from trex.passport.keys import Key, Role, evm_key
 from trex.types.primitives import Address
+from trex.web.database import audit
 
 SWAP_OWNER = Method("swapOwner", ("address", "address", "address"))
 EXECUTE = Method(

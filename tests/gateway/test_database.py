@@ -4,7 +4,8 @@ import pytest
 
 from trex.gateway.keys import Secret
 from trex.gateway.nullify import Sealer
-from trex.gateway.store.database import Database, DatabaseMismatchError
+from trex.gateway.store.database import Database
+from trex.web.database import DatabaseMismatchError
 
 
 async def test_database_belongs_to_one_chain(database_url: str) -> None:

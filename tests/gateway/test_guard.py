@@ -7,8 +7,8 @@ import pytest
 from tests.gateway.conftest import Served, serving, settings_for
 from tests.node.conftest import Devnet
 
-from trex.gateway.http import guard
-from trex.gateway.limits import Limiter, Rate, client_name
+from trex.web import guard
+from trex.web.limits import Limiter, Rate, client_name
 
 
 async def said_to(served: Served, *parts: bytes) -> bytes:
@@ -69,7 +69,7 @@ def test_limiter_fills_again_and_forgets_the_longest_silent(monkeypatch: pytest.
     assert [limiter.take("a", 0.0), limiter.take("a", 0.0)] == [0.0, 0.0]
     assert limiter.take("a", 0.0) == 1.0
     assert limiter.take("a", 1.0) == 0.0
-    monkeypatch.setattr("trex.gateway.limits.MAX_CLIENTS", 3)
+    monkeypatch.setattr("trex.web.limits.MAX_CLIENTS", 3)
     for name in "bcd":
         limiter.take(name, 1.0)
     assert limiter.take("a", 1.0) == 0.0

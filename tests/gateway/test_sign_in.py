@@ -14,11 +14,12 @@ from tests.gateway.authenticator import PRESENT, Authenticator
 from tests.gateway.conftest import Served
 from tests.node.conftest import Devnet
 
-from trex.gateway.audit import verify
-from trex.gateway.store.schema import audit, sessions
+from trex.gateway.store.schema import sessions
 from trex.passport.keys import ed25519_key, evm_key
 from trex.passport.texts import SignInText, write_date
 from trex.types.primitives import Address
+from trex.web.audit import verify
+from trex.web.database import audit
 
 Sign = Callable[[bytes], bytes]
 

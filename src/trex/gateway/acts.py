@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trex.gateway import audit, outbox
+from trex.gateway import outbox
 from trex.gateway.errors import Fault, GatewayError
 from trex.gateway.outbox import JobKind
 from trex.gateway.reverts import reason_of
@@ -16,6 +16,7 @@ from trex.passport.proofs import Proof
 from trex.rpc.errors import RefusedError
 from trex.types.network_file import keccak256
 from trex.types.primitives import Address, Hash32
+from trex.web import audit
 
 SIGNED_S = 1_800
 """How long what is signed counts."""

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from trex.gateway import audit, outbox
+from trex.gateway import outbox
 from trex.gateway.outbox import JobState
 from trex.gateway.store.database import Database
 from trex.gateway.store.schema import jobs
 from trex.passport.client import PersonaClient
 from trex.types.primitives import Address, Hash32
+from trex.web import audit
 
 log = logging.getLogger(__name__)
 

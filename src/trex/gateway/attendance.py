@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from trex.badges.observation import Observation
 from trex.badges.policy import CheckCondition
-from trex.gateway import audit, publishing
+from trex.gateway import publishing
 from trex.gateway.errors import Fault, GatewayError
 from trex.gateway.service import Gateway
 from trex.gateway.sign_in import key_name
@@ -26,6 +26,7 @@ from trex.validators.ecosystem.codes import (
     judge_code,
     read_code,
 )
+from trex.web import audit
 
 VALIDATOR = "event.attended"
 """The check that codes answer (POL-029)."""

@@ -3,10 +3,11 @@
 import secrets
 
 from trex.badges.chain.quarantine import Distrust
-from trex.gateway import audit, outbox
+from trex.gateway import outbox
 from trex.gateway.outbox import JobKind
 from trex.gateway.reversals import OPERATOR
 from trex.gateway.service import Gateway
+from trex.web import audit
 
 
 async def queue_opening(gateway: Gateway, distrust: Distrust, reason: str) -> int:

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from trex.badges.observation import Observation
 from trex.badges.policy import CheckCondition
-from trex.gateway import audit, challenges
+from trex.gateway import challenges
 from trex.gateway.errors import Fault, GatewayError
 from trex.gateway.people import AccountOf, LinkedAccount
 from trex.gateway.service import Gateway
@@ -23,6 +23,7 @@ from trex.validators.zktls.disclosure import DisclosedClaim
 from trex.validators.zktls.provider import Provider, ProviderError, provider_by_id
 from trex.validators.zktls.template import binding_message
 from trex.validators.zktls.verdict import Verdict, VerdictWord
+from trex.web import audit
 
 BINDING_S = 3_600
 """How long a message that was handed out counts."""

@@ -9,13 +9,13 @@ from typing import Any
 
 from trex.gateway.attestations import Season
 from trex.gateway.keys import Keys, read_nullifier_key, read_secret, read_secret_text
-from trex.gateway.limits import Rate
 from trex.gateway.settings import MemberAddress, Settings, SocialClient
 from trex.passport.contracts import contracts_of
 from trex.points.task import TaskKind
 from trex.types.evm import read_address
 from trex.validators.onchain.source import LOG_SPAN, EvmChain
 from trex.validators.social.platform import all_platforms, read_platform
+from trex.web.limits import Rate
 
 _PLAIN = (
     *(

@@ -12,8 +12,8 @@ from trex.badges.chain import contract
 from trex.gateway import attestations as said
 from trex.gateway import outbox
 from trex.gateway.store.database import Database
-from trex.gateway.store.schema import facts
 from trex.passport.client import PersonaClient
+from trex.web.database import facts
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from trex.badges.chain.contract import Grant
 from trex.badges.chain.evidence import digest_of
-from trex.gateway import audit, outbox, people
+from trex.gateway import outbox, people
 from trex.gateway.calls import payload_of
 from trex.gateway.code_version import validator_version
 from trex.gateway.errors import Fault, GatewayError
@@ -24,6 +24,7 @@ from trex.passport import contracts as abi
 from trex.passport.keys import Key
 from trex.types.decision import Outcome
 from trex.types.primitives import Hash32
+from trex.web import audit
 
 
 @dataclass(frozen=True, slots=True)

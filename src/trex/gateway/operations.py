@@ -6,7 +6,7 @@ from typing import Any
 import rlp
 from sqlalchemy import Select, select
 
-from trex.gateway import audit, outbox
+from trex.gateway import outbox
 from trex.gateway.calls import DELEGATION_GAS, code_of
 from trex.gateway.errors import GatewayError
 from trex.gateway.outbox import JobKind, JobState
@@ -21,6 +21,7 @@ from trex.rpc.errors import RefusedError
 from trex.types.evm import SignatureError, recover_digest_signer
 from trex.types.network_file import keccak256
 from trex.types.primitives import Address, Hash32
+from trex.web import audit
 
 ENTRY_POINT = Address(bytes.fromhex("4337084d9e255ff0702461cf8895ce9e3b5ff108"))
 """EntryPoint v0.8, at its address everywhere."""

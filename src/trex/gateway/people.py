@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from trex.gateway import audit, outbox
+from trex.gateway import outbox
 from trex.gateway.attestations import Binding
 from trex.gateway.calls import payload_of
 from trex.gateway.errors import Fault, GatewayError
@@ -25,6 +25,7 @@ from trex.passport.keys import Key, KeyKind
 from trex.passport.texts import write_date
 from trex.types.network_file import keccak256
 from trex.types.primitives import Hash32
+from trex.web import audit
 
 PLATFORMS = {KeyKind.EVM: "evm", KeyKind.ED25519: "solana", KeyKind.PASSKEY: "passkey"}
 """How wallets are named in nullifiers."""

@@ -5,7 +5,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from trex.badges.chain.contract import published_policy
 from trex.badges.policy import PolicyError
-from trex.gateway import audit
 from trex.gateway.errors import Fault, GatewayError
 from trex.gateway.keys import account_of
 from trex.gateway.policies import Offer, fault_of, offer_of_publisher
@@ -13,6 +12,7 @@ from trex.gateway.service import Gateway
 from trex.gateway.store.schema import policies
 from trex.types.evm import checksum_address
 from trex.types.primitives import Address, Hash32
+from trex.web import audit
 
 
 async def take(gateway: Gateway, publisher: Address, document: bytes) -> Offer:

@@ -9,7 +9,6 @@ import orjson
 from sqlalchemy import insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from trex.gateway import audit
 from trex.gateway.acts import sponsor
 from trex.gateway.errors import Fault, GatewayError
 from trex.gateway.service import Gateway
@@ -22,6 +21,7 @@ from trex.passport.client import PassportState
 from trex.passport.keys import Key, KeyKind, Role
 from trex.passport.proofs import Proof
 from trex.types.primitives import Address, Hash32
+from trex.web import audit
 
 SIGNED_S = 7 * 86_400
 """How long guardians' signatures count: people have to be found."""

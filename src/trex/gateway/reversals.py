@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from trex.gateway import audit, outbox
+from trex.gateway import outbox
 from trex.gateway.outbox import JobKind
 from trex.gateway.service import Gateway
 from trex.types.network_file import keccak256
 from trex.types.primitives import Hash32
+from trex.web import audit
 
 OPERATOR = Hash32(bytes(32))
 """Owner of jobs that no person asked for."""

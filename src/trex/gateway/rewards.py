@@ -12,7 +12,7 @@ from trex.engagement import epochs
 from trex.engagement.epochs import Epoch, EpochError
 from trex.engagement.terms import Terms
 from trex.engagement.tree import Reward, RewardTree
-from trex.gateway import audit, outbox
+from trex.gateway import outbox
 from trex.gateway.errors import Fault, GatewayError
 from trex.gateway.outbox import JobKind, JobState
 from trex.gateway.service import Gateway
@@ -20,6 +20,7 @@ from trex.gateway.sign_in import key_name
 from trex.gateway.store.schema import jobs, reward_epochs, reward_leaves
 from trex.passport.keys import Key
 from trex.types.primitives import Hash32
+from trex.web import audit
 
 OPERATOR = Hash32(bytes(32))
 """Owner of jobs that no person asked for."""

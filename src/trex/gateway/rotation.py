@@ -13,11 +13,12 @@ from trex.gateway import outbox
 from trex.gateway.nullify import KeyHolder, Sealer, ask_first, nullifier_of, scope_of
 from trex.gateway.outbox import JobKind
 from trex.gateway.store.database import Database
-from trex.gateway.store.schema import accounts, blinds, facts
+from trex.gateway.store.schema import accounts, blinds
 from trex.passport import contracts as abi
 from trex.passport.client import PersonaClient
 from trex.types.network_file import keccak256
 from trex.types.primitives import Hash32
+from trex.web.database import facts
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 
 from trex.badges.chain.contract import PUBLISH
-from trex.gateway import audit, challenges, outbox, sessions, sign_in
+from trex.gateway import challenges, outbox, sessions, sign_in
 from trex.gateway.anchors import Anchorer
 from trex.gateway.attest import Attestor, LocalAttestor
 from trex.gateway.attestor.group import Group
@@ -21,7 +21,6 @@ from trex.gateway.calls import payload_of
 from trex.gateway.errors import Fault, GatewayError
 from trex.gateway.follow import Follower
 from trex.gateway.keys import Keys, Secret, account_of
-from trex.gateway.limits import Limiter
 from trex.gateway.nullify import KeyHolder, Sealer, SoleKeyHolder
 from trex.gateway.outbox import Job
 from trex.gateway.policies import load_offers
@@ -37,6 +36,8 @@ from trex.points import ledger
 from trex.rpc.endpoint import Endpoint
 from trex.rpc.pace import Pace
 from trex.types.primitives import Hash32
+from trex.web import audit
+from trex.web.limits import Limiter
 
 log = logging.getLogger(__name__)
 

@@ -7,12 +7,12 @@ from urllib.parse import urlsplit
 
 from trex.gateway.attestations import Season
 from trex.gateway.keys import SecretText
-from trex.gateway.limits import Rate
 from trex.passport.contracts import Contracts
 from trex.types.primitives import Address
 from trex.validators.onchain.source import EvmChain
 from trex.validators.social.platform import Platform
 from trex.validators.zktls.verify import PRODUCTION_ATTESTOR
+from trex.web.limits import Rate
 
 
 @dataclass(frozen=True, slots=True)

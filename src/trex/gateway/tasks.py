@@ -8,7 +8,7 @@ import orjson
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from trex.gateway import audit, outbox, people
+from trex.gateway import outbox, people
 from trex.gateway.attestations import PointsItem
 from trex.gateway.calls import payload_of
 from trex.gateway.errors import Fault, GatewayError
@@ -33,6 +33,7 @@ from trex.points.task import WALLET, Task, TaskKind
 from trex.types.decision import Outcome
 from trex.types.network_file import keccak256
 from trex.types.primitives import Hash32
+from trex.web import audit
 
 
 @dataclass(frozen=True, slots=True)

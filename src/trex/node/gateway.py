@@ -7,18 +7,20 @@ import aiohttp
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from trex.gateway import anchors, audit, reversals
+from trex.gateway import anchors, reversals
 from trex.gateway.attestor.ceremony import CeremonyError
 from trex.gateway.attestor.group import Group
 from trex.gateway.attestor.remote import RemoteAttestor, make_group
 from trex.gateway.config import Config, ConfigError, read_config
+from trex.gateway.http.app import make_app
 from trex.gateway.keys import account_of
-from trex.gateway.serve import serve
 from trex.gateway.service import RPC_S, Gateway
 from trex.node.logs import LEVELS, set_up
 from trex.passport.client import PersonaClient
 from trex.rpc.endpoint import Endpoint
 from trex.rpc.errors import EndpointError
+from trex.web import audit
+from trex.web.serve import serve
 
 
 @click.group()
@@ -50,7 +52,7 @@ def run(config_file: Path, log_level: str, log_json: bool) -> None:
     if config.keys.nullifier is None:
         message = "keys.nullifier is missing: draw 32 bytes, or have the attestors make it by share-key"
         raise click.ClickException(message)
-    if not serve(Gateway(config.settings, config.keys), config.host, config.port, started):
+    if not serve(make_app(Gateway(config.settings, config.keys)), config.host, config.port, started):
         raise SystemExit(1)
 
 

@@ -11,8 +11,8 @@ import pytest
 from trex.engine.ingest.gateway import GatewaySource, listen_gateway
 from trex.engine.ingest.topics import RAW
 from trex.engine.run import EngineSettings, open_lake, open_log, run
-from trex.gateway import audit
 from trex.gateway.store.database import Database
+from trex.web import audit
 
 STAGES = ("ingest", "clean", "normalise", "enrich", "silver")
 

@@ -30,7 +30,6 @@ from trex.gateway.attestor.refusal import Refusal, UndecidedError
 from trex.gateway.attestor.requests import asker
 from trex.gateway.attestor.shares import Shares
 from trex.gateway.keys import Secret
-from trex.gateway.limits import Limiter, Rate
 from trex.passport.client import PersonaClient
 from trex.passport.contracts import Contracts
 from trex.rpc.endpoint import Endpoint
@@ -41,6 +40,7 @@ from trex.validators.onchain.metadata import gateway as ipfs
 from trex.validators.onchain.source import EvmChain, EvmSource
 from trex.validators.reexecute import Sources
 from trex.validators.zktls.verify import PRODUCTION_ATTESTOR
+from trex.web.limits import Limiter, Rate
 
 log = logging.getLogger(__name__)
 

@@ -5,9 +5,10 @@ from typing import Annotated
 from fastapi import Depends, Request, Response
 
 from trex.gateway.errors import Fault, GatewayError
-from trex.gateway.http.guard import requester
 from trex.gateway.service import Gateway
 from trex.gateway.sessions import Session
+from trex.web.browser import cookie_name, require_same_origin
+from trex.web.guard import requester
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing."""
@@ -24,15 +25,10 @@ TheGateway = Annotated[Gateway, Depends(gateway_of)]
 """The gateway."""
 
 
-def cookie_name(gateway: Gateway) -> str:
-    """Name of the sign-in's cookie: bound to this host alone where there is TLS."""
-    return "__Host-trex" if gateway.settings.secure else "trex"
-
-
 def set_cookie(response: Response, gateway: Gateway, token: str) -> None:
     """Give a browser its sign-in: no script reads it, no other site sends it."""
     response.set_cookie(
-        cookie_name(gateway),
+        cookie_name(gateway.settings.secure),
         token,
         max_age=gateway.settings.session_s,
         path="/",
@@ -40,18 +36,6 @@ def set_cookie(response: Response, gateway: Gateway, token: str) -> None:
         httponly=True,
         samesite="lax",
     )
-
-
-def require_same_origin(request: Request, gateway: Gateway) -> None:
-    """Refuse a browser's request that another site's page sent (GTW-013).
-
-    Raises:
-        GatewayError: it comes from elsewhere, or does not say.
-    """
-    origin = request.headers.get("origin")
-    site = request.headers.get("sec-fetch-site")
-    if origin != gateway.settings.public_url or site not in (None, "same-origin"):
-        raise GatewayError(Fault.FORBIDDEN, "this must come from a page of this site")
 
 
 def token_of(request: Request, gateway: Gateway) -> str:
@@ -63,9 +47,9 @@ def token_of(request: Request, gateway: Gateway) -> str:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return token.strip()
-    cookie = request.cookies.get(cookie_name(gateway), "")
+    cookie = request.cookies.get(cookie_name(gateway.settings.secure), "")
     if cookie and request.method not in SAFE:
-        require_same_origin(request, gateway)
+        require_same_origin(request, gateway.settings.public_url)
     return cookie
 
 
@@ -92,7 +76,9 @@ def costly(request: Request, gateway: TheGateway) -> None:
     Raises:
         GatewayError: too often.
     """
-    if wait := gateway.costly.take(requester(request.scope, gateway), gateway.clock()):
+    if wait := gateway.costly.take(
+        requester(request.scope, gateway.settings.trusted_proxies), gateway.clock()
+    ):
         raise GatewayError(Fault.TOO_MANY, "too many requests of this kind", retry_after_s=int(wait) + 1)
 
 

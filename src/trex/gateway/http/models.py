@@ -135,14 +135,3 @@ class CredentialBody(Body):
 
     credential: dict[str, Any]
     """As `PublicKeyCredential.toJSON` writes it."""
-
-
-class Problem(BaseModel):
-    """A refusal (RFC 9457)."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    """Stable name."""

@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 from trex.gateway import attendance, grants, holdings, people, publishing, recoveries, social, tasks
 from trex.gateway.dimensions import dimensions
 from trex.gateway.errors import Fault, GatewayError
-from trex.gateway.http.access import Costly, TheGateway, cookie_name, require_same_origin, token_of
+from trex.gateway.http.access import Costly, TheGateway, token_of
 from trex.gateway.http.badges import passport_of
 from trex.gateway.http.models import account_name, key_body
 from trex.gateway.http.points import ledger_body
@@ -26,6 +26,7 @@ from trex.passport.client import PassportState
 from trex.passport.did import TrexDid
 from trex.passport.keys import Role
 from trex.passport.texts import write_date
+from trex.web.browser import cookie_name, require_same_origin
 
 router = APIRouter(prefix="/passport", include_in_schema=False)
 
@@ -76,7 +77,7 @@ async def _own_form(request: Request, gateway: Gateway) -> tuple[Session, dict[s
     Raises:
         GatewayError: another site's page sent it, or nobody is signed in.
     """
-    require_same_origin(request, gateway)
+    require_same_origin(request, gateway.settings.public_url)
     session = await _session(request, gateway)
     if session is None:
         raise GatewayError(Fault.NOT_SIGNED_IN, "sign in first")
@@ -248,6 +249,10 @@ async def sign_out(request: Request, gateway: TheGateway) -> Response:
     await gateway.sign_out(token_of(request, gateway))
     answer = RedirectResponse("/passport", 303)
     answer.delete_cookie(
-        cookie_name(gateway), path="/", secure=gateway.settings.secure, httponly=True, samesite="lax"
+        cookie_name(gateway.settings.secure),
+        path="/",
+        secure=gateway.settings.secure,
+        httponly=True,
+        samesite="lax",
     )
     return answer

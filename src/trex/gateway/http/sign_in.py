@@ -10,8 +10,6 @@ from trex.gateway.http.access import (
     Costly,
     SignedIn,
     TheGateway,
-    cookie_name,
-    require_same_origin,
     set_cookie,
     token_of,
 )
@@ -29,6 +27,7 @@ from trex.gateway.http.models import (
 from trex.gateway.service import Gateway
 from trex.passport.keys import Key
 from trex.passport.texts import TextError, read_account
+from trex.web.browser import cookie_name, require_same_origin
 
 router = APIRouter(prefix="/v1", tags=["sign in"])
 
@@ -91,12 +90,12 @@ async def begin(body: SignInBody, request: Request, response: Response, gateway:
     """Sign in. The sign-in before it, if a cookie has one, ends (GTW-012)."""
     asked = body.sign_in
     if asked.cookie:
-        require_same_origin(request, gateway)
+        require_same_origin(request, gateway.settings.public_url)
     if isinstance(asked, TextSignIn):
         key, token = await gateway.sign_in_by_text(asked.text, bytes.fromhex(asked.signature[2:]))
     else:
         key, token = await gateway.sign_in_by_passkey(asked.credential)
-    before = request.cookies.get(cookie_name(gateway), "")
+    before = request.cookies.get(cookie_name(gateway.settings.secure), "")
     if asked.cookie:
         if before:
             await gateway.sign_out(before)
@@ -119,5 +118,9 @@ async def sign_out(request: Request, response: Response, gateway: TheGateway) ->
         raise GatewayError(Fault.NOT_SIGNED_IN, "nobody is signed in")
     await gateway.sign_out(token)
     response.delete_cookie(
-        cookie_name(gateway), path="/", secure=gateway.settings.secure, httponly=True, samesite="lax"
+        cookie_name(gateway.settings.secure),
+        path="/",
+        secure=gateway.settings.secure,
+        httponly=True,
+        samesite="lax",
     )

@@ -13,18 +13,10 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from trex.web.database import NUMBER as _NUMBER
+
 metadata = MetaData()
-"""All tables."""
-
-_NUMBER = BigInteger().with_variant(Integer, "sqlite")
-
-facts = Table(
-    "facts",
-    metadata,
-    Column("name", String(64), primary_key=True),
-    Column("value", Text, nullable=False),
-)
-"""What holds for the whole database: schema version, genesis of the chain it belongs to."""
+"""All tables but those that every service has."""
 
 challenges = Table(
     "challenges",
@@ -60,19 +52,6 @@ passkeys = Table(
     Column("created_s", BigInteger, nullable=False),
 )
 """Passkeys made for this site."""
-
-audit = Table(
-    "audit",
-    metadata,
-    Column("number", _NUMBER, primary_key=True, autoincrement=True),
-    Column("at_s", BigInteger, nullable=False),
-    Column("actor", String(80), nullable=False),
-    Column("action", String(64), nullable=False),
-    Column("subject", String(160), nullable=False),
-    Column("outcome", String(64), nullable=False),
-    Column("chain", LargeBinary(32), nullable=False),
-)
-"""Who did what; each line is hashed onto the one before (GTW-030)."""
 
 jobs = Table(
     "jobs",

@@ -1,12 +1,10 @@
-"""A gateway's life in one process: listen, serve, stop on a signal."""
+"""A service's life in one process: listen, serve, stop on a signal."""
 
 import signal
 from collections.abc import Callable
 
 import uvicorn
-
-from trex.gateway.http.app import make_app
-from trex.gateway.service import Gateway
+from fastapi import FastAPI
 
 KEEP_ALIVE_S = 15
 """A connection without a request is closed after that long."""
@@ -16,22 +14,20 @@ DRAIN_S = 20
 """Requests under way have that long to end when it is asked to stop."""
 
 
-def server_of(gateway: Gateway, host: str, port: int) -> uvicorn.Server:
-    """Make the server of a gateway; it starts and stops with it."""
-    return uvicorn.Server(
-        uvicorn.Config(
-            make_app(gateway),
-            host=host,
-            port=port,
-            log_config=None,
-            access_log=False,  # ours names routes, not what was asked for
-            server_header=False,
-            proxy_headers=False,  # whose word counts is decided in limits.py
-            timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=DRAIN_S,
-            limit_concurrency=CONNECTIONS,
-            lifespan="on",
-        )
+def server_config(app: FastAPI, host: str, port: int) -> uvicorn.Config:
+    """How an application is served; what it stands on starts and stops with it."""
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,  # ours names routes, not what was asked for
+        server_header=False,
+        proxy_headers=False,  # whose word counts is decided in limits.py
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=DRAIN_S,
+        limit_concurrency=CONNECTIONS,
+        lifespan="on",
     )
 
 
@@ -51,17 +47,17 @@ class Announcing(uvicorn.Server):
                 self._announce(*listener.getsockname()[:2])
 
 
-def serve(gateway: Gateway, host: str, port: int, started: Callable[[str, int], None]) -> bool:
+def serve(app: FastAPI, host: str, port: int, started: Callable[[str, int], None]) -> bool:
     """Serve until SIGINT or SIGTERM; return whether it had started.
 
     Args:
-        gateway: not started yet.
+        app: not started yet.
         host: address to listen on.
         port: 0 for any that is free.
         started: called with host and port once it listens.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)  # the server gives a signal on once it has finished
-    server = Announcing(server_of(gateway, host, port).config, started)
+    server = Announcing(server_config(app, host, port), started)
     server.run()
     return server.started

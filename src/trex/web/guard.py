@@ -3,13 +3,14 @@
 import asyncio
 import logging
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
-import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from trex.gateway.errors import STATUS, Fault, GatewayError
-from trex.gateway.limits import client_name
-from trex.gateway.service import Gateway
+from trex.web.errors import Fault, RefusalError
+from trex.web.limits import Limiter, client_name
+from trex.web.problems import problem
 
 log = logging.getLogger(__name__)
 
@@ -33,20 +34,26 @@ HEADERS = (
 _UNCOUNTED = frozenset({"/health"})
 
 
-def problem(error: GatewayError, instance: str = "") -> tuple[int, bytes]:
-    """Write a refusal as RFC 9457 has it; return status and body."""
-    status = STATUS[error.fault]
-    document = {"type": "about:blank", "title": error.fault.value, "status": status, "detail": error.detail}
-    document |= {"code": error.fault.value} | ({"instance": instance} if instance else {})
-    return status, orjson.dumps(document)
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What a service says about who may come how often."""
+
+    secure: bool
+    """Whether people come by TLS."""
+    trusted_proxies: tuple[str, ...]
+    """Addresses whose `X-Forwarded-For` counts."""
+    requests: Limiter
+    """Of one client."""
+    clock: Callable[[], float]
+    """Unix time, seconds."""
 
 
 class Guard:
     """ASGI middleware around the whole application."""
 
-    def __init__(self, app: ASGIApp, gateway: Gateway) -> None:
+    def __init__(self, app: ASGIApp, door: Door) -> None:
         """Stand before an application."""
-        self.app, self.gateway = app, gateway
+        self.app, self.door = app, door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it."""
@@ -54,7 +61,6 @@ class Guard:
             await self.app(scope, receive, send)
             return
         started, status = time.monotonic(), 0
-        secure = self.gateway.settings.secure
 
         async def with_headers(message: Message) -> None:
             nonlocal status
@@ -65,7 +71,7 @@ class Guard:
                 headers += [one for one in HEADERS if one[0] not in present]
                 if b"cache-control" not in present:
                     headers.append((b"cache-control", b"no-store"))
-                if secure:
+                if self.door.secure:
                     headers.append((b"strict-transport-security", b"max-age=63072000"))
                 message = {**message, "headers": headers}
             await send(message)
@@ -73,7 +79,7 @@ class Guard:
         try:
             self._count(scope)
             body = await _body(scope, receive)
-        except GatewayError as error:
+        except RefusalError as error:
             await _answer(with_headers, error)
         else:
             await self.app(scope, _replay(body, receive), with_headers)
@@ -89,37 +95,37 @@ class Guard:
         """GTW-005."""
         if scope["path"] in _UNCOUNTED:
             return
-        name = requester(scope, self.gateway)
-        if wait := self.gateway.requests.take(name, self.gateway.clock()):
-            raise GatewayError(Fault.TOO_MANY, "too many requests", retry_after_s=int(wait) + 1)
+        name = requester(scope, self.door.trusted_proxies)
+        if wait := self.door.requests.take(name, self.door.clock()):
+            raise RefusalError(Fault.TOO_MANY, "too many requests", retry_after_s=int(wait) + 1)
 
 
-def requester(scope: Scope, gateway: Gateway) -> str:
+def requester(scope: Scope, trusted_proxies: tuple[str, ...]) -> str:
     """Name who asks (GTW-006)."""
     client = scope.get("client")
     forwarded = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
-    return client_name(client[0] if client else "-", forwarded, gateway.settings.trusted_proxies)
+    return client_name(client[0] if client else "-", forwarded, trusted_proxies)
 
 
 async def _body(scope: Scope, receive: Receive) -> bytes:
     """Read a whole body within its bounds (GTW-001, GTW-002)."""
     for name, value in scope["headers"]:
         if name == b"content-length" and int(value) > MAX_BODY_BYTES:
-            raise GatewayError(Fault.TOO_LARGE, f"a body has at most {MAX_BODY_BYTES} bytes")
+            raise RefusalError(Fault.TOO_LARGE, f"a body has at most {MAX_BODY_BYTES} bytes")
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_S):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    raise GatewayError(Fault.TOO_SLOW, "the connection ended before the body")
+                    raise RefusalError(Fault.TOO_SLOW, "the connection ended before the body")
                 body += message.get("body", b"")
                 if len(body) > MAX_BODY_BYTES:
-                    raise GatewayError(Fault.TOO_LARGE, f"a body has at most {MAX_BODY_BYTES} bytes")
+                    raise RefusalError(Fault.TOO_LARGE, f"a body has at most {MAX_BODY_BYTES} bytes")
                 if not message.get("more_body"):
                     return bytes(body)
     except TimeoutError as error:
-        raise GatewayError(Fault.TOO_SLOW, f"the body did not come within {BODY_S:.0f} s") from error
+        raise RefusalError(Fault.TOO_SLOW, f"the body did not come within {BODY_S:.0f} s") from error
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
@@ -135,7 +141,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return again
 
 
-async def _answer(send: Send, error: GatewayError) -> None:
+async def _answer(send: Send, error: RefusalError) -> None:
     status, body = problem(error)
     headers = [
         (b"content-type", b"application/problem+json"),

@@ -6,7 +6,7 @@ import orjson
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from trex.gateway.store.schema import audit, facts
+from trex.web.database import audit, facts
 
 START = bytes(32)
 """What the first line is hashed onto."""

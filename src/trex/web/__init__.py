@@ -1,0 +1,1 @@
+"""What every HTTP service of ours stands on: bounds before requests, refusals, audit, state, documents."""
