@@ -5,6 +5,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.engine.matching.queries import Queries
 
 from trex.engine.lake.catalogue import Dimension, catalogue
 from trex.engine.matching.complete import complete
@@ -13,18 +14,13 @@ from trex.engine.matching.json_form import from_json, to_json
 from trex.engine.matching.parse import MAX_CRITERIA, MAX_LENGTH, MAX_NESTING, QueryError, parse
 from trex.engine.matching.query import (
     AllOf,
-    AnyOf,
     Compare,
     Comparison,
-    Expression,
     Has,
     HoldsBadge,
     InLevel,
     Level,
-    Not,
-    Preference,
     Query,
-    Scale,
     canonical,
 )
 from trex.node.cli import main
@@ -34,70 +30,6 @@ SENTENCE = (
     "AND a 'Social Validator' badge for Twitch followers > 10,000"
 )
 MORE = Comparison.MORE
-
-FEATURES = sorted(catalogue())
-NUMBERS = [feature.id for feature in catalogue().values() if not feature.is_flag]
-
-
-def amounts() -> st.SearchStrategy[Decimal]:
-    return st.decimals(min_value=0, max_value=10**12, places=4, allow_nan=False).map(
-        lambda value: Decimal(f"{value:f}".rstrip("0").rstrip(".") or "0")
-    )
-
-
-@st.composite
-def about(draw: st.DrawFn, windows: bool = True) -> Has | Compare | InLevel:
-    number = draw(st.booleans())
-    feature = draw(st.sampled_from(NUMBERS if number else FEATURES))
-    days = draw(st.sampled_from([None, *catalogue()[feature].windows])) if windows else None
-    if not number:
-        return Has(feature, days)
-    if draw(st.booleans()):
-        return InLevel(feature, draw(st.sampled_from(list(Level))), days)
-    return Compare(feature, draw(st.sampled_from(list(Comparison))), draw(amounts()), days)
-
-
-@st.composite
-def badges(draw: st.DrawFn) -> HoldsBadge:
-    quotes = "'\"\u2018\u2019\u201c\u201d"
-    letters = st.characters(categories=["L", "N", "P"], exclude_characters=quotes)
-    level = st.tuples(st.sampled_from(list(Comparison)), st.integers(0, 1_000))
-    # A window inside a badge's question is not in the language.
-    asked = st.none() | about(windows=False)
-    return HoldsBadge(draw(st.text(letters, min_size=1, max_size=20)), draw(st.none() | level), draw(asked))
-
-
-def expressions() -> st.SearchStrategy[Expression]:
-    def deeper(parts: st.SearchStrategy[Expression]) -> st.SearchStrategy[Expression]:
-        several = st.lists(parts, min_size=2, max_size=4)
-        return (
-            several.map(lambda all_: AllOf(tuple(p for p in all_ if not isinstance(p, AllOf))))
-            .filter(lambda one: len(one.parts) > 1)
-            .map(lambda one: one)
-            | several.map(lambda any_: AnyOf(tuple(p for p in any_ if not isinstance(p, AnyOf)))).filter(
-                lambda one: len(one.parts) > 1
-            )
-            | parts.map(Not)
-        )
-
-    return st.recursive(about() | badges(), deeper, max_leaves=12)
-
-
-@st.composite
-def preferences(draw: st.DrawFn) -> Preference:
-    weight, inverted = Decimal(draw(st.integers(1, 1_000_000))) / 1000, draw(st.booleans())
-    wish = draw(about() | badges())
-    if not isinstance(wish, Has) or catalogue()[wish.feature].is_flag:
-        return Preference(wish, Scale.BINARY, None, inverted, weight)
-    low, more = draw(st.integers(0, 10**6)), draw(st.integers(1, 10**6))
-    bounds = draw(st.sampled_from([None, (Decimal(low), Decimal(low + more))]))
-    return Preference(wish, draw(st.sampled_from([Scale.SCALED, Scale.LOG])), bounds, inverted, weight)
-
-
-@st.composite
-def queries(draw: st.DrawFn) -> Query:
-    prefer = tuple(draw(st.lists(preferences(), max_size=3)))
-    return Query(draw(expressions() if not prefer else st.none() | expressions()), prefer)
 
 
 def read(text: str) -> Query | QueryError:
@@ -120,7 +52,7 @@ def test_the_sentence_parses_as_written() -> None:
     )
 
 
-@given(queries())
+@given(Queries().any())
 @settings(max_examples=200, deadline=None)
 def test_text_and_json_forms_round_trip(query: Query) -> None:
     """QRY-040, QRY-042."""
