@@ -17,6 +17,9 @@ from tests.adversarial.guards import Guard
 from tests.adversarial.kit import Refused, attack
 from tests.adversarial.people import Wallet, human
 
+from trex.badges.evaluate import evaluate
+from trex.badges.observation import Observation, check_key
+from trex.badges.policy import read_policy
 from trex.gateway import attendance
 from trex.gateway.policies import offer_of_publisher
 from trex.gateway.service import Gateway
@@ -260,6 +263,35 @@ def test_student_of_somewhere_else(honest: bool) -> None:
 def test_alumnus(honest: bool) -> None:
     """The affiliation says alum."""
     student(eduperson_scoped_affiliation=[f"{'student' if honest else 'alum'}@example.edu"])
+
+
+@attack(
+    who="a student who has left",
+    gain="what is for students, for a year more: the grant is renewed just before the sign-in is a year old",
+    why="a grant ends no later than the answer that it rests on",
+    guard=Guard(
+        "src/trex/badges/evaluate.py", "ends.append(found.observed_at_s + lasts_s)", "POL-015", "pass"
+    ),
+    refusal="a student until",
+)
+def test_student_after_the_last_year(honest: bool) -> None:
+    """A grant for a year is asked for eleven months after the sign-in; thirteen months after, is it there?"""
+    year_s, month_s = 31_536_000, 2_592_000
+    enrolled = {"validator": "student.enrolled", "parameters": {}, "is": {"isTrue": True}}
+    level = {"level": 1, "name": "L", "points": 1, "when": {"check": enrolled}}
+    policy = {
+        "version": 1,
+        "name": "Student",
+        "evidenceClass": "private",
+        "expiryS": year_s,
+        "levels": [level],
+    }
+    signed_in_s = NOW_S if honest else NOW_S - 11 * month_s
+    seen = {check_key("student.enrolled", {}): Observation(True, signed_in_s, "sign-in", "a student")}
+    found = evaluate(read_policy(json.dumps(policy).encode()), seen, NOW_S)
+    assert found.expires_at_s is not None
+    if found.expires_at_s < NOW_S + 2 * month_s:
+        raise Refused(f"a student until {found.expires_at_s}")
 
 
 # Lists

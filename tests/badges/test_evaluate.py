@@ -142,3 +142,21 @@ def test_evaluate_level_is_the_highest_proved_and_the_possible_one_is_told() -> 
     assert nothing.expires_at_s is None
     refused = decide(number("a", "9"), facts=facts)
     assert (refused.outcome, refused.possible_level) == (NO, 0)
+
+
+def test_answer_that_lasts_a_year_ends_the_grant_with_it() -> None:
+    """POL-015: a grant on an answer of last month ends eleven months from now; an older one is not known."""
+    year, key = 31_536_000, check_key("student.enrolled", {})
+    student = {"check": {"validator": "student.enrolled", "parameters": {}, "is": {"isTrue": True}}}
+    policy = {"version": 1, "name": "n", "evidenceClass": "private", "expiryS": year}
+    policy["levels"] = [{"level": 1, "name": "L", "points": 1, "when": {"any": [student, number("a")]}}]
+
+    def decided(signed_in_s: int, facts: dict[Any, Observation]) -> tuple[Outcome, int | None]:
+        shown = {key: Observation(True, signed_in_s, "test", "said so"), **facts}
+        found = evaluate(read_policy(json.dumps(policy).encode()), shown, NOW_S)
+        return found.outcome, found.expires_at_s
+
+    assert decided(NOW_S - 86_400, {}) == (YES, NOW_S - 86_400 + year)
+    assert decided(NOW_S - year, {}) == (YES, NOW_S + year)
+    assert decided(NOW_S - year - 1, {}) == (UNKNOWN, None)
+    assert decided(NOW_S - year - 1, seen("a", Decimal(1))) == (YES, NOW_S + year)

@@ -3,7 +3,8 @@
 import asyncio
 import json
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from hmac import new as hmac
@@ -24,7 +25,7 @@ from trex.gateway.keys import SecretText
 from trex.gateway.nullify import nullifier_of
 from trex.gateway.people import AccountOf
 from trex.gateway.settings import Settings, SocialClient
-from trex.validators.social.platform import PlatformError, all_platforms, fill, read_platform
+from trex.validators.social.platform import Platform, PlatformError, all_platforms, fill, read_platform
 
 PEERS = Path(__file__).with_name("peers")
 BOT = "1234:token of the tests"
@@ -45,18 +46,25 @@ def port() -> int:
 
 @pytest.fixture(scope="module")
 def provider(port: int) -> Iterator[str]:
+    with provider_of(all_platforms().values(), port) as origin:
+        yield origin
+
+
+@contextmanager
+def provider_of(platforms: Iterable[Platform], port: int) -> Iterator[str]:
+    """A certified provider that speaks as these platforms do, for a gateway at a port of this machine."""
     assert (PEERS / "node_modules").exists(), "the peers are not there: scripts/setup test brings them"
     told = [
         {
-            "id": name,
+            "id": one.id,
             "scopes": list(one.scopes),
             "tokenAuth": one.token_auth,
-            "redirect": f"http://localhost:{port}/v1/accounts/{name}/callback",
+            "redirect": f"http://localhost:{port}/v1/accounts/{one.id}/callback",
             "authorize": urlsplit(one.authorize_url).path,
             "token": urlsplit(one.token_url).path,
             "jwks": urlsplit(one.jwks_url).path,
         }
-        for name, one in all_platforms().items()
+        for one in platforms
         if one.protocol != "telegram"
     ]
     process = subprocess.Popen(

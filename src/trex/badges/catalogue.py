@@ -51,6 +51,8 @@ class Check:
     """Of the number, or what the word or flag means; for people."""
     fields: Mapping[str, Field]
     """Its parameters."""
+    lasts_s: int | None = None
+    """How long an answer proves it, in seconds from when it was seen (POL-015); None for ever."""
 
 
 def _text(pattern: str, expected: str, required: bool = True) -> Field:
@@ -110,6 +112,8 @@ AMOUNT = _text(r"(0|[1-9][0-9]{0,77})(\.[0-9]{1,36})?", "a decimal number as tex
 TARGET = _text(r"[\w.@#:-]{1,128}", "an account or channel as the platform names it")
 PROVIDER = _text(r"[a-z0-9]+(-[a-z0-9]+)*", "the id of a provider, as `trex zktls providers` lists them")
 
+SCOPE = r"(?=.{1,253}$)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+"
+"""An institution's domain."""
 EVENT = _text(
     r"[A-Za-z_$][\w$]{0,63}\([\w, ]{0,1024}\)",
     "an event with named arguments, `Name(type indexed name, type name)`",
@@ -150,6 +154,15 @@ def _where(name: Field) -> Field:
     )
 
 
+INSTITUTIONS = Field(
+    lambda value: (
+        isinstance(value, list)
+        and 0 < len(value) <= 1000
+        and all(isinstance(one, str) and re.fullmatch(SCOPE, one) for one in value)
+    ),
+    "a list of 1 to 1000 institutions, each by its domain in lower case, such as example.edu",
+    required=False,
+)
 _EVENTS = {"chain": CHAIN, "contract": ADDRESS, "event": EVENT, "actor": NAME, "where": _where(NAME)}
 _CALLS = {
     "chain": CHAIN,
@@ -246,6 +259,14 @@ CATALOGUE: Mapping[str, Check] = {
             "organisers": ADDRESSES,
             "place": _text(r"on-site|remote", "on-site or remote", required=False),
         },
+    ),
+    # POL-050, ECO-022.
+    "student.enrolled": Check(
+        ValueKind.FLAG,
+        EvidenceClass.PRIVATE,
+        "a student, by academic sign-in within a year",
+        {"institutions": INSTITUTIONS},
+        lasts_s=31_536_000,
     ),
     # POL-023, POL-025, POL-026, POL-024.
     "token.balance": _token("whole tokens of all wallets"),

@@ -83,10 +83,25 @@ def evaluate(policy: Policy, observations: Mapping[Hash32, Observation], now_s: 
         level=proved,
         possible_level=possible,
         points=policy.levels[proved - 1].points if proved else 0,
-        expires_at_s=now_s + policy.expiry_s if proved and policy.expiry_s else None,
+        expires_at_s=_end_s(policy, observations, now_s) if proved else None,
         recheck_at_s=now_s + policy.recheck_s if proved and policy.recheck_s else None,
         levels=findings,
     )
+
+
+def _end_s(policy: Policy, observations: Mapping[Hash32, Observation], now_s: int) -> int | None:
+    """When a grant ends: by the policy, and no later than any answer that it may rest on (POL-015)."""
+    ends = [now_s + policy.expiry_s] if policy.expiry_s else []
+    for check in policy.checks():
+        lasts_s, found = CATALOGUE[check.validator].lasts_s, observations.get(check.key)
+        if (
+            lasts_s
+            and found is not None
+            and found.value is not None
+            and found.observed_at_s + lasts_s > now_s
+        ):
+            ends.append(found.observed_at_s + lasts_s)
+    return min(ends, default=None)
 
 
 def _find(condition: Condition, observations: Mapping[Hash32, Observation], now_s: int) -> Finding:
@@ -130,12 +145,11 @@ def _check(condition: CheckCondition, found: Observation | None, now_s: int) -> 
     age = now_s - found.observed_at_s
     if age < -FUTURE_S:
         return Outcome.UNDECIDED, f"{found.source}: observed {-age} s in the future"
-    if condition.max_age_s is not None and age > condition.max_age_s:
-        return (
-            Outcome.UNDECIDED,
-            f"{found.source}: observed {age} s ago, at most {condition.max_age_s} s count",
-        )
-    kind = CATALOGUE[condition.validator].answers
+    check = CATALOGUE[condition.validator]
+    oldest = min((one for one in (condition.max_age_s, check.lasts_s) if one), default=None)
+    if oldest is not None and age > oldest:
+        return Outcome.UNDECIDED, f"{found.source}: observed {age} s ago, at most {oldest} s count"
+    kind = check.answers
     if not _is_kind(found.value, kind):
         return Outcome.UNDECIDED, f"{found.source}: answered {found.value!r}, a {kind} was asked"
     held = _holds(condition, found.value)

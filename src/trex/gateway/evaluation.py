@@ -9,7 +9,7 @@ from trex.badges.catalogue import EvidenceClass
 from trex.badges.chain.evidence import MAX_WALLETS, Evidence, wallets_that_count
 from trex.badges.evaluate import PolicyDecision, evaluate
 from trex.badges.policy import CheckCondition, Policy
-from trex.gateway import attendance, claims, people, social
+from trex.gateway import attendance, claims, people, social, students
 from trex.gateway.people import AccountOf
 from trex.gateway.service import Gateway
 from trex.passport.keys import Key, KeyKind
@@ -84,7 +84,8 @@ async def evaluate_for(
         used += map(people.account_of_key, evm)
     if "solana" in families:
         used += map(people.account_of_key, solana)
-    used += proved.accounts + shown_by
+    found |= (enrolled := students.observations_of(gateway, checks, known)).observations
+    used += proved.accounts + shown_by + enrolled.accounts
     if not used:  # a claim that names no account, or a policy of time alone: somebody stands for it still
         used += map(people.account_of_key, [*public, *private])
     unique = tuple(dict.fromkeys(used))[:MAX_WALLETS]

@@ -18,7 +18,7 @@ from sqlalchemy import update
 
 from trex.badges.observation import Observation
 from trex.badges.policy import CheckCondition
-from trex.gateway import challenges, people
+from trex.gateway import challenges, people, students
 from trex.gateway.errors import Fault, GatewayError
 from trex.gateway.people import AccountOf, LinkedAccount
 from trex.gateway.service import Gateway
@@ -39,6 +39,8 @@ MAX_PAGES = 10
 """Most pages of a list of posts that are asked for."""
 STALE_S = 86_400
 """A link that was last shown longer ago is shown anew when it is asked for."""
+KEPT = ("access_token", "refresh_token", students.SIGNED_IN_S)
+"""What is kept of a platform's answer, sealed."""
 CLOCK_SKEW_S = 300
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
 """Of ID tokens; never none, never a shared secret."""
@@ -122,6 +124,11 @@ async def finish(gateway: Gateway, key: Key, name: str, query: Mapping[str, str]
     if "code" not in query:
         raise GatewayError(Fault.REFUSED, "the platform gave no leave")
     tokens = await _exchange(gateway, client, name, query["code"], asked["verifier"])
+    if client.platform.affiliation:
+        keys = await _ask(gateway, "GET", client.platform.jwks_url, {"accept": "application/json"}, None)
+        shown = students.SignedIn(client, keys.document, tokens.get("id_token"), asked["nonce"])
+        account, kept = students.student_of(shown, gateway.now_s)
+        return await _link(gateway, key, asked["passport"], account, kept)
     account = await _who(gateway, client, tokens, asked["nonce"])
     return await _link(gateway, key, asked["passport"], account, tokens)
 
@@ -217,7 +224,7 @@ async def _id_token(gateway: Gateway, client: SocialClient, token: Any, nonce: s
 async def _link(
     gateway: Gateway, key: Key, passport: int, account: AccountOf, tokens: Mapping[str, Any]
 ) -> Linked:
-    kept = {name: tokens[name] for name in ("access_token", "refresh_token") if name in tokens}
+    kept = {name: tokens[name] for name in KEPT if name in tokens}
     job, moving = await people.bind_shown(
         gateway,
         key,

@@ -10,6 +10,7 @@ await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
 const origin = `http://127.0.0.1:${server.address().port}`;
 let who = 'alice-1';
 const named = (id) => `name of ${id}`;
+const affiliations = (id) => (id.startsWith('student') ? ['member@example.edu', 'student@example.edu'] : ['staff@example.edu']);
 
 const provider = new Provider(origin, {
   clients: platforms.map((one) => ({
@@ -24,8 +25,8 @@ const provider = new Provider(origin, {
   features: { devInteractions: { enabled: false } },
   scopes: ['openid', ...new Set(platforms.flatMap((one) => one.scopes))],
   pkce: { required: () => true },
-  findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, name: named(id) }) }),
-  claims: { openid: ['sub'], profile: ['name'] },
+  findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, name: named(id), eduperson_scoped_affiliation: affiliations(id) }) }),
+  claims: { openid: ['sub'], profile: ['name'], eduperson: ['eduperson_scoped_affiliation'] },
   conformIdTokenClaims: false,
   interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
   ttl: { AccessToken: 600, AuthorizationCode: 600, IdToken: 600, Interaction: 600, Session: 600, Grant: 600 },

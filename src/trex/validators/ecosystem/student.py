@@ -12,8 +12,6 @@ from trex.types.decision import Decision, Outcome, Reason
 
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
 """Signatures that count; never `none`, never one with a shared secret."""
-YEAR_S = 31_536_000
-"""How long a sign-in proves it, in seconds (ECO-022)."""
 CLOCK_SKEW_S = 300
 """How far clocks may differ, in seconds."""
 MAX_TOKEN_BYTES = 16_384
@@ -54,8 +52,8 @@ class StudentDecision:
     """Who signed in the person; empty if refused."""
     subject: str
     """Whom, at that institution: what a nullifier is made of. Empty if refused."""
-    expires_at_s: int | None
-    """Until when it proves it; None if refused."""
+    signed_in_s: int
+    """When, Unix time in seconds: it proves it for a year from then (ECO-022). 0 if refused."""
 
 
 def judge_student(token: str, institutions: Mapping[str, Institution], sign_in: SignIn) -> StudentDecision:
@@ -74,11 +72,11 @@ def judge_student(token: str, institutions: Mapping[str, Institution], sign_in: 
     if any(reason.outcome is Outcome.REFUSED for reason in reasons):
         return _refused(*reasons)
     decision = Decision(Outcome.GRANTED, reasons)
-    return StudentDecision(decision, institution.issuer, claims["sub"], claims["iat"] + YEAR_S)
+    return StudentDecision(decision, institution.issuer, claims["sub"], claims["iat"])
 
 
 def _refused(*reasons: Reason) -> StudentDecision:
-    return StudentDecision(Decision(Outcome.REFUSED, reasons), "", "", None)
+    return StudentDecision(Decision(Outcome.REFUSED, reasons), "", "", 0)
 
 
 def _verified(token: str, institutions: Mapping[str, Institution]) -> tuple[dict[str, Any] | None, str]:

@@ -9,6 +9,8 @@ from importlib import resources
 from typing import Any, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from trex.badges.catalogue import SCOPE
+
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 """Hosts that may be spoken to without TLS."""
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -97,6 +99,8 @@ class Platform:
     posts: Posts | None
     sources: tuple[str, ...]
     """Documentation that the file was made from."""
+    affiliation: str = ""
+    """Of an academic institution: its scope, what stands behind the @ of its affiliations (ECO-021)."""
 
     def at(self, origin: str) -> "Platform":
         """The same platform served by another origin, as a copy of it on this machine would be."""
@@ -179,11 +183,14 @@ def _platform(root: dict[str, Any]) -> Platform:
             _parameter(posts),
         ),
         sources=tuple(root.pop("sources")),
+        affiliation=root.pop("affiliation", ""),
     )
     if root or not found.sources or found.token_auth not in ("basic", "body"):
         raise ValueError(f"unknown or missing: {', '.join(root) or 'sources, tokenAuth'}")
     if protocol == "oidc" and not (found.issuer and found.jwks_url):
         raise ValueError("OpenID Connect needs issuer and jwksUrl")
+    if found.affiliation and (protocol != "oidc" or not re.fullmatch(SCOPE, found.affiliation)):
+        raise ValueError("an institution has OpenID Connect and a domain in lower case as its affiliation")
     if protocol != "telegram" and not (found.authorize_url and found.token_url):
         raise ValueError("OAuth needs authorizeUrl and tokenUrl")
     return found
