@@ -100,6 +100,8 @@ class Proxy:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one HTTP request."""
+        if request.method == "GET":
+            self.asked.append(request.path)  # before it is answered: who asked may go on without the answer
         if self.stall_s and self.stalls in await request.read():
             await asyncio.sleep(self.stall_s)
         if self.status != 200:
@@ -108,8 +110,6 @@ class Proxy:
             return web.json_response(self.pages[request.path])
         assert self.session is not None
         body = self._asked_for(await request.read())
-        if request.method == "GET":
-            self.asked.append(request.path)  # before it is answered: who asked may go on without the answer
         url = self.target + request.path_qs
         json = {"content-type": "application/json"}
         async with self.session.request(request.method, url, data=body, headers=json) as answer:

@@ -65,25 +65,19 @@ class L1Reader(Endpoints):
         self.chain_id = chain_id
 
     async def check_chain(self) -> None:
-        """Ask every reachable endpoint which chain it serves.
+        """Ask every endpoint which chain it serves; who stalls is not waited for.
 
         Raises:
             L1RefusedError: `wrong_chain`, naming the endpoint.
             L1UnavailableError: fewer than a majority answered.
         """
 
-        async def ask(endpoint: Endpoint) -> int:
-            return quantity(await endpoint.call("eth_chainId"))
+        async def ask(endpoint: Endpoint) -> tuple[str, int]:
+            return endpoint.name, quantity(await endpoint.call("eth_chainId"))
 
-        answers = await asyncio.gather(*map(ask, self.endpoints), return_exceptions=True)
-        for endpoint, answer in zip(self.endpoints, answers, strict=True):
-            if isinstance(answer, int) and answer != self.chain_id:
-                raise L1RefusedError(
-                    "wrong_chain", f"{endpoint.name} serves chain {answer}, not {self.chain_id}"
-                )
-        if sum(isinstance(answer, int) for answer in answers) < self.quorum:
-            why = "; ".join(str(answer) for answer in answers if isinstance(answer, Exception))
-            raise L1UnavailableError("no_quorum", f"fewer than {self.quorum} L1 endpoints answer: {why}")
+        for name, chain_id in await self.majority(ask):
+            if chain_id != self.chain_id:
+                raise L1RefusedError("wrong_chain", f"{name} serves chain {chain_id}, not {self.chain_id}")
 
     async def block(self, which: int | Hash32) -> L1Block:
         """Return a block by number, as a majority names it, or by hash, which proves it.
