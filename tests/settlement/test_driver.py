@@ -6,13 +6,32 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.settlement.following import PATIENCE_S, running, synced
 from tests.settlement.rollup import Rollup, build, output_at, rollup, rpc
 
+from trex.chain.core import Sealed
 from trex.settlement.derivation import FILE
+from trex.settlement.host import Alone
 from trex.settlement.kzg import make_sidecar
+from trex.types.errors import CoreError
+
+
+class Noting(Alone):
+    """A host that keeps what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heads: list[int] = []
+        self.gone: list[int] = []
+
+    def advanced(self, head: Sealed) -> None:
+        self.heads.append(head.number)
+
+    def rewound(self, number: int) -> None:
+        self.gone.append(number)
 
 
 @pytest.fixture
@@ -109,6 +128,46 @@ async def test_reorg_takes_batch_and_deposit_back_and_what_comes_after_counts(
     assert output_at(verifier, newest) == output_at(fresh, newest) != gone
     assert verifier.l1_heads()[0] == newest
     for chain in (sequencer, verifier, fresh):
+        chain.close()
+
+
+async def test_derivation_that_stops_half_way_tells_what_it_replaced(
+    system: Rollup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DRV-065: though the batch is not done, who serves the chain hears that its blocks are gone."""
+    poster, other = system.open(tmp_path / "p"), system.open(tmp_path / "o")
+    build(poster, 3)
+    build(other, 1)
+    build(other, 4, gap=2)
+    await system.append(0, poster.batch(1, 3, []), origin=2)
+    host, overtaken = Noting(), list[int]()
+    driver = system.driver(other, tmp_path / "o", host=host)
+    driver.overtaken.append(lambda: overtaken.append(other.head().number))
+    derive = driver.derivation.derive
+
+    def failing(*what: Any) -> Any:
+        derive(*what)
+        raise CoreError("store_io", "the disk is gone")
+
+    monkeypatch.setattr(driver.derivation, "derive", failing)
+    async with asyncio.timeout(PATIENCE_S):
+        await driver.run()
+    assert driver.fault == "the disk is gone [store_io]"
+    assert (host.gone, host.heads, overtaken) == ([0], [3], [3])
+    assert driver.mismatch is not None
+    assert (driver.mismatch.first_block, driver.mismatch.last_block) == (1, 5)
+    # Nothing was replaced by what stops before it begins, and nobody is told of anything.
+    host = Noting()
+    again = system.driver(poster, tmp_path / "p", host=host)
+
+    def refusing(*what: Any) -> Any:
+        raise CoreError("store_io", "the disk is gone")
+
+    monkeypatch.setattr(again.derivation, "derive", refusing)
+    async with asyncio.timeout(PATIENCE_S):
+        await again.run()
+    assert (host.gone, host.heads, again.mismatch) == ([], [], None)
+    for chain in (poster, other):
         chain.close()
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from trex.chain.core import SettledCore
+from trex.chain.core import Sealed, SettledCore
 from trex.chain.workers import guarded
 from trex.settlement.deposits import Deposit
 from trex.settlement.inbox import ZERO, PostedBatch
@@ -39,7 +39,7 @@ class Mismatch:
     last_block: int
     """The newest block then: all up to it were given up."""
     derived: Hash32
-    """Hash of the block that L1 says is in the first one's place."""
+    """Hash of the block that L1 says is in the first one's place; of its parent where none was made yet."""
 
 
 class Derivation:
@@ -183,6 +183,22 @@ class Derivation:
             ),
             mismatch,
         )
+
+    def half_way(self, position: Position, batch: PostedBatch, before: Sealed) -> Mismatch | None:
+        """Return what deriving a batch had replaced when it failed, from its first block at the earliest.
+
+        Args:
+            position: before it.
+            batch: what was derived.
+            before: the chain's head then.
+        """
+        if self._holds(Place(before.number, _bytes32(before.hash))):
+            return None
+        first = orjson.loads(
+            self.core.rpc("eth_getHeaderByNumber", orjson.dumps([hex(position.safe.number + 1)]))
+        )
+        derived = position.safe.hash if first is None else _bytes32(first["hash"])
+        return Mismatch(batch.l1_number, position.safe.number + 1, before.number, derived)
 
     def go_back(self, ancestor: Position) -> None:
         """Forget what came after a position; the head first: a kill may come between."""

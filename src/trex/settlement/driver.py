@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from trex.chain.core import FAULTS, L1View, Sealed, SettledCore
 from trex.chain.service import Service
@@ -314,10 +314,15 @@ class Driver(Service):
             blobs = await fetch
             async with self.host.paused():
                 head = self.core.head()
-                result, position, mismatch = await self._job(
-                    self.derivation.derive, position, batch, blobs, head.number
-                )
-                self._tell(head, result, mismatch)
+                try:
+                    result, position, mismatch = await self._job(
+                        self.derivation.derive, position, batch, blobs, head.number
+                    )
+                except BaseException:
+                    # It may have stopped half-way: whoever serves the chain hears of what it is now.
+                    self._tell(head, await self._job(self.derivation.half_way, position, batch, head))
+                    raise
+                self._tell(head, mismatch)
             outcome, blocks = result["outcome"]["name"], result["blocks"]
             first = before.safe.number + 1 if not blocks else blocks[0]["number"]
             read.append(
@@ -335,7 +340,7 @@ class Driver(Service):
         await self._job(self.derivation.positions.append, [position], _placed(step, before), read)
         return position
 
-    def _tell(self, before: Sealed, result: dict[str, Any], mismatch: Mismatch | None) -> None:
+    def _tell(self, before: Sealed, mismatch: Mismatch | None) -> None:
         """Tell whoever serves the chain what became of it (DRV-065)."""
         head = self.core.head()
         if mismatch is not None:
