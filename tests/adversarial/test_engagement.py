@@ -155,7 +155,7 @@ async def burned_by(chain: Chain, who: Person) -> int:
     head = chain.core.head()
     terms = replace(TERMS, to_block=head.number, to_block_hash=Hash32(bytes.fromhex(head.hash[2:])))
     async with endpoint(chain) as url, aiohttp.ClientSession() as session:
-        client = PersonaClient(Endpoint(url, session, timeout_s=10), Contracts())
+        client = PersonaClient(Endpoint(url, session, timeout_s=180), Contracts())
         return (await facts.collect(client, terms)).burned_wei.get(who.passport, 0)
 
 

@@ -34,7 +34,7 @@ async def asking(chain: Chain, quorum: int = 1, lie: Lie | None = None) -> Async
         if lie is not None:
             urls.insert(0, await stack.enter_async_context(endpoint(chain, lie)))
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        yield EvmSource(EvmChain(chain.core.chain_id, tuple(urls), quorum, 0), session, timeout_s=5)
+        yield EvmSource(EvmChain(chain.core.chain_id, tuple(urls), quorum, 0), session, timeout_s=300)
 
 
 def contract(chain: Chain, name: str, *arguments: tuple[str, Any]) -> Address:

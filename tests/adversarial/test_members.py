@@ -60,7 +60,7 @@ async def member(chain: Chain, tmp_path: Path) -> AsyncIterator[Member]:
     """A member before that chain, at today's time."""
     chain.wait(int(time.time()) - chain.now_s)
     async with endpoint(chain) as url, aiohttp.ClientSession() as http:
-        client = PersonaClient(Endpoint(url, http, timeout_s=30.0), Contracts())
+        client = PersonaClient(Endpoint(url, http, timeout_s=180.0), Contracts())
         sources = Sources({}, take_recorded=True)
         yield Member(Judge(client, sources, Approvals(tmp_path / "approvals"), Computations()))
 

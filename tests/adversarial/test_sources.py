@@ -182,7 +182,7 @@ async def test_endpoint_of_another_chain(chain: Chain, honest: bool) -> None:
     there = chain if honest else chain.elsewhere(1628)
     there.give(f"0x{MINE.hex()}", 10**21)
     async with endpoint(there) as url, aiohttp.ClientSession() as session:
-        source = EvmSource(EvmChain(1962, (url,), 1, 0), session, timeout_s=5)
+        source = EvmSource(EvmChain(1962, (url,), 1, 0), session, timeout_s=300)
         assert balance(await collect_token(source, [MINE], None)) == 1000
 
 
@@ -214,7 +214,7 @@ async def test_reorged_evidence(chain: Chain, honest: bool) -> None:
         return true
 
     async with endpoint(chain, replaced) as url, aiohttp.ClientSession() as session:
-        source = EvmSource(EvmChain(1962, (url,), 1, 0), session, timeout_s=5)
+        source = EvmSource(EvmChain(1962, (url,), 1, 0), session, timeout_s=300)
         found = balance(await collect_token(source, [MINE], None))
     assert found == 1000
     assert chain.core.head().number > block

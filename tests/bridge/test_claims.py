@@ -47,7 +47,7 @@ async def test_claim_below_more_than_a_thousand_rejected_ones_is_found() -> None
             ids = range(first, min(first + AT_ONCE, REJECTED + 2))
             made = claims_about(system, accumulator, range(first + 100, first + 100 + len(ids)))
             await several(system, [*made, *(reject.call("reject", each) for each in ids)])
-        layer = Layer("L1", Endpoint(system.node.url, system.session, timeout_s=60), CHAIN_ID)
+        layer = Layer("L1", Endpoint(system.node.url, system.session, timeout_s=300), CHAIN_ID)
         assert system.network.l1 is not None
         exit_ = Exit(layer, layer, system.network.l1)
         nobody = Address(bytes(20))

@@ -65,7 +65,7 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
     return {"uvloop": uvloop.new_event_loop}
 
 
-PATIENCE_S = 120.0
+PATIENCE_S = 180.0
 """For a machine that is busy with other things."""
 
 

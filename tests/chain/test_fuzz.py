@@ -12,6 +12,7 @@ import orjson
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from tests.chain.conftest import PATIENCE_S
 from tests.chain.small_chain import SmallChain, SmallSigner
 
 from trex.chain.assembly import Node, NodeSettings
@@ -68,8 +69,8 @@ class Running:
         self.ready = threading.Event()
         self.thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
         self.thread.start()
-        assert self.ready.wait(10)
-        self.connection = http.client.HTTPConnection("127.0.0.1", self.node.server.port, timeout=20)
+        assert self.ready.wait(PATIENCE_S)
+        self.connection = http.client.HTTPConnection("127.0.0.1", self.node.server.port, timeout=PATIENCE_S)
 
     async def _serve(self) -> None:
         chain = SmallChain()
@@ -84,7 +85,7 @@ class Running:
 
     def say(self, message: str | bytes) -> list[Any]:
         """Send over WebSocket, then ask something known; return the answers before that one's."""
-        return asyncio.run_coroutine_threadsafe(self._say(message), self.loop).result(30)
+        return asyncio.run_coroutine_threadsafe(self._say(message), self.loop).result(PATIENCE_S)
 
     async def _say(self, message: str | bytes) -> list[Any]:
         if self.socket is None or self.socket.closed:
@@ -95,7 +96,7 @@ class Running:
         await self.socket.send_json({"jsonrpc": "2.0", "id": f"known {self.asked}", "method": "eth_chainId"})
         answers: list[Any] = []
         while True:
-            answer = orjson.loads((await self.socket.receive(20)).data)
+            answer = orjson.loads((await self.socket.receive(PATIENCE_S)).data)
             if type(answer) is dict and answer.get("id") == f"known {self.asked}":
                 return answers
             answers += answer if type(answer) is list else [answer]
@@ -105,10 +106,10 @@ class Running:
             await self.http.close()
 
     def close(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._hang_up(), self.loop).result(20)
+        asyncio.run_coroutine_threadsafe(self._hang_up(), self.loop).result(PATIENCE_S)
         self.connection.close()
         self.loop.call_soon_threadsafe(self.node.stop)
-        self.thread.join(20)
+        self.thread.join(PATIENCE_S)
         assert not self.thread.is_alive()
 
 

@@ -1,6 +1,8 @@
 """The two networks a scenario runs on: T-Rex's devnet and anvil, with the same accounts and contracts."""
 
 import contextlib
+import fcntl
+import functools
 import itertools
 import json
 import os
@@ -8,13 +10,14 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
@@ -39,7 +42,7 @@ class Network:
         """Return the result of one request; raise `AnsweredError` when it is an error."""
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
         request = urllib.request.Request(self.url, body.encode(), {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=START_S) as answer:
             message = json.load(answer)
         if "error" in message:
             error = message["error"]
@@ -59,24 +62,32 @@ def program(name: str) -> str:
     return found
 
 
-FIRST_PORT, PORTS_EACH, RANGES = 10_000, 300, 72
+FIRST_PORT, PORTS = 10_000, 21_600
 """Below those that the system gives to whoever wants any, and to connections (32768 and above)."""
-_ports = itertools.cycle(range(PORTS_EACH))
+_ports = itertools.cycle(range(PORTS))
+
+
+@functools.cache
+def _register() -> BinaryIO:
+    """The file whose bytes stand for ports; what this process has locked of it ends with the process."""
+    return (Path(tempfile.gettempdir()) / f"trex-test-ports-{os.getuid()}").open("ab")
 
 
 def free_port() -> int:
     """Return a port of the loopback that nothing listens on, and that nobody takes until it is used.
 
-    The system gives it to nobody, and processes side by side choose from ranges of their own.
+    The system gives it to nobody, and of processes side by side the one that has locked a port's byte of a
+    file may choose it: a node that found its port taken would end, and its test talk to another's node.
     """
-    first = FIRST_PORT + os.getpid() % RANGES * PORTS_EACH
-    for _ in range(PORTS_EACH):
-        port = first + next(_ports)
+    first = os.getpid() * 300
+    for _ in range(PORTS):
+        port = FIRST_PORT + (first + next(_ports)) % PORTS
         with socket.socket() as probe, contextlib.suppress(OSError):
+            fcntl.lockf(_register(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
             return port
-    raise RuntimeError(f"no port from {first} on is free")
+    raise RuntimeError("no port is free")
 
 
 def genesis() -> dict[str, Any]:

@@ -46,7 +46,7 @@ class Session:
 
     def receipt(self, digest: Any) -> TxReceipt:
         """Wait for a transaction."""
-        return self.web3.eth.wait_for_transaction_receipt(digest, timeout=30, poll_latency=0.05)
+        return self.web3.eth.wait_for_transaction_receipt(digest, timeout=300, poll_latency=0.05)
 
     def deploy(self, artifact: str, *arguments: Any) -> Contract:
         """Deploy a contract: `Tokens.sol/Coin` of forge's, or a name among OpenZeppelin's builds."""

@@ -21,7 +21,7 @@ from trex.web.database import audit
 
 async def until_anchored(served: Served, line: int) -> list[Anchor]:
     """Wait until that line, or a later one, stands on the chain."""
-    for _ in range(1_200):
+    for _ in range(6_000):
         found = await anchors_of(served.gateway.client, served.gateway.relayer.account)
         if found and found[0].line >= line:
             return found

@@ -394,7 +394,7 @@ async def _until_decided_by(outsider: Outsider, token: int, version: Hash32) -> 
             owner=Hash32(bytes(32)),
             now_s=gateway.now_s,
         )
-    for _ in range(600):
+    for _ in range(3_600):
         if (await badges(gateway.client, [token]))[0].validator_version == version:
             return
         await asyncio.sleep(0.1)
@@ -403,7 +403,7 @@ async def _until_decided_by(outsider: Outsider, token: int, version: Hash32) -> 
 
 async def _until_cases(outsider: Outsider, count: int) -> int:
     """Wait until so many cases are open; return the number of the newest, 0 for none."""
-    for _ in range(600):
+    for _ in range(3_600):
         there = await outsider.served.gateway.client.cases()
         if len(there) == count:
             return max((one.number for one in there), default=0)

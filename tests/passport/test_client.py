@@ -39,7 +39,7 @@ Signer = Callable[[Act], Proof]
 @pytest.fixture
 async def client(devnet: Devnet) -> AsyncIterator[PersonaClient]:
     async with aiohttp.ClientSession() as session:
-        yield PersonaClient(Endpoint(devnet.url, session, timeout_s=60), CONTRACTS)
+        yield PersonaClient(Endpoint(devnet.url, session, timeout_s=300), CONTRACTS)
 
 
 def evm() -> tuple[Key, Signer]:

@@ -206,8 +206,8 @@ async def test_liar_that_answers_first_does_not_keep_the_honest_from_being_heard
 
 
 async def test_straggler_is_not_waited_for_when_enough_agree() -> None:
-    async with several(saying(1), saying(1), later(30, saying(1))) as endpoints:
-        async with asyncio.timeout(15):
+    async with several(saying(1), saying(1), later(600, saying(1))) as endpoints:
+        async with asyncio.timeout(180):
             assert await endpoints.agreed(ask) == 1
 
 

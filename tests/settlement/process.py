@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 
-START_S = 120.0
+START_S = 300.0
 
 
 class AnsweredError(Exception):

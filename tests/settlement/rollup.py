@@ -149,7 +149,7 @@ async def rollup(
     """Run anvil with a network's contracts."""
     async with anvil(*options) as node, aiohttp.ClientSession() as session:
         await node.mine(3)
-        reader = L1Reader([Endpoint(node.url, session, timeout_s=60)], CHAIN_ID, retries=retries)
+        reader = L1Reader([Endpoint(node.url, session, timeout_s=300)], CHAIN_ID, retries=retries)
         pricing = Pricing(poll_s=0.02)
         operator, sequencer = (Sender(reader, account_of(key), pricing=pricing) for key in KEYS[:2])
         document = await with_origin(reader, document, 2)

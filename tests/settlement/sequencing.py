@@ -44,7 +44,7 @@ from trex.types.network_file import read_network
 from trex.types.primitives import Gas, Wei
 
 QUICK = Retries(budget_s=2.0, first_wait_s=0.02)
-PATIENT = Retries(budget_s=20.0, first_wait_s=0.02)
+PATIENT = Retries(budget_s=60.0, first_wait_s=0.02)
 PRICING = Pricing(longest_wait_s=5.0, poll_s=0.05)
 AT_ONCE = Policy(target_age_s=0.0, max_age_s=0.0)
 """Posts whatever there is."""
@@ -89,7 +89,7 @@ class Sequencing:
         return f"http://127.0.0.1:{self.node.server.port}"
 
     def source(self) -> NodeBlocks:
-        return NodeBlocks(Endpoint(self.url, self.session, timeout_s=60))
+        return NodeBlocks(Endpoint(self.url, self.session, timeout_s=300))
 
     def batcher(
         self,
@@ -159,7 +159,7 @@ class Sequencing:
 
     async def node_call(self, method: str, *params: Any) -> Any:
         """Ask the node."""
-        return await Endpoint(self.url, self.session, timeout_s=60).call(method, *params)
+        return await Endpoint(self.url, self.session, timeout_s=300).call(method, *params)
 
     async def pooled(self) -> None:
         """Wait until a transaction lies in L1's pool."""
@@ -288,7 +288,7 @@ async def sequencing(
         aiohttp.ClientSession() as session,
     ):
         await l1.mine(3)
-        reader = L1Reader([Endpoint(l1.url, session, timeout_s=60)], CHAIN_ID, retries=PATIENT)
+        reader = L1Reader([Endpoint(l1.url, session, timeout_s=300)], CHAIN_ID, retries=PATIENT)
         document = await with_origin(reader, DEVNET, 2)
         operator = Sender(reader, account_of(KEYS[0]), pricing=PRICING)
         accounts = dict(ACCOUNTS.named(), proposer=address_of(KEYS[0]))

@@ -51,7 +51,7 @@ async def three_endpoints(system: Sequencing, **options: Any) -> AsyncIterator[t
     """L1 by two honest endpoints and one that does what it is told to."""
     async with proxy(system.l1.url) as liar, proxy(system.l1.url) as honest:
         urls = (liar.url, system.l1.url, honest.url)
-        endpoints = [Endpoint(url, system.session, **{"timeout_s": 60.0, **options}) for url in urls]
+        endpoints = [Endpoint(url, system.session, **{"timeout_s": 300.0, **options}) for url in urls]
         yield L1Reader(endpoints, CHAIN_ID, retries=QUICK), liar
 
 
@@ -230,7 +230,7 @@ async def test_batcher_waits_when_blobs_are_dear_but_not_for_ever(system: Sequen
 
     async with proxy(system.l1.url) as market:
         market.fault = dear
-        reader = L1Reader([Endpoint(market.url, system.session, timeout_s=60)], CHAIN_ID, retries=QUICK)
+        reader = L1Reader([Endpoint(market.url, system.session, timeout_s=300)], CHAIN_ID, retries=QUICK)
         policy = Policy(
             target_age_s=0.0, max_age_s=20_000.0, usual_blob_fee_wei=Wei(10**9), patience_s=1000.0
         )

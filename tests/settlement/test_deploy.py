@@ -56,7 +56,7 @@ ACCOUNTS = Accounts(
 async def l1_with(key: bytes = KEYS[0]) -> AsyncIterator[tuple[Anvil, L1Reader, Sender]]:
     async with anvil() as node, aiohttp.ClientSession() as session:
         await node.mine(3)
-        reader = L1Reader([Endpoint(node.url, session, timeout_s=60)], CHAIN_ID)
+        reader = L1Reader([Endpoint(node.url, session, timeout_s=300)], CHAIN_ID)
         yield node, reader, Sender(reader, account_of(key), pricing=Pricing(poll_s=0.02))
 
 

@@ -54,7 +54,7 @@ class Network:
     running: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
 
     def node(self, name: str) -> Endpoint:
-        return Endpoint(f"http://127.0.0.1:{self.ports[name]}", self.system.session, timeout_s=60)
+        return Endpoint(f"http://127.0.0.1:{self.ports[name]}", self.system.session, timeout_s=300)
 
     def words(self, name: str) -> tuple[str, ...]:
         """The command of a role, as an operator gives it."""

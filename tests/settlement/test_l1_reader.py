@@ -71,7 +71,7 @@ async def test_heads_are_those_of_the_chain(
 
 
 async def test_wrong_chain_is_refused_by_name(proxies: list[Proxy], session: aiohttp.ClientSession) -> None:
-    reader = L1Reader([Endpoint(proxies[0].url, session, timeout_s=60)], 1, retries=QUICK)
+    reader = L1Reader([Endpoint(proxies[0].url, session, timeout_s=300)], 1, retries=QUICK)
     with pytest.raises(L1RefusedError, match=r"serves chain 31337, not 1") as caught:
         await reader.check_chain()
     assert caught.value.code == "wrong_chain"

@@ -37,7 +37,7 @@ async def node() -> AsyncIterator[Anvil]:
 @pytest.fixture
 async def reader(node: Anvil) -> AsyncIterator[L1Reader]:
     async with aiohttp.ClientSession() as session:
-        yield L1Reader([Endpoint(node.url, session, timeout_s=60)], CHAIN_ID, retries=QUICK)
+        yield L1Reader([Endpoint(node.url, session, timeout_s=300)], CHAIN_ID, retries=QUICK)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ async def test_blobs_go_up_and_come_back_checked(
     block = await reader.block(included.block_number)
     names = [sidecar.versioned_hash for sidecar in sidecars]
     async with aiohttp.ClientSession() as session, proxy(node.url) as liar:
-        honest = BeaconBlobs(node.url, session, slot_is_block=True, timeout_s=60)
+        honest = BeaconBlobs(node.url, session, slot_is_block=True, timeout_s=300)
         expected = [blob_of(1), blob_of(2)]
         assert await Blobs([honest], retries=Retries(attempts=1)).fetch(block, names) == expected
         assert await Blobs([honest], retries=QUICK).fetch(block, names[::-1]) == expected[::-1]
@@ -91,7 +91,7 @@ async def test_blobs_go_up_and_come_back_checked(
             return result
 
         liar.fault = swap
-        lying = BeaconBlobs(liar.url, session, slot_is_block=True, timeout_s=60)
+        lying = BeaconBlobs(liar.url, session, slot_is_block=True, timeout_s=300)
         with pytest.raises(L1UnavailableError, match="no source"):
             await Blobs([lying], retries=QUICK).fetch(block, names)
         folder = FolderBlobs(tmp_path / "blobs")
@@ -183,7 +183,7 @@ async def test_each_blob_is_committed_to_once_and_other_sidecars_not_at_all(
         for one in (foreign, *wanted[::-1], foreign)
     ]
     async with aiohttp.ClientSession() as session, proxy(node.url) as beacon:
-        source = BeaconBlobs(beacon.url, session, slot_is_block=True, timeout_s=60)
+        source = BeaconBlobs(beacon.url, session, slot_is_block=True, timeout_s=300)
         with Counting(1) as executor:
             for said, commitments, refused in ((told, 1, 0), ([one["blob"] for one in told], 3, 1)):
                 beacon.fault = lambda path, _, result, said=said: {"data": said}
@@ -208,7 +208,7 @@ async def test_blobs_of_a_block_that_names_commitments_are_checked_together(
         body = {"blob_kzg_commitments": listed}
         beacon.pages["/eth/v1/beacon/blinded_blocks/0"] = {"data": {"message": {"body": body}}}
         with Counting(1) as executor:
-            source = BeaconBlobs(beacon.url, session, slot_is_block=True, timeout_s=60)
+            source = BeaconBlobs(beacon.url, session, slot_is_block=True, timeout_s=300)
             blobs = Blobs([source], retries=QUICK, executor=executor)
             assert await blobs.fetch(block, names) == [blob_of(1), blob_of(2)]
             assert executor.given == (1 if honest else 3)
@@ -235,7 +235,7 @@ async def test_blobs_are_asked_for_in_one_list_only_where_a_node_hears_the_last_
     beacon.router.add_get("/{path:.*}", answer)
     async with aiohttp.ClientSession() as session, TestServer(beacon) as server:
         names = [one.versioned_hash for one in sidecars]
-        source = BeaconBlobs(str(server.make_url("/")), session, slot_is_block=True, timeout_s=60)
+        source = BeaconBlobs(str(server.make_url("/")), session, slot_is_block=True, timeout_s=300)
         for _ in range(2):
             assert await Blobs([source], retries=Retries(attempts=1)).fetch(block, names) == [
                 blob_of(1),
@@ -327,6 +327,6 @@ async def test_unwanted_intent_is_given_up(node: Anvil, reader: L1Reader) -> Non
 
 async def test_blob_source_without_a_block_says_not_found(node: Anvil, reader: L1Reader) -> None:
     async with aiohttp.ClientSession() as session:
-        blobs = Blobs([BeaconBlobs(node.url, session, slot_is_block=True, timeout_s=60)], retries=QUICK)
+        blobs = Blobs([BeaconBlobs(node.url, session, slot_is_block=True, timeout_s=300)], retries=QUICK)
         with pytest.raises(L1UnavailableError):
             await blobs.fetch(await reader.block(0), [Hash32(b"\x01" + b"\x00" * 31)])

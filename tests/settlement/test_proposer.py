@@ -145,7 +145,7 @@ async def test_nothing_is_claimed_that_a_node_contradicts(system: Sequencing) ->
         return result
 
     async with proxy(system.url) as wrong:
-        there = NodeBlocks(Endpoint(wrong.url, system.session, timeout_s=60))
+        there = NodeBlocks(Endpoint(wrong.url, system.session, timeout_s=300))
         wrong.fault = other_block
         with pytest.raises(DisagreesError, match="node 2 has output"):
             await proposer(system, there).step()
@@ -219,7 +219,7 @@ async def test_lying_l1_endpoint_is_outvoted(system: Sequencing) -> None:
     async with proxy(system.l1.url) as liar, proxy(system.l1.url) as honest:
         liar.fault = lie
         urls = (liar.url, system.l1.url, honest.url)
-        endpoints = [Endpoint(url, system.session, timeout_s=60) for url in urls]
+        endpoints = [Endpoint(url, system.session, timeout_s=300) for url in urls]
         one = proposer(system, reader=L1Reader(endpoints, CHAIN_ID, retries=QUICK))
         claim = await one.step()
         assert claim is not None

@@ -154,7 +154,7 @@ async def test_receipts_that_come_late_are_asked_for_again(system: Rollup, tmp_p
         async with sequencing(system, tmp_path / "s", way.url) as one:
             way.fault = silent
             await system.deposit(WEI)
-            await asyncio.wait_for(refused.wait(), 60)
+            await asyncio.wait_for(refused.wait(), PATIENCE_S)
             assert balance(one.chain) == 0
             way.fault = None
             await until(lambda: balance(one.chain) == WEI)

@@ -68,11 +68,11 @@ async def test_endpoint_that_hides_or_invents_events_is_not_believed(system: Rol
 
     async with aiohttp.ClientSession() as session, proxy(system.node.url) as liar:
         liar.fault = (hide, invent)[topic]
-        alone = L1Reader([Endpoint(liar.url, session, timeout_s=60)], CHAIN_ID, retries=QUICK)
+        alone = L1Reader([Endpoint(liar.url, session, timeout_s=300)], CHAIN_ID, retries=QUICK)
         with pytest.raises(L1UnavailableError, match=r"not all up to|does not follow"):
             await system.span(reader=alone)
         both = L1Reader(
-            [Endpoint(url, session, timeout_s=60) for url in (liar.url, system.node.url)],
+            [Endpoint(url, session, timeout_s=300) for url in (liar.url, system.node.url)],
             CHAIN_ID,
             retries=QUICK,
         )
@@ -105,7 +105,7 @@ async def test_endpoint_that_says_other_log_indices_is_corrected_or_not_believed
     blocks = {block.number: block for block in truth.blocks}
     assert [one.log_index for one in truth.deposits] == [0, 1, 0]
     async with aiohttp.ClientSession() as session, proxy(system.node.url) as liar:
-        alone = L1Reader([Endpoint(liar.url, session, timeout_s=60)], CHAIN_ID, retries=QUICK)
+        alone = L1Reader([Endpoint(liar.url, session, timeout_s=300)], CHAIN_ID, retries=QUICK)
         liar.fault = elsewhere
         told = (await system.span(reader=alone)).deposits
         assert [one.log_index for one in told] == [3, 4, 3], "who only follows takes them from batches"
@@ -115,7 +115,7 @@ async def test_endpoint_that_says_other_log_indices_is_corrected_or_not_believed
         assert await places.prove(blocks, told) == list(truth.deposits), "proven once"
         with pytest.raises(L1UnavailableError, match="the receipts of block"):
             await Places(alone, system.contracts.portal).prove(blocks, told)
-        endpoints = [Endpoint(url, session, timeout_s=60) for url in (liar.url, system.node.url)]
+        endpoints = [Endpoint(url, session, timeout_s=300) for url in (liar.url, system.node.url)]
         both = L1Reader(endpoints, CHAIN_ID, retries=QUICK)
         assert await Places(both, system.contracts.portal).prove(blocks, told) == list(truth.deposits)
 
@@ -177,6 +177,6 @@ async def test_blocks_whose_state_no_endpoint_keeps_are_read_by_what_the_contrac
         async with proxy(system.node.url) as liar, aiohttp.ClientSession() as session:
             liar.fault = hidden
             urls = [liar.url, system.node.url, system.node.url]
-            endpoints = [Endpoint(url, session, timeout_s=60) for url in urls]
+            endpoints = [Endpoint(url, session, timeout_s=300) for url in urls]
             reader = L1Reader(endpoints, CHAIN_ID, retries=QUICK)
             assert await read_span(reader, system.contracts, system.start, blocks) == span

@@ -58,7 +58,7 @@ class MemberProcess:
     def stop(self, number: int = signal.SIGTERM) -> int:
         if self.process.poll() is None:
             self.process.send_signal(number)
-        code = self.process.wait(60)
+        code = self.process.wait(180)
         if self.process.stdout is not None:
             self.process.stdout.close()
         return code

@@ -142,7 +142,7 @@ async def network(
         liar = await stack.enter_async_context(proxy(node.url))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         chain = EvmChain(CHAIN_ID, (node.url, liar.url), quorum, confirmations)
-        yield Net(node, liar, EvmSource(chain, session, timeout_s=60), codes)
+        yield Net(node, liar, EvmSource(chain, session, timeout_s=300), codes)
 
 
 @pytest.fixture

@@ -234,6 +234,6 @@ async def served(machine: Machine) -> AsyncIterator[SolanaSource]:
     base = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:
         async with aiohttp.ClientSession() as session:
-            yield SolanaSource([f"{base}/one", f"{base}/two"], 2, session, timeout_s=5)
+            yield SolanaSource([f"{base}/one", f"{base}/two"], 2, session, timeout_s=300)
     finally:
         await runner.cleanup()

@@ -103,7 +103,7 @@ async def test_one_token_on_two_chains_is_asked_on_both_and_can_be_asked_again(c
             node = await stack.enter_async_context(anvil("--chain-id", str(chain)))
             liar = await stack.enter_async_context(proxy(node.url))
             told = EvmChain(chain, (node.url, liar.url), 2, 0)
-            net = Net(node, liar, EvmSource(told, session, timeout_s=5), codes)
+            net = Net(node, liar, EvmSource(told, session, timeout_s=300), codes)
             coin = await net.deploy("Coin", ("uint8", decimals))
             await net.do(coin, "mint(address,uint256)", ALICE, amount)
             await net.wait(10 * DAY_S)
