@@ -24,7 +24,7 @@ from trex.gateway import attendance
 from trex.gateway.policies import offer_of_publisher
 from trex.gateway.service import Gateway
 from trex.types.decision import Decision, Outcome
-from trex.validators.ecosystem.allowlist import AllowList, Stage, Taken, judge_stage, proves
+from trex.validators.ecosystem.allowlist import AllowList, Stage, Standing, judge_stage, proves
 from trex.validators.ecosystem.codes import CodeKind, EventCode, event_id, judge_code, read_code, write_code
 from trex.validators.ecosystem.student import Institution, SignIn, judge_student
 from trex.validators.social.telegram import read_login
@@ -318,24 +318,38 @@ def test_merkle_second_preimage(honest: bool) -> None:
         raise Refused("not on the list")
 
 
+STAGE = Stage(AllowList([(1, 2), (2, 2)]).root, NOW_S - 10, NOW_S + 10, 5, 100, 0)
+
+
 @attack(
-    who="a person on the list",
-    gain="more than the list gives them",
-    why="what is taken and what is asked for stay within the quota of list and stage",
-    guard=Guard(
-        LISTS,
-        """step(amount > 0 and taken.by_person + amount <= quota, "quota",
-        f"{taken.by_person} taken of {quota}")""",
-        "ECO-011",
-    ),
+    who="a person on the list who has taken all that it gives",
+    gain="the badge of those who still may mint, and what it opens",
+    why="what the contract leaves of the quotas is what counts",
+    guard=Guard(LISTS, 'step(left > 0, "quota", f"{left} left of {quota}")', "ECO-011"),
     refusal="quota",
 )
 def test_quota_of_the_list(honest: bool) -> None:
-    """Two were taken of two, and two more are asked for."""
-    places = AllowList([(1, 2), (2, 2)])
-    stage = Stage("early", places.root, NOW_S - 10, NOW_S + 10, 5, 100)
-    taken = Taken(0 if honest else 2, 10)
-    granted(judge_stage(stage, 1, 2, places.proof(1), taken, 2, NOW_S))
+    """Two were taken of two."""
+    place = AllowList([(1, 2), (2, 2)]).place(1)
+    granted(judge_stage(STAGE, 1, Standing(place, 0, True, 1 if honest else 0), NOW_S).decision)
+
+
+@attack(
+    who="a person who is on no list",
+    gain="the badge of an early stage",
+    why="the place shown must be under the list's root as this passport's own",
+    guard=Guard(
+        LISTS,
+        """step(listed, "list",
+        f"on the list with {place.quota}" if place else "not on the list")""",
+        "ECO-011",
+    ),
+    refusal="list",
+)
+def test_place_on_the_list_of_another(honest: bool) -> None:
+    """The place and proof of a listed passport are taken for a stranger's."""
+    place = AllowList([(1, 2), (2, 2)]).place(1)
+    granted(judge_stage(STAGE, 1 if honest else 3, Standing(place, 0, True, None), NOW_S).decision)
 
 
 # Telegram

@@ -268,6 +268,13 @@ CATALOGUE: Mapping[str, Check] = {
         {"institutions": INSTITUTIONS},
         lasts_s=31_536_000,
     ),
+    # POL-051.
+    "eligibility.stage": Check(
+        ValueKind.NUMBER,
+        EvidenceClass.PUBLIC,
+        "pieces that the passport may take of that stage of a mint",
+        {"chain": CHAIN, "collection": ADDRESS, "stage": _whole(0, 2**53 - 1)},
+    ),
     # POL-023, POL-025, POL-026, POL-024.
     "token.balance": _token("whole tokens of all wallets"),
     "token.average": _token("whole tokens of all wallets, averaged over time", days=DAYS),

@@ -86,7 +86,7 @@ def read_config(text: str, folder: Path) -> Config:
             MemberAddress(read_address(told["address"]), told["url"])
             for told in document.pop("attestors", ())
         )
-        for name in ("policies", "tasks"):
+        for name in ("policies", "tasks", "lists"):
             if name in document:
                 found[name] = folder / document.pop(name)
         found["seasons"] = tuple(_season(told) for told in document.pop("seasons", ()))

@@ -9,7 +9,7 @@ from trex.badges.catalogue import EvidenceClass
 from trex.badges.chain.evidence import MAX_WALLETS, Evidence, wallets_that_count
 from trex.badges.evaluate import PolicyDecision, evaluate
 from trex.badges.policy import CheckCondition, Policy
-from trex.gateway import attendance, claims, people, social, students
+from trex.gateway import attendance, claims, people, social, stages, students
 from trex.gateway.people import AccountOf
 from trex.gateway.service import Gateway
 from trex.passport.keys import Key, KeyKind
@@ -79,6 +79,7 @@ async def evaluate_for(
     proved = await claims.observations_of(gateway, passport, checks, known)
     found |= proved.observations
     found |= await attendance.observations_of(gateway, passport, checks)
+    found |= await stages.observations_of(gateway, passport, checks, int(block, 16))
     used: list[AccountOf] = []
     if families & EVM_FAMILIES:
         used += map(people.account_of_key, evm)

@@ -36,6 +36,7 @@ from trex.points import ledger
 from trex.rpc.endpoint import Endpoint
 from trex.rpc.pace import Pace
 from trex.types.primitives import Hash32
+from trex.validators.ecosystem.allowlist import load_lists
 from trex.web import audit
 from trex.web.limits import Limiter
 
@@ -77,6 +78,8 @@ class Gateway:
         publisher = account_of(keys.relayer)
         self.offers = dict(load_offers(settings.policies, publisher)) if settings.policies else {}
         self.tasks = load_tasks(settings.tasks) if settings.tasks else {}
+        self.lists = load_lists(settings.lists) if settings.lists else {}
+        """Allow-lists of stages by root."""
         self.requests = Limiter(settings.requests)
         self.costly = Limiter(settings.costly)
         told = settings.chains.items()

@@ -60,6 +60,8 @@ class Settings:
     """Who else may have policies of theirs granted under (GTW-046)."""
     tasks: Path | None = None
     """Folder of the tasks that are worth points; None for none."""
+    lists: Path | None = None
+    """Folder of the allow-lists of stages of mints; None for none."""
     seasons: tuple[Season, ...] = ()
     """Seasons in which points are counted, in order; those that the chain lacks are announced."""
     solana: tuple[str, ...] = ()

@@ -27,6 +27,10 @@ COMMANDS = {
         "trex.node.passport:passport", "Passports: keys, guardians, recovery, moving wallets."
     ),
     "event": LazyCommand("trex.node.event:event", "Codes of events: make and redeem them."),
+    "eligibility": LazyCommand(
+        "trex.node.eligibility:eligibility",
+        "Stages of mints: roots and proofs of allow-lists, who may take how much.",
+    ),
     "task": LazyCommand("trex.node.task:task", "Tasks that are worth points: check and explain them."),
     "engagement": LazyCommand(
         "trex.node.engagement:engagement", "Rewards of epochs: compute them from the chain, compare, publish."

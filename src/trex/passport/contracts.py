@@ -22,8 +22,8 @@ GUARDIANS = "(bytes32[],uint8,uint8)"
 _PREDEPLOYS = bytes.fromhex("54726578") + bytes(15)
 _PASSPORT = Address(bytes.fromhex("06fab5a4e177fefe5cc15dc41c64ba933021418a"))
 _BADGES = Address(bytes.fromhex("a51b53dc3aa7f4ef5fe9bb429521a73f411ad867"))
-_KEY_VERIFIER, _VALIDATOR_SET, _NULLIFIERS, _POLICIES, _QUARANTINE, _POINTS, _REWARDS = (
-    Address(_PREDEPLOYS + bytes([number])) for number in (2, 3, 5, 6, 7, 10, 11)
+_KEY_VERIFIER, _VALIDATOR_SET, _NULLIFIERS, _POLICIES, _QUARANTINE, _POINTS, _REWARDS, _STAGES = (
+    Address(_PREDEPLOYS + bytes([number])) for number in (2, 3, 5, 6, 7, 10, 11, 13)
 )
 _MAINNET = 1628
 _MAINNET_PASSPORT = Address(bytes.fromhex("bbb216c52f5b9095391f463adc438d65a8ac2242"))
@@ -45,6 +45,7 @@ class Contracts:
     quarantine: Address = _QUARANTINE
     points: Address = _POINTS
     rewards: Address = _REWARDS
+    mint_stages: Address = _STAGES
 
     @property
     def passport_domain(self) -> Domain:

@@ -1,12 +1,22 @@
 """Allow-lists: trees that contracts verify, stages with quotas."""
 
+from dataclasses import replace
+
 import pytest
 from eth_abi.abi import encode
 
 from trex.types.decision import Outcome
 from trex.types.network_file import keccak256
-from trex.types.primitives import Hash32
-from trex.validators.ecosystem.allowlist import AllowList, Stage, Taken, judge_stage, leaf, proves
+from trex.validators.ecosystem.allowlist import (
+    AllowList,
+    Place,
+    Stage,
+    Standing,
+    judge_stage,
+    leaf,
+    proves,
+    read_list,
+)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 7, 8, 9, 33, 100])
@@ -38,33 +48,40 @@ def test_allow_list_that_contradicts_itself_is_refused(entries: list[tuple[int, 
         AllowList(entries)
 
 
-def test_judge_stage_holds_time_list_quota_and_supply() -> None:
+def test_judge_stage_holds_time_list_badge_account_and_quota() -> None:
     """ECO-011."""
     tree = AllowList([(1, 2), (2, 1)])
-    stage = Stage("Friends", tree.root, 100, 200, 9, 50)
+    stage = Stage(tree.root, 100, 200, 9, 50, 3)
+    mine = Standing(tree.place(1), 3, True, None)
 
-    def broken(
-        who: int = 1, quota: int = 2, person: int = 0, everybody: int = 0, amount: int = 1, now: int = 100
-    ) -> set[str]:
-        proof = tree.proof(who) if who < 3 else (Hash32(bytes(32)),)
-        decision = judge_stage(stage, who, quota, proof, Taken(person, everybody), amount, now)
-        assert (decision.outcome is Outcome.GRANTED) == all(
-            r.outcome is Outcome.GRANTED for r in decision.reasons
-        )
-        return {reason.code for reason in decision.reasons if reason.outcome is Outcome.REFUSED}
+    def judged(standing: Standing = mine, who: int = 1, now: int = 100) -> tuple[int, set[str]]:
+        found = judge_stage(stage, who, standing, now)
+        broken = {one.code for one in found.decision.reasons if one.outcome is Outcome.REFUSED}
+        assert (found.decision.outcome is Outcome.REFUSED) == bool(broken) == (found.pieces == 0)
+        return found.pieces, broken
 
-    assert broken() == set()
-    assert broken(now=99) == broken(now=200) == {"time"}
-    assert broken(who=3) == {"list"}
-    assert broken(quota=3) == {"list"}
-    assert broken(person=2) == broken(amount=3) == broken(amount=0) == {"quota"}
-    assert broken(everybody=50) == {"supply"}
-    narrow = Stage("Friends", tree.root, 100, 200, 1, 50)
-    two = judge_stage(narrow, 1, 2, tree.proof(1), Taken(0, 0), 2, 150)
-    assert two.outcome is Outcome.REFUSED, "the stage's own quota holds as well"
-    everybody = Stage("Everybody", None, 100, 200, 1, 50)
-    assert judge_stage(everybody, 7, 0, (), Taken(0, 0), 1, 150).outcome is Outcome.GRANTED
-    assert judge_stage(everybody, 7, 99, (), Taken(1, 1), 1, 150).outcome is Outcome.REFUSED
+    assert judged() == (2, set())
+    assert judged(now=99) == (2, set()), "before it opens it is known what it will be"
+    assert judged(now=200) == (0, {"time"})
+    assert judged(who=3) == (0, {"list"})
+    assert judged(replace(mine, place=None)) == (0, {"list", "quota"})
+    assert judged(replace(mine, place=Place(3, tree.proof(1)))) == (0, {"list"})
+    assert judged(replace(mine, level=2)) == (0, {"badge"})
+    assert judged(replace(mine, has_account=False)) == (0, {"account"})
+    assert judged(replace(mine, left=1)) == (1, set())
+    assert judged(replace(mine, left=0)) == (0, {"quota"})
+    assert judge_stage(replace(stage, quota=1), 1, mine, 150).pieces == 1, "the stage's own quota holds too"
+    assert judge_stage(replace(stage, root=None), 7, replace(mine, place=None), 150).pieces == 9
+
+
+def test_list_reads_as_it_is_written_and_says_which_line_is_none() -> None:
+    """ECO-012."""
+    tree = AllowList([(12, 2), (3, 1)])
+    assert tree.write() == "3,1\n12,2\n"
+    assert read_list("# friends\n\n 12 , 2 # Ann\n3,1\n").root == tree.root
+    for text, said in (("1,1\n2", "line 2"), ("1;1", "line 1"), ("1,1\n1,2", "twice"), ("", "empty")):
+        with pytest.raises(ValueError, match=said):
+            read_list(text)
 
 
 def test_leaf_is_what_the_contract_hashes() -> None:
