@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix, random_array
 from trex.engine.models import evaluation
 from trex.engine.models.evaluation import MODELS, measure
 from trex.engine.models.graph_filter import GraphFilter, Settings, Spectrum
-from trex.engine.models.recommender import Scores
+from trex.engine.models.recommender import Scores, best_of
 from trex.node.cli import main
 
 
@@ -52,6 +52,14 @@ def test_equal_scores_rank_by_place_of_the_item(monkeypatch: pytest.MonkeyPatch)
     for wanted, ndcg in ((0, 1.0), (1, 1 / log2(3)), (2, 0.0)):
         result = evaluation.measure("flat", matrix([[]], 4), matrix([[wanted]], 4), 2)
         assert result.ndcg == pytest.approx(ndcg)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(5, 400), st.sampled_from([2, 50, 10**6]))
+def test_best_are_those_of_a_whole_sort(seed: int, k: int, items: int, kinds: int) -> None:
+    """Whether few or most are equal, and with nobody's score beside them."""
+    scored = np.random.default_rng(seed).integers(0, kinds, (3, items)).astype(np.float32)
+    scored[0, : items - k] = -np.inf
+    assert np.array_equal(best_of(scored, k), np.argsort(-scored, axis=1, kind="stable")[:, :k])
 
 
 @given(st.integers(0, 2**32 - 1))

@@ -6,14 +6,12 @@ from scipy.sparse import csr_matrix
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from trex.engine.models.graph_filter import GraphFilter, hold_out
-from trex.engine.models.recommender import Scores
+from trex.engine.models.recommender import Scores, best_of
 
 CANDIDATES = 100
 """Items of each person that are put in order anew."""
 SAMPLE = 2_000
 """People whose held-out interactions it learns from, at most."""
-BATCH = 512
-"""People scored at a time."""
 
 
 class Boosted:
@@ -65,7 +63,7 @@ def _candidates(
     own = used[rows]
     open_ = np.array(model.scores(rows) if scored is None else scored)
     open_[own.nonzero()] = -np.inf
-    best = np.argsort(-open_, axis=1, kind="stable")[:, :CANDIDATES]
+    best = best_of(open_, min(CANDIDATES, open_.shape[1]))
     values = np.take_along_axis(open_, best, axis=1)
     values[~np.isfinite(values)] = -1
     top = np.maximum(values[:, :1], 1e-9)

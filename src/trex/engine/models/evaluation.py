@@ -1,18 +1,21 @@
 """How good a model is: what it recommends against what people then used."""
 
+import os
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import csr_matrix
+from threadpoolctl import threadpool_limits
 
 from trex.engine.models.boosted import Boosted
 from trex.engine.models.graph_filter import GraphFilter
-from trex.engine.models.recommender import Als, Popularity, Recommender
+from trex.engine.models.recommender import Als, Popularity, Recommender, best_of
 
-BATCH = 512
-"""People scored at a time: what bounds the memory."""
+BATCH = 256
+"""People scored at a time by each core: what bounds the memory."""
 
 MODELS: Mapping[str, Callable[[csr_matrix], Recommender]] = {
     "popularity": Popularity,
@@ -57,18 +60,18 @@ def measure(name: str, train: csr_matrix, test: csr_matrix, k: int) -> Measure:
     started = time.perf_counter()
     model = MODELS[name](train)
     fitted = time.perf_counter()
-    recall = ndcg = 0.0
     people = int(np.count_nonzero(np.diff(test.indptr)))
     if not people:
         raise ValueError("nobody has anything in the test")
-    for first in range(0, train.shape[0], BATCH):
-        rows = slice(first, min(first + BATCH, train.shape[0]))
-        if test.indptr[rows.stop] == test.indptr[rows.start]:
-            continue
-        found, gained = _judged(model, train, test, rows, k)
-        recall, ndcg = recall + found, ndcg + gained
+    starts = range(0, train.shape[0], BATCH)
+    batches = (slice(first, min(first + BATCH, train.shape[0])) for first in starts)
+    asked = [rows for rows in batches if test.indptr[rows.stop] > test.indptr[rows.start]]
+    # A batch a core: products with sparse matrices use one only.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
+        judged = list(pool.map(lambda rows: _judged(model, train, test, rows, k), asked))
     done = time.perf_counter()
-    return Measure(name, recall / people, ndcg / people, people, fitted - started, done - fitted)
+    recall, ndcg = (sum(one) / people for one in zip(*judged, strict=True))
+    return Measure(name, recall, ndcg, people, fitted - started, done - fitted)
 
 
 def _judged(
@@ -77,11 +80,7 @@ def _judged(
     """Sums of recall and NDCG over the people of `rows`."""
     scored = model.scores(rows)
     scored[train[rows].nonzero()] = -np.inf
-    best = np.argpartition(-scored, k - 1, axis=1)[:, :k]
-    # Ties by the item's place, so that a run repeats.
-    best.sort(axis=1)
-    order = np.argsort(-np.take_along_axis(scored, best, axis=1), axis=1, kind="stable")
-    best = np.take_along_axis(best, order, axis=1)
+    best = best_of(scored, k)
     truth = test[rows]
     hits = np.zeros(best.shape, dtype=bool)
     sizes = np.diff(truth.indptr)

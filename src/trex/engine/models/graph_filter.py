@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags_array
 from sklearn.utils.extmath import randomized_svd
 
-from trex.engine.models.recommender import Popularity, Scores
+from trex.engine.models.recommender import Popularity, Scores, best_of
 
 Vector: TypeAlias = NDArray[np.float32]
 
@@ -168,7 +168,7 @@ class _Judge:
             )
             scored[own[rows].nonzero()] = -np.inf
             count = min(CANDIDATES, scored.shape[1])
-            best = np.argpartition(-scored, count - 1, axis=1)[:, :count]
+            best = best_of(scored, count)
             for row, person in enumerate(people[rows]):
                 wanted = held.indices[held.indptr[person] : held.indptr[person + 1]]
                 candidates = np.union1d(best[row], wanted)

@@ -12,7 +12,7 @@ from trex.engine.lake.lake import Lake
 from trex.engine.lake.tables import INTERESTS
 from trex.engine.models.evaluation import BATCH, MODELS, measure
 from trex.engine.models.learn import Matrix, Used, facts_for_models, matrix, split, used_by
-from trex.engine.models.recommender import Recommender
+from trex.engine.models.recommender import Recommender, best_of
 from trex.engine.models.registry import ModelError, Version, chosen_by, save, snapshot
 
 LENGTH = 20
@@ -75,7 +75,7 @@ def _items(model: Recommender, whole: Matrix) -> list[Row]:
         rows = slice(start, min(start + BATCH, len(whole.people)))
         scored = np.array(model.scores(rows))
         scored[whole.used[rows].nonzero()] = -np.inf
-        best = np.argsort(-scored, axis=1, kind="stable")[:, :LENGTH]
+        best = best_of(scored, min(LENGTH, len(whole.items)))
         for person, items, values in zip(
             whole.people[rows], best, np.take_along_axis(scored, best, axis=1), strict=True
         ):

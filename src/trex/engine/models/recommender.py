@@ -12,6 +12,31 @@ Scores: TypeAlias = NDArray[np.float32]
 """Shape (people, items): higher is likelier; comparable within a row only."""
 
 
+SPREAD = 16
+"""Parts of a row of which the best are looked at first, for each place to be filled."""
+
+
+def best_of(scored: Scores, k: int) -> NDArray[np.intp]:
+    """Return the places of each row's best `k`, best first, of equals the first; shape (people, k).
+
+    A row's `k` best lie at or above the `k`-th best of its parts' greatest values, so few are put in order.
+    """
+    people, items = scored.shape
+    parts = SPREAD * k
+    if items <= parts:
+        return np.argsort(-scored, axis=1, kind="stable")[:, :k]
+    width = items // parts
+    greatest = scored[:, : parts * width].reshape(people, parts, width).max(axis=2)
+    least = np.partition(greatest, parts - k, axis=1)[:, parts - k]
+    found = np.empty((people, k), np.intp)
+    for place, (row, bound) in enumerate(zip(scored, least, strict=True)):
+        near = np.flatnonzero(row >= bound)
+        if len(near) > parts:  # many are equal: no more than the first of them count
+            near = np.union1d(np.flatnonzero(row > bound), np.flatnonzero(row == bound)[:k])
+        found[place] = near[np.argsort(-row[near], kind="stable")[:k]]
+    return found
+
+
 class Recommender(Protocol):
     """A fitted model."""
 
