@@ -29,7 +29,7 @@ COMMANDS = {
     "event": LazyCommand("trex.node.event:event", "Codes of events: make and redeem them."),
     "eligibility": LazyCommand(
         "trex.node.eligibility:eligibility",
-        "Stages of mints: roots and proofs of allow-lists, who may take how much.",
+        "Stages of mints: allow-lists, and who may take what.",
     ),
     "task": LazyCommand("trex.node.task:task", "Tasks that are worth points: check and explain them."),
     "engagement": LazyCommand(

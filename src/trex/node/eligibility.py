@@ -19,7 +19,7 @@ PASSPORT = click.argument("passport", metavar="PASSPORT", type=click.IntRange(1,
 
 @click.group()
 def eligibility() -> None:
-    """Stages of mints: roots and proofs of allow-lists, who may take how much."""
+    """Stages of mints: allow-lists, and who may take what."""
 
 
 def _list_of(file: Path) -> AllowList:
