@@ -30,6 +30,7 @@ from trex.passport import contracts as abi
 from trex.points import ledger
 from trex.types.network_file import keccak256
 from trex.validators.onchain.source import EvmChain
+from trex.validators.zktls.provider import provider_by_id
 
 ETHER = 10**18
 
@@ -49,6 +50,27 @@ def stars() -> dict[str, Any]:
     return {"check": {"validator": "zktls.level", "parameters": parameters, "is": {"atLeast": "1"}}}
 
 
+def listens() -> dict[str, Any]:
+    parameters = {"provider": "spotify-plan"}
+    return {"check": {"validator": "zktls.level", "parameters": parameters, "is": {"atLeast": "1"}}}
+
+
+def spotify_claim(message: str, account: str, timestamp_s: int) -> dict[str, Any]:
+    """What an attestor signs of an account's own page."""
+    rule = provider_by_id("spotify-plan")
+    template = rule.templates[0]
+    shown = [{"jsonPath": one.json_path, "regex": one.regex} for one in template.redactions]
+    asked = {
+        "url": template.url,
+        "method": template.method,
+        "body": template.body,
+        "responseMatches": [{"type": one.type, "value": one.value} for one in template.matches],
+        "responseRedactions": [{key: value for key, value in one.items() if value} for one in shown],
+    }
+    extracted = {rule.account.parameter: account, rule.value.parameter: "premium"}
+    return claim(asked, extracted, message=message, timestamp_s=timestamp_s)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     made = tmp_path / "policies"
@@ -58,6 +80,8 @@ def folder(tmp_path: Path) -> Path:
     (made / "wealthy.json").write_text(json.dumps(wealthy))
     starred = policy(f"Starred {tmp_path.name}", stars(), "private")
     (made / "starred.json").write_text(json.dumps(starred))
+    listening = policy(f"Listening {tmp_path.name}", listens(), "private")
+    (made / "listening.json").write_text(json.dumps(listening))
     return made
 
 
@@ -295,7 +319,7 @@ def test_load_offers_refuses_what_nobody_answers(tmp_path: Path) -> None:
 
 async def test_policies_are_published_and_listed(offering: Served) -> None:
     listed = {one["slug"]: one for one in await offering.get("/v1/policies")}
-    assert set(listed) == {"wealthy", "starred"}
+    assert set(listed) == {"wealthy", "starred", "listening"}
     assert (await offering.get("/v1/policies/wealthy"))["name"] == listed["wealthy"]["name"]
     await offering.get("/v1/policies/nothing", 404)
     at = offering.gateway.settings.contracts.policies
@@ -335,3 +359,24 @@ async def test_solana_person_has_no_evm_wallet_to_stand_on(offering: Served) -> 
     alice = await solana_person(offering).create()
     found = await alice.post("/v1/evaluations", {"policy": "wealthy"})
     assert found["outcome"] == "refused"
+
+
+async def test_one_subscription_gives_one_badge(offering: Served) -> None:
+    """ZKT-043, BDG-011: the account that a session's claim names counts once, whatever passport shows it."""
+    alice, bob = await evm_person(offering).create(), await evm_person(offering).create()
+
+    async def shows(person: Person, account: str) -> None:
+        asked = {"provider": "spotify-plan"}
+        message = (await person.post("/v1/claims/messages", asked))["message"]
+        proof = spotify_claim(message, account, offering.gateway.now_s)
+        await person.post("/v1/claims", {**asked, "message": message, "proof": proof})
+
+    for person in (alice, bob):
+        await shows(person, "jayposts")
+    granted = await alice.post("/v1/grants", {"policy": "listening"}, 202)
+    await alice.finished({"number": granted["job"]})
+    refused = await bob.post("/v1/grants", {"policy": "listening"}, 409)
+    assert refused["code"] == "conflict", "the account serves alice's passport"
+    await shows(bob, "another")  # control: an account of his own
+    granted = await bob.post("/v1/grants", {"policy": "listening"}, 202)
+    await bob.finished({"number": granted["job"]})

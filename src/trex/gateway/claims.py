@@ -135,8 +135,7 @@ async def observations_of(
         found |= observed
         ids.append(Hash32(bytes(row.identifier)))
         if verdict.value is not None and verdict.value.account:
-            same = [one.account for one in known if one.account.platform == provider_of(name).platform]
-            about.extend(same[:1])
+            about.extend(_about(provider_of(name), verdict.value.account, known))
     return Proved(found, about, tuple(ids))
 
 
@@ -159,6 +158,14 @@ def _disclosed(gateway: Gateway, row: Any, known: list[LinkedAccount]) -> Disclo
     return DisclosedClaim(
         row.provider, kept["proof"], kept["message"], kept["issuedAtS"], account, int(row.judged_s)
     )
+
+
+def _about(provider: Provider, account: str, known: list[LinkedAccount]) -> list[AccountOf]:
+    """Whose nullifier a claim's badge rests on (ZKT-043)."""
+    if provider.account.linked or not provider.names_account:
+        return [one.account for one in known if one.account.platform == provider.platform][:1]
+    # Of its own scope: a session's claim is no sign-in, and says nothing about `social.linked`.
+    return [AccountOf(f"zktls-{provider.platform}", account, "")]
 
 
 def _handle(known: list[LinkedAccount], platform: str) -> str | None:

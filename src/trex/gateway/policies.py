@@ -8,6 +8,7 @@ from trex.badges.catalogue import EvidenceClass
 from trex.badges.policy import MAX_POLICY_BYTES, Policy, PolicyError, read_policy
 from trex.types.primitives import Address, Hash32
 from trex.validators.check import check_fault
+from trex.validators.standing import standing_fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +53,12 @@ def load_offers(folder: Path, publisher: Address) -> Mapping[str, Offer]:
 
 
 def fault_of(policy: Policy) -> str:
-    """Say which check of a policy nobody answers; empty if all can be."""
+    """Say which check of a policy nobody answers, or which points stand on no account; empty if all is well.
+
+    Rules POL-022 and POL-029.
+    """
     faults = ((check, check_fault(check)) for check in policy.checks())
-    return next((f"{check.validator}: {fault}" for check, fault in faults if fault), "")
+    return next((f"{check.validator}: {fault}" for check, fault in faults if fault), standing_fault(policy))
 
 
 def offer_of_publisher(publisher: Address, document: bytes) -> Offer:

@@ -36,6 +36,7 @@ from trex.types.strict_json import StrictJsonError, parse_strict_json
 from trex.validators.check import check_fault
 from trex.validators.onchain.observe import observe
 from trex.validators.onchain.source import EvmChain, EvmSource
+from trex.validators.standing import standing_fault
 from trex.validators.zktls.observe import observations as claim_observations
 from trex.validators.zktls.provider import ProviderError, provider_by_id
 from trex.validators.zktls.template import Binding
@@ -67,6 +68,10 @@ def lint(policy_file: Path, as_json: bool) -> None:
             where = {"valid": False, "path": check.validator, "rule": "POL-022", "reason": fault}
             click.echo(json_of(where) if as_json else f"{policy_file}: POL-022 {check.validator}: {fault}")
             raise SystemExit(1)
+    if fault := standing_fault(policy):
+        where = {"valid": False, "path": "levels", "rule": "POL-029", "reason": fault}
+        click.echo(json_of(where) if as_json else f"{policy_file}: POL-029 {fault}")
+        raise SystemExit(1)
     hash_ = f"0x{policy.document_hash.hex()}"
     click.echo(json_of({"valid": True, "hash": hash_}) if as_json else f"{policy_file}: valid, {hash_}")
 

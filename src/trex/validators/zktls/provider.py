@@ -86,6 +86,8 @@ class AccountRule:
     linked: bool
     """Anyone can ask for this page: the account must be one that the passport has linked. False where only
     the account's own session is answered."""
+    of_app: bool
+    """The platform calls the account otherwise to each app that asks: the name is nobody's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,11 @@ class Provider:
     """After how long a badge should be looked at anew, in seconds."""
     limits: str
     """What the claim does not say, for people; may be empty."""
+
+    @property
+    def names_account(self) -> bool:
+        """Whether a claim says whose it is: one account then stands for one passport (ZKT-043)."""
+        return bool(self.account.parameter) and not self.account.of_app
 
 
 def load_provider(document: bytes) -> Provider:
@@ -202,7 +209,9 @@ def _value(entry: dict[str, Any]) -> ValueRule:
 
 def _account(entry: dict[str, Any]) -> AccountRule:
     pattern = re.compile(entry.get("pattern", "(.+)"), re.DOTALL)
-    return AccountRule(entry.get("parameter", ""), pattern, entry.get("linked", False))
+    return AccountRule(
+        entry.get("parameter", ""), pattern, entry.get("linked", False), entry.get("ofApp", False)
+    )
 
 
 def _level(entry: dict[str, Any]) -> Level:
@@ -225,6 +234,8 @@ def _check(provider: Provider) -> None:
         raise ProviderError(f"{provider.id}: a value is either extracted or constant")
     if provider.account.linked and not provider.account.parameter:
         raise ProviderError(f"{provider.id}: a linked account must be named by a value")
+    if provider.verified and not provider.names_account and not provider.limits:
+        raise ProviderError(f"{provider.id}: names no account, and its limits do not say so (ZKT-043)")
     bounds = [level.at_least for level in provider.levels if level.at_least is not None]
     if bounds != sorted(set(bounds)):
         raise ProviderError(f"{provider.id}: bounds must rise")

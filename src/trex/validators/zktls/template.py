@@ -185,7 +185,7 @@ def _account(provider: Provider, values: dict[str, str], account: str | None, st
     rule = provider.account
     found = rule.pattern.match(values.get(rule.parameter, "")) if rule.parameter else None
     whose = found[1] if found else ""
-    if not rule.linked:
+    if not rule.linked and (whose or not provider.names_account):
         return whose
     if not whose:
         steps.broken("ZKT-042", "no_account", "the claim does not say whose account it is about")

@@ -46,7 +46,7 @@ class ProviderValue:
     level_name: str
     """For people; empty at level 0."""
     account: str
-    """The account at the platform that it is about; empty where the session itself says so."""
+    """The account at the platform that it is about; empty where the claim names none."""
 
 
 @dataclass(frozen=True, slots=True)
