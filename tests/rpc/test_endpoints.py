@@ -211,6 +211,15 @@ async def test_straggler_is_not_waited_for_when_enough_agree() -> None:
             assert await endpoints.agreed(ask) == 1
 
 
+@pytest.mark.parametrize("lie", [1, 10**18])
+async def test_liar_beside_a_slow_one_does_not_move_the_middle(lie: int) -> None:
+    """Of two answers that are not alike one may be a lie: the third is waited for."""
+    async with several(saying(lie), saying(100), later(0.6, saying(104))) as endpoints:
+        assert await endpoints.middle(ask) == (100 if lie == 1 else 104)
+    async with several(saying(100), saying(104), later(30, saying(lie))) as endpoints:
+        assert await endpoints.middle(ask) == 100
+
+
 async def test_too_few_that_agree_or_answer_give_no_answer_and_say_why() -> None:
     async with several(saying(1), saying(2), saying(3)) as endpoints:
         with pytest.raises(NoQuorumError, match="at most 1 say the same"):

@@ -91,7 +91,7 @@ class Proxy:
     question: Question | None = None
     stall_s: float = 0.0
     stalls: bytes = b""
-    """Only requests with this in them take `stall_s`."""
+    """Only requests with this in path or body take `stall_s`."""
     status: int = 200
     asked: list[str] = field(default_factory=list)
     session: aiohttp.ClientSession | None = None
@@ -102,7 +102,7 @@ class Proxy:
         """Answer one HTTP request."""
         if request.method == "GET":
             self.asked.append(request.path)  # before it is answered: who asked may go on without the answer
-        if self.stall_s and self.stalls in await request.read():
+        if self.stall_s and self.stalls in request.path_qs.encode() + await request.read():
             await asyncio.sleep(self.stall_s)
         if self.status != 200:
             return web.Response(status=self.status)

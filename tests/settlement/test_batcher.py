@@ -1,10 +1,11 @@
 """The batcher on a real L1 with a real node: each block once, in order, whatever happens."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.settlement.sequencing import Sequencing, sequencing
+from tests.settlement.sequencing import AT_ONCE, Sequencing, sequencing
 
 from trex.settlement.costs import batch_costs
 
@@ -63,6 +64,18 @@ async def test_deposits_and_origins_are_those_of_l1(system: Sequencing) -> None:
         assert posted.last == system.chain.head().number
     assert len((await system.all_on_l1()).outcomes) == 3
     assert int(await system.balance(b"\x42" * 20)) == 15
+
+
+async def test_batcher_that_brings_less_than_the_node_counts_on_says_so(
+    system: Sequencing, caplog: pytest.LogCaptureFixture
+) -> None:
+    """PST-024: the promise that all is on L1 in time rests on both."""
+    for max_blobs, warned in ((6, False), (1, True)):
+        await system.block(1)
+        batcher = system.batcher(replace(AT_ONCE, max_blobs=max_blobs))
+        assert await batcher.step() is not None
+        assert ("counts on 3 blobs in an L1 block, and --max-blobs lets 0.5" in caplog.text) == warned
+        await system.followed()
 
 
 async def test_new_life_asks_the_node_where_l1_leads(system: Sequencing) -> None:

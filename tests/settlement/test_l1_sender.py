@@ -152,6 +152,49 @@ async def test_source_that_stalls_is_not_waited_for_and_asked_last_from_then_on(
         assert stalling.asked == 1
 
 
+class Late:
+    """A source whose answers take what they are told to."""
+
+    def __init__(self, source: FolderBlobs, *takes_s: float) -> None:
+        self.source, self.takes_s = source, list(takes_s)
+
+    async def fetch(self, block: Any, names: Any) -> list[bytes]:
+        await asyncio.sleep(self.takes_s.pop(0))
+        return await self.source.fetch(block, names)
+
+
+async def test_slow_source_that_is_the_quickest_there_is_is_not_doubled(
+    sidecars: list[Sidecar], tmp_path: Path
+) -> None:
+    """What takes long over a thin line is not asked for from several, again and again."""
+    names = [sidecar.versioned_hash for sidecar in sidecars]
+    folder, stalling = FolderBlobs(tmp_path / "blobs"), Stalling()
+    folder.keep({names[0]: blob_of(1), names[1]: blob_of(2)})
+    late = Late(folder, 10.0, 0.5)
+    blobs = Blobs([late, stalling], retries=Retries(attempts=1))
+    blobs.slow_s = 0.05
+    block: Any = None
+    for _ in range(2):
+        assert await blobs.fetch(block, names) == [blob_of(1), blob_of(2)]
+        assert stalling.asked == 1
+
+
+async def test_node_that_is_slow_to_name_commitments_is_not_asked_for_them_each_time(
+    node: Anvil, reader: L1Reader, sidecars: list[Sidecar], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trex.settlement.l1.blobs.COMMITMENTS_S", 0.05)
+    block, path = await reader.block(0), "/eth/v1/beacon/blinded_blocks/0"
+    async with aiohttp.ClientSession() as session, proxy(node.url) as beacon:
+        beacon.pages["/eth/v1/beacon/blobs/0"] = {"data": ["0x" + one.blob.hex() for one in sidecars]}
+        beacon.stalls, beacon.stall_s = path.encode(), 600.0
+        source = BeaconBlobs(beacon.url, session, slot_is_block=True, timeout_s=60)
+        blobs = Blobs([source], retries=QUICK)
+        for _ in range(3):
+            found = await blobs.fetch(block, [one.versioned_hash for one in sidecars])
+            assert found == [blob_of(1), blob_of(2)]
+        assert beacon.asked.count(path) == 1
+
+
 class Strewing:
     """A source that gives other blobs, as many as it likes."""
 
@@ -193,12 +236,13 @@ async def test_each_blob_is_committed_to_once_and_other_sidecars_not_at_all(
                 assert (executor.given, blobs.refused) == (commitments, refused)
 
 
-@pytest.mark.parametrize("honest", [True, False])
+@pytest.mark.parametrize(("count", "honest"), [(1, True), (2, True), (2, False)])
 async def test_blobs_of_a_block_that_names_commitments_are_checked_together(
-    node: Anvil, reader: L1Reader, sidecars: list[Sidecar], honest: bool
+    node: Anvil, reader: L1Reader, sidecars: list[Sidecar], count: int, honest: bool
 ) -> None:
     """DRV-068: one computation for all; where it does not hold, each blob by itself."""
     block = await reader.block(0)
+    sidecars = sidecars[:count]
     names = [one.versioned_hash for one in sidecars]
     foreign = make_sidecar(blob_of(3))
     listed = ["0x" + one.commitment.hex() for one in (foreign, *sidecars)]
@@ -210,8 +254,9 @@ async def test_blobs_of_a_block_that_names_commitments_are_checked_together(
         with Counting(1) as executor:
             source = BeaconBlobs(beacon.url, session, slot_is_block=True, timeout_s=300)
             blobs = Blobs([source], retries=QUICK, executor=executor)
-            assert await blobs.fetch(block, names) == [blob_of(1), blob_of(2)]
+            assert await blobs.fetch(block, names) == [blob_of(1), blob_of(2)][:count]
             assert executor.given == (1 if honest else 3)
+            assert beacon.asked.count("/eth/v1/beacon/blinded_blocks/0") == 1
 
 
 @pytest.mark.parametrize("hears_one", [True, False])

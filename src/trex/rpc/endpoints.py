@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 
 STRAGGLERS_S = 0.2
 """How long the rest is waited for once enough have answered."""
+NEAR = 2
+"""Answers are alike when none is more than so many times another."""
 SLOW_S = 3.0
 """How long one endpoint is waited for alone where the first good answer will do."""
 
@@ -201,7 +203,8 @@ class Endpoints:
     async def middle(self, ask: Callable[[Endpoint], Awaitable[int]]) -> int:
         """Return the middle of what the endpoints answer: a minority cannot move it beyond an honest word.
 
-        For what differs from endpoint to endpoint, as prices do.
+        For what differs from endpoint to endpoint, as prices do. While the quorum's answers are not alike,
+        the rest is waited for: of two answers the middle may be a lie.
 
         Raises:
             RefusedError: the quorum refuses.
@@ -211,5 +214,8 @@ class Endpoints:
         async def number(endpoint: Endpoint) -> int:
             return operator.index(await ask(endpoint))
 
-        answers = sorted(await self.retries.run(lambda: self.majority(number)))
+        def alike(answers: list[int]) -> bool:
+            return max(answers) <= NEAR * min(answers)
+
+        answers = sorted(await self.retries.run(lambda: self.majority(number, alike)))
         return answers[(len(answers) - 1) // 2]

@@ -80,6 +80,14 @@ class Backlog:
         waiting.newest = newest.number
         return waiting
 
+    async def counted_on(self) -> float | None:
+        """Return how many blobs the node counts on L1 to take in a block; None where it does not say.
+
+        Raises:
+            L1UnavailableError: it does not answer.
+        """
+        return (await self.source.status()).blobs_per_l1_block
+
     async def _base(self, inbox: InboxState) -> BlockId:
         """Return the block that the inbox leads to (PST-001, PST-004).
 

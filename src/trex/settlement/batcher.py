@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 
 LAG_MARGIN_BLOCKS = 2
 """L1 blocks that an append may take to be included."""
+L1_BLOCKS_OF_BATCH = 2
+"""From one append to the next, at least: one is in flight at a time."""
 NOTHING = bytes(131_072)
 """A blob that no batch is in: reads as empty."""
 
@@ -124,6 +126,7 @@ class Batcher:
         self.backlog = Backlog(source, self.packer)
         self.places = Places(reader, target.portal)
         self._inbox: InboxState | None = None
+        self._is_counted = False
         self._stop = asyncio.Event()
         self._trouble = Trouble(log)
 
@@ -175,9 +178,25 @@ class Batcher:
         if not span.blocks or await self._too_late(inbox, span):
             return await self._give_way(inbox)
         encoded = await self.packer.pack(span, await ends_of(self.reader, self.places, span))
+        await self._compare_rooms()
         return await self._append(inbox, encoded, decision)
 
     # Looking.
+
+    async def _compare_rooms(self) -> None:
+        """Warn once if the node counts on more than this batcher ever brings to L1 (PST-024)."""
+        if self._is_counted or (counted := await self.backlog.counted_on()) is None:
+            return
+        self._is_counted = True
+        most = self.policy.max_blobs / L1_BLOCKS_OF_BATCH
+        if most < counted:
+            log.warning(
+                "the node counts on %g blobs in an L1 block, and --max-blobs lets %g through: give it "
+                "--blobs-per-l1-block %g, or blocks may be lost that L1 does not carry in time",
+                counted,
+                most,
+                most,
+            )
 
     async def _look(self) -> InboxState:
         """Return the inbox at L1's newest block."""

@@ -96,6 +96,8 @@ class SyncStatus:
     """As far as it got."""
     final: Derived | None
     """As far as L1 is finalized; None while that is not known."""
+    blobs_per_l1_block: float | None = None
+    """What it counts on L1 to take from the batcher (PST-024); None where it builds nothing."""
 
 
 class BlockSource(Protocol):
@@ -153,11 +155,12 @@ class NodeBlocks:
         try:
             derivation = answer["trex"]
             safe, final = (_derived(derivation[name]) for name in ("derived", "final"))
+            counted = (derivation.get("unposted") or {}).get("blobsPerL1Block")
         except (KeyError, TypeError, ValueError) as error:
             raise self._bad(f"no sync status: {error}") from error
         if safe is None:
             raise L1UnavailableError("behind", f"{self.endpoint.name}: derivation has not begun")
-        return SyncStatus(safe, final)
+        return SyncStatus(safe, final, None if counted is None else float(counted))
 
     async def blocks(self, first: int, last: int) -> list[L2Block]:
         """Return blocks by number, both ends included, each the parent of the next."""

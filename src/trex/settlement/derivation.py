@@ -133,7 +133,8 @@ class Derivation:
             known = self.positions.at(number)
             oldest = Moment(number, known.mark.block.timestamp if known else block.timestamp)
         most = most_bytes(self.settlement, head, oldest, self.blobs_per_l1_block)
-        return Unposted(stands["blocks"], stands["transactions"], stands["bytes"], most)
+        counts = (stands["blocks"], stands["transactions"], stands["bytes"])
+        return Unposted(*counts, most, self.blobs_per_l1_block)
 
     def derive(
         self, position: Position, batch: PostedBatch, blobs: list[bytes], newest: int

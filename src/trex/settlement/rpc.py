@@ -265,6 +265,7 @@ def _unposted(stands: Unposted | None) -> dict[str, Any] | None:
         "transactions": stands.transactions,
         "bytes": stands.bytes,
         "mostBytes": stands.most_bytes,
+        "blobsPerL1Block": stands.blobs_per_l1_block,
         "full": stands.is_full,
     }
 

@@ -31,6 +31,8 @@ class Unposted:
     """That they take in batches at most (BAT-043)."""
     most_bytes: int
     """How much they may take."""
+    blobs_per_l1_block: float
+    """What L1 is counted on to carry."""
 
     @property
     def is_full(self) -> bool:

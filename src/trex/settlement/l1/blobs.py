@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -23,9 +24,11 @@ SECONDS_PER_SLOT = 12
 GATHER_S = 0.02
 """How long the first of some checks waits for others."""
 SLOW_S = 3.0
-"""After so long a source is not waited for alone, and asked after the others from then on."""
+"""After so long a source is not waited for alone, unless it took longer before and was the first even so."""
 COMMITMENTS_S = 2.0
 """Longest wait for what only saves time."""
+NO_COMMITMENTS_S = 600.0
+"""After so long a node that did not name commitments in time is asked for them again."""
 STRAY_BLOBS = 32
 """Blobs of an answer that may be others than those asked for: a node may give all of the block."""
 LARGE_BYTES = 1 << 20
@@ -76,7 +79,8 @@ class BeaconBlobs:
         self.timeout = aiohttp.ClientTimeout(total=timeout_s)
         self.slot_is_block = slot_is_block
         self._clock: tuple[int, int] | None = None
-        self._has_blocks = True
+        self._names_from_s = 0.0
+        """Loop time from which on commitments are asked for; infinite where the node has no blocks."""
         self._between = "&versioned_hashes="
         """What stands between two names of a query: by the API each is a parameter of its own."""
 
@@ -93,7 +97,7 @@ class BeaconBlobs:
             raise L1UnavailableError("bad_answer", f"{self.url}: no list of blobs of slot {slot}")
         found = [_blob(item) for item in answer[:MAX_BLOBS_OF_BLOCK] if _may_be(item, names)]
         plain = [one for one in found if isinstance(one, bytes)]
-        if len(plain) > 1 and len(plain) == len(found):
+        if plain and len(plain) == len(found):
             # By the API they stand in the order of the block's commitments.
             commitments = [one for one in await self._commitments(slot) if versioned_hash(one) in names]
             if len(commitments) == len(plain):
@@ -118,15 +122,19 @@ class BeaconBlobs:
 
     async def _commitments(self, slot: int) -> list[bytes]:
         """Return the commitments that a beacon block names; none where the node does not say."""
-        if not self._has_blocks:
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._names_from_s:
             return []
         try:
             answer = await self._get(f"/eth/v1/beacon/blinded_blocks/{slot}", COMMITMENTS_S)
-            self._has_blocks = answer is not None
+            self._names_from_s = math.inf if answer is None else 0.0
             listed = answer["message"]["body"]["blob_kzg_commitments"] if answer is not None else []
             return [bytes.fromhex(one[2:]) for one in listed[:MAX_BLOBS_OF_BLOCK]]
-        except (L1Error, KeyError, TypeError, ValueError):
-            return []  # each blob is committed to, then
+        except L1Error:
+            self._names_from_s = loop.time() + NO_COMMITMENTS_S
+        except (KeyError, TypeError, ValueError):
+            pass
+        return []  # each blob is committed to, then
 
     async def _slot_at(self, timestamp: int) -> int:
         if self._clock is None:
@@ -264,7 +272,8 @@ class Blobs:
         """Name the sources, best first.
 
         Args:
-            sources: asked in order for what is still missing; beside one that is slow, the next.
+            sources: asked in order for what is still missing, slow ones after the others, the quickest first;
+                beside one that is slower than it was, the next.
             retries: for the whole of a block's blobs.
             executor: where commitments are computed; None is asyncio's own.
         """
@@ -275,8 +284,8 @@ class Blobs:
         self.slow_s = SLOW_S
         self.refused = 0
         """Blobs that were not what their name says, for metrics."""
-        self._slow: set[int] = set()
-        """Sources that others overtook."""
+        self._took_s: dict[int, float] = {}
+        """How long a source's last answer took; infinitely long where another overtook it."""
 
     async def fetch(self, block: L1Block, names: Sequence[Hash32]) -> list[bytes]:
         """Return a block's blobs of these names, in this order.
@@ -291,24 +300,20 @@ class Blobs:
 
         async def once() -> None:
             failure: L1Error | None = None
-            left = sorted(range(len(self.sources)), key=lambda index: (index in self._slow, index))
+            left = sorted(range(len(self.sources)), key=lambda index: (self._late_s(index), index))
             asked: dict[asyncio.Future[Sequence[bytes | Committed]], int] = {}
-            late: set[int] = set()
+            wait_s: float | None = None
+            started, time_s = dict[int, float](), asyncio.get_running_loop().time
             try:
                 while (left or asked) and (wanted := missing()):
                     if left:
                         index = left.pop(0)
+                        started[index] = time_s()
                         asked[asyncio.ensure_future(self.sources[index].fetch(block, wanted))] = index
-                    done, _ = await asyncio.wait(
-                        asked, timeout=self.slow_s if left else None, return_when=asyncio.FIRST_COMPLETED
-                    )
-                    if not done:
-                        late.update(asked.values())
-                        self._slow |= late
+                        wait_s = self._wait_s(index) if left else None
+                    done, _ = await asyncio.wait(asked, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
                     for task in done:
                         index = asked.pop(task)
-                        if index not in late:
-                            self._slow.discard(index)
                         try:
                             blobs = task.result()
                         except L1Error as error:
@@ -316,8 +321,12 @@ class Blobs:
                         except Exception as error:
                             failure = _unreadable(error)
                         else:
+                            self._took_s[index] = time_s() - started[index]
                             await self._sort_in(blobs, missing(), found)
             finally:
+                for index in asked.values():
+                    if time_s() - started[index] > self.slow_s:
+                        self._took_s[index] = math.inf
                 for task in asked:
                     task.cancel()
                 await asyncio.gather(*asked, return_exceptions=True)
@@ -328,6 +337,16 @@ class Blobs:
 
         await self.retries.run(once)
         return [found[name] for name in names]
+
+    def _late_s(self, index: int) -> float:
+        """Return how long a slow source takes; nothing for others, whose order is the user's."""
+        took_s = self._took_s.get(index, 0.0)
+        return took_s if took_s > self.slow_s else 0.0
+
+    def _wait_s(self, index: int) -> float:
+        """Return how long to wait for a source before the next is asked for the same."""
+        late_s = self._late_s(index)
+        return self.slow_s if math.isinf(late_s) else max(self.slow_s, 2 * late_s)
 
     async def _sort_in(
         self, blobs: Sequence[bytes | Committed], missing: Sequence[Hash32], found: dict[Hash32, bytes]
@@ -341,7 +360,7 @@ class Blobs:
         wanted = set(missing)
         claims = {versioned_hash(one.commitment): one for one in blobs if isinstance(one, Committed)}
         named = {name: claims[name] for name in missing if name in claims}
-        if len(named) > 1:
+        if named:
             together, commitments = zip(*named.values(), strict=True)
             if await self.together.are_committed(together, commitments):
                 found.update((name, one.blob) for name, one in named.items())
