@@ -42,6 +42,7 @@ bench: ## T-Rex beside its peers, tables into bench/ (LONG=1: a million transact
 	@PYTHONPATH=src python bench/growth/run.py $(if $(LONG),--long) --out bench/growth/results.md
 	@PYTHONPATH=src python bench/persona/run.py $(if $(LONG),--long) --out bench/persona/results.md
 	@PYTHONPATH=src python bench/pms/run.py $(if $(LONG),--long) --out bench/pms/results.md
+	@PYTHONPATH=src python bench/models/run.py --out bench/models/results.md
 
 check: ## formatting, lints, types, import rules; edits nothing
 	@$(PYTHON) scripts/setup test

@@ -21,7 +21,9 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "models",
     multiple=True,
     type=click.Choice(list(MODELS)),
-    help="Measure this model; may be given more than once. Without it, all.",
+    default=("graph-filter",),
+    show_default=True,
+    help="Measure this model; may be given more than once.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 def evaluate(train: Path, test: Path, k: int, models: tuple[str, ...], as_json: bool) -> None:
@@ -37,7 +39,7 @@ def evaluate(train: Path, test: Path, k: int, models: tuple[str, ...], as_json: 
     if k > len(learned.items):
         raise click.BadParameter(f"there are {len(learned.items)} items", param_hint="--k")
     # Baselines stand beside every model: a figure alone says nothing.
-    names = [name for name in MODELS if not models or name in models or name in ("popularity", "als")]
+    names = [name for name in MODELS if name in (*models, "popularity", "als")]
     if not as_json:
         click.echo(_described(learned, judged))
         click.echo(f"{'model':14}{f'Recall@{k}':>12}{f'NDCG@{k}':>12}{'fit':>10}{'rank all':>10}")
