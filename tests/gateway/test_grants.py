@@ -8,9 +8,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import orjson
 import pytest
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.gateway.conftest import KEYS, Served, serving, settings_for
 from tests.gateway.people import Person, evm_person, solana_person
 from tests.node.conftest import Devnet
@@ -24,11 +26,16 @@ from trex.gateway.keys import account_of
 from trex.gateway.outbox import Job, JobKind, JobState
 from trex.gateway.people import AccountOf
 from trex.gateway.policies import load_offers
-from trex.gateway.relayer import _groups
+from trex.gateway.relayer import Relayer, _groups
+from trex.gateway.store.database import Database
 from trex.gateway.store.schema import jobs
 from trex.passport import contracts as abi
+from trex.passport.client import PersonaClient
+from trex.passport.contracts import Contracts
 from trex.points import ledger
+from trex.rpc.endpoint import Endpoint
 from trex.types.network_file import keccak256
+from trex.types.primitives import Hash32
 from trex.validators.onchain.source import EvmChain
 from trex.validators.zktls.provider import provider_by_id
 
@@ -278,6 +285,43 @@ async def test_spoiled_grant_does_not_hold_up_its_batch(devnet: Devnet, offering
     assert failed["error"] == "Badges_BadLevel"
     for person, job in zip(persons[:2], granted, strict=True):
         await person.finished({"number": job})
+
+
+async def test_job_refused_before_what_it_builds_on_is_in_a_block_is_not_given_up(
+    devnet: Devnet, database_url: str
+) -> None:
+    """GTW-023: the chain may be slow; once it has what came before, three refusals are the end."""
+    database = Database(database_url)
+    await database.open(devnet.call("eth_getBlockByNumber", "0x0", False)["hash"])
+    nobody = Hash32(bytes(32))
+
+    async def now(number: int) -> Job:
+        async with database.transaction() as tx:
+            found = await outbox.find(tx, number, nobody)
+        assert found is not None
+        return found
+
+    async def queued(tx: AsyncConnection, after: int | None) -> int:
+        return await outbox.enqueue(tx, JobKind.RELAY, {}, passport=0, owner=nobody, now_s=1_000, after=after)
+
+    try:
+        async with aiohttp.ClientSession() as http:
+            client = PersonaClient(Endpoint(devnet.url, http), Contracts())
+            relayer = Relayer(database, client, KEYS.relayer, (), lambda: 1_000)
+        async with database.transaction() as tx:
+            first = await queued(tx, None)
+            second = await queued(tx, first)
+            assert await outbox.claim(tx, [first], 7, 1_000)
+        for _ in range(5):
+            await relayer._refused(await now(second), "no such binding")
+        assert ((await now(second)).state, (await now(second)).attempts) == (JobState.QUEUED, 0)
+        async with database.transaction() as tx:
+            await outbox.settle(tx, 7, JobState.DONE, 1_000)
+        for state in (JobState.QUEUED, JobState.QUEUED, JobState.FAILED):
+            await relayer._refused(await now(second), "no such binding")
+            assert (await now(second)).state is state
+    finally:
+        await database.close()
 
 
 def test_groups_put_grants_together_but_never_one_badge_twice() -> None:

@@ -203,12 +203,22 @@ async def settle(
     return before
 
 
-async def requeue(tx: AsyncConnection, numbers: Sequence[int], not_before_s: int, now_s: int) -> None:
-    """Let jobs wait for another turn."""
+async def requeue(
+    tx: AsyncConnection, numbers: Sequence[int], not_before_s: int, now_s: int, *, tries: int = 1
+) -> None:
+    """Let jobs wait for another turn.
+
+    Args:
+        tx: of what was found out.
+        numbers: which.
+        not_before_s: Unix time in seconds.
+        now_s: Unix time in seconds.
+        tries: how many tries in vain this counts as.
+    """
     values = {
         "state": JobState.QUEUED.value,
         "transaction": None,
-        "attempts": jobs.c.attempts + 1,
+        "attempts": jobs.c.attempts + tries,
         "not_before_s": not_before_s,
         "changed_s": now_s,
     }

@@ -19,7 +19,7 @@ from trex.gateway.keys import Secret, account_of
 from trex.gateway.outbox import Job, JobKind, JobState
 from trex.gateway.reverts import reason_of
 from trex.gateway.store.database import Database
-from trex.gateway.store.schema import transactions
+from trex.gateway.store.schema import jobs, transactions
 from trex.passport.client import PersonaClient
 from trex.rpc.errors import RefusedError, UnavailableError
 from trex.types.evm import checksum_address
@@ -329,10 +329,16 @@ class Relayer:
         await self._broadcast(raw)
 
     async def _refused(self, job: Job, reason: str) -> None:
-        """Try again in a moment, for what it builds on may not be there yet; then give it up."""
+        """Try again in a moment, for what it builds on may not be there yet; then give it up.
+
+        GTW-023: while the job before it is in no block, however long that takes, this counts as no try.
+        """
         async with self.database.transaction() as tx:
-            if job.attempts + 1 < ATTEMPTS:
-                await outbox.requeue(tx, [job.number], self._now_s() + 1, self._now_s())
+            before = select(jobs.c.state).where(jobs.c.number == job.after)
+            early = (await tx.execute(before)).scalar_one_or_none() == JobState.SENT.value
+            if early or job.attempts + 1 < ATTEMPTS:
+                soon_s = self._now_s() + 1
+                await outbox.requeue(tx, [job.number], soon_s, self._now_s(), tries=0 if early else 1)
             else:
                 await outbox.fail(tx, [job.number], reason, self._now_s())
         log.info("refused by the contracts", extra={"job": job.number, "reason": reason})
