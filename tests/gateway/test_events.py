@@ -61,7 +61,7 @@ async def codes(devnet: Devnet, *more: str, event: str = "Tour", account: int = 
 
 
 async def test_badge_by_a_code_that_serves_once(devnet: Devnet, at_the_door: Served, tmp_path: Path) -> None:
-    """GTW-100, GTW-101, POL-029, ECO-001 to ECO-003: on site beats remote, one code is one person's."""
+    """GTW-100, GTW-101, POL-033, ECO-001 to ECO-003: on site beats remote, one code is one person's."""
     alice, bob = [await evm_person(at_the_door).create() for _ in range(2)]
     refused = await alice.post("/v1/grants", {"policy": "tour"}, 409)
     assert refused["code"] == "undecided", "who has redeemed nothing is not known to have stayed away"

@@ -248,7 +248,7 @@ CATALOGUE: Mapping[str, Check] = {
             ),
         },
     ),
-    # POL-029.
+    # POL-033.
     "event.attended": Check(
         ValueKind.FLAG,
         EvidenceClass.PRIVATE,

@@ -29,7 +29,7 @@ from trex.validators.ecosystem.codes import (
 from trex.web import audit
 
 VALIDATOR = "event.attended"
-"""The check that codes answer (POL-029)."""
+"""The check that codes answer (POL-033)."""
 
 
 @dataclass(frozen=True, slots=True)
