@@ -1,68 +1,24 @@
 """Attacks on members of the validator set, by whoever has the gateway: signatures for what is not so."""
 
-import time
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-
-import aiohttp
-import pytest
 from tests.adversarial.chain import Chain
 from tests.adversarial.guards import Guard
 from tests.adversarial.kit import attack
+from tests.adversarial.members import Member, member
 from tests.adversarial.people import person
-from tests.adversarial.serving import endpoint
 from tests.adversarial.test_rewards import deed, season
 
 from trex.badges.chain.quarantine import close_message
 from trex.engagement import epochs
 from trex.engagement.epochs import EpochRewards
 from trex.engagement.terms import ETHER, Credit, Terms
-from trex.gateway.attest import Showable
-from trex.gateway.attestor.approvals import Approvals
-from trex.gateway.attestor.epoch import Computations, ShownTerms
-from trex.gateway.attestor.judge import Judge, act_of, digest_of
-from trex.passport.client import PersonaClient
-from trex.passport.contracts import Contracts
-from trex.rpc.endpoint import Endpoint
-from trex.types.eip712 import TypedMessage
+from trex.gateway.attestor.epoch import ShownTerms
 from trex.types.network_file import keccak256
 from trex.types.primitives import Address, Hash32
-from trex.validators.reexecute import Sources
+
+__all__ = ["member"]
 
 ATTESTOR = "src/trex/gateway/attestor/"
 WEALTH = 1_000 * ETHER
-
-
-@dataclass(frozen=True)
-class Member:
-    """What a member judges by, its operator's approvals among them."""
-
-    judge: Judge
-
-    @property
-    def client(self) -> PersonaClient:
-        return self.judge.client
-
-    async def sign(self, message: TypedMessage, shown: Sequence[Showable] = ()) -> None:
-        """Be asked for a signature; returns if it would be given."""
-        document = message.document()
-        written, _ = digest_of(self.client, document)
-        await self.judge.judge(written, document, [one.write() for one in shown])
-
-    def approve(self, message: TypedMessage) -> None:
-        """As the operator does, by what is listed."""
-        self.judge.approvals.approve(act_of(self.client, message.document()))
-
-
-@pytest.fixture
-async def member(chain: Chain, tmp_path: Path) -> AsyncIterator[Member]:
-    """A member before that chain, at today's time."""
-    chain.wait(int(time.time()) - chain.now_s)
-    async with endpoint(chain) as url, aiohttp.ClientSession() as http:
-        client = PersonaClient(Endpoint(url, http, timeout_s=180.0), Contracts())
-        sources = Sources({}, take_recorded=True)
-        yield Member(Judge(client, sources, Approvals(tmp_path / "approvals"), Computations()))
 
 
 @attack(

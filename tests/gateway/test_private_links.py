@@ -10,7 +10,7 @@ from tests.gateway.people import evm_person, solana_person
 from tests.gateway.test_grants import folder, give, holds, policy
 from tests.node.conftest import Devnet
 
-from trex.gateway import people
+from trex.gateway import holdings, people
 from trex.validators.onchain.source import EvmChain
 
 __all__ = ["folder"]
@@ -44,6 +44,16 @@ async def test_private_wallet_counts_and_the_chain_does_not_know_it(devnet: Devn
     ]
     found = await alice.post("/v1/evaluations", {"policy": "discreet"})
     assert (found["outcome"], found["level"]) == ("granted", 1)
+    granted = await alice.post("/v1/grants", {"policy": "discreet"}, 202)
+    await alice.finished({"number": granted["job"]})
+    (badge,) = await holdings.badges_of(served.gateway, alice.passport)
+    said = await alice.post(f"/v1/badges/{badge.token_id}/re-executions")
+    assert said["outcome"] == "granted", "its link is opened to those who re-execute (BDG-052)"
+    shown = await alice.get(f"/v1/evidence/{granted['evidence']}/disclosure")
+    assert [one["keyId"] for one in shown["links"]] == [
+        f"0x{wallet.key.id.hex()}",
+        f"0x{solana.key.id.hex()}",
+    ]
     found = await alice.post("/v1/evaluations", {"policy": "wealthy"})
     assert found["outcome"] == "refused", "a published sum would tell what the private wallet holds (BDG-051)"
 

@@ -59,10 +59,10 @@ async def ask(gateway: Gateway, passport: int, provider: str) -> str:
     provider_of(provider)
     contracts = gateway.settings.contracts
     number = Hash32(passport.to_bytes(32))
-    message = binding_message(
-        contracts.chain_id, contracts.passport, number, provider, Hash32(secrets.token_bytes(32))
-    )
+    drawn = Hash32(secrets.token_bytes(32))
+    message = binding_message(contracts.chain_id, contracts.passport, number, provider, drawn)
     payload = {"passport": passport, "provider": provider, "message": message, "issuedAtS": gateway.now_s}
+    payload["nonce"] = drawn.hex()
     async with gateway.database.transaction() as tx:
         await challenges.hand_out(
             tx, _ASKED, payload, gateway.now_s, BINDING_S, name=message.rpartition(":")[2].removeprefix("0x")
@@ -85,19 +85,20 @@ async def take(
         GatewayError: the message was not handed out for this, or was used; or the claim is not accepted.
     """
     provider = provider_of(provider_name)
-    nonce = message.rpartition(":")[2].removeprefix("0x")
+    name = message.rpartition(":")[2].removeprefix("0x")
     async with gateway.database.transaction() as tx:
-        asked = await challenges.take(tx, _ASKED, nonce, gateway.now_s)
+        asked = await challenges.take(tx, _ASKED, name, gateway.now_s)
     if (asked["passport"], asked["provider"], asked["message"]) != (passport, provider_name, message):
         raise GatewayError(Fault.EXPIRED, "that message was handed out for something else")
     account = _handle(known, provider.platform)
-    told = DisclosedClaim(provider_name, proof, message, asked["issuedAtS"], account, gateway.now_s)
-    verdict, _ = told.judge(gateway.settings.trusted_attestors)
+    nonce = Hash32(bytes.fromhex(asked["nonce"]))
+    told = DisclosedClaim(provider_name, proof, nonce, asked["issuedAtS"], account, gateway.now_s)
+    verdict, _ = told.judge(gateway.settings.trusted_attestors, gateway.settings.contracts, passport)
     if verdict.word is not VerdictWord.ACCEPTED or verdict.identifier is None:
         why = next((one for one in verdict.reasons if one.outcome != "granted"), None)
         fault = Fault.REFUSED if verdict.word is VerdictWord.REFUSED else Fault.UNDECIDED
         raise GatewayError(fault, f"{why.rule} {why.code}" if why else "no value")
-    kept = {"proof": proof, "message": message, "issuedAtS": asked["issuedAtS"], "account": account}
+    kept = {"proof": proof, "nonce": nonce.hex(), "issuedAtS": asked["issuedAtS"], "account": account}
     sealed = gateway.sealer.seal(orjson.dumps(kept), "claim")
     async with gateway.database.transaction() as tx:
         dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
@@ -131,7 +132,9 @@ async def observations_of(
         if row is None:
             continue
         told = _disclosed(gateway, row, known)
-        verdict, observed = told.judge(gateway.settings.trusted_attestors)
+        verdict, observed = told.judge(
+            gateway.settings.trusted_attestors, gateway.settings.contracts, passport
+        )
         found |= observed
         ids.append(Hash32(bytes(row.identifier)))
         if verdict.value is not None and verdict.value.account:
@@ -155,9 +158,8 @@ def _disclosed(gateway: Gateway, row: Any, known: list[LinkedAccount]) -> Disclo
     kept = orjson.loads(gateway.sealer.open(bytes(row.sealed), "claim"))
     account = _handle(known, provider_of(row.provider).platform) or kept["account"]
     # As of when it was taken: a policy's own `maxAgeS` says how old it may be.
-    return DisclosedClaim(
-        row.provider, kept["proof"], kept["message"], kept["issuedAtS"], account, int(row.judged_s)
-    )
+    nonce = Hash32(bytes.fromhex(kept["nonce"]))
+    return DisclosedClaim(row.provider, kept["proof"], nonce, kept["issuedAtS"], account, int(row.judged_s))
 
 
 def _about(provider: Provider, account: str, known: list[LinkedAccount]) -> list[AccountOf]:

@@ -13,6 +13,7 @@ from trex.gateway import attendance, claims, people, social, stages, students
 from trex.gateway.people import AccountOf
 from trex.gateway.service import Gateway
 from trex.passport.keys import Key, KeyKind
+from trex.passport.private_link import are_linked
 from trex.validators.onchain.metadata import Fetch
 from trex.validators.onchain.metadata import gateway as ipfs
 from trex.validators.onchain.observe import observe
@@ -61,9 +62,13 @@ async def evaluate_for(
     block, _ = await gateway.client.latest()
     public = [one.key for one in await gateway.client.keys(passport, block)]
     known = await people.linked(gateway, passport)
-    private = [one.key for one in known if one.key is not None and one.key not in public]
-    if policy.evidence_class is EvidenceClass.PUBLIC:
-        private = []
+    private: list[Key] = []
+    if policy.evidence_class is not EvidenceClass.PUBLIC:
+        links = await people.private_links(gateway, known)
+        stood = await are_linked(gateway.client, passport, links, block)
+        there = {link.key_id for link, stands in zip(links, stood, strict=True) if stands}
+        mine = [one.key for one in known if one.key is not None and one.key.id in there]
+        private = [key for key in mine if key not in public]
     wallets = wallets_that_count([*public, *private])
     evm, solana = _by_kind(wallets, KeyKind.EVM), _by_kind(wallets, KeyKind.ED25519)
     checks, now = policy.checks(), gateway.now_s

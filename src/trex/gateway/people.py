@@ -1,12 +1,11 @@
 """What a passport has: wallets and accounts, and the nullifiers that stand for them (GTW-040)."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from eth_abi.abi import encode
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,6 +21,7 @@ from trex.gateway.sign_in import key_name
 from trex.gateway.store.schema import accounts, jobs
 from trex.passport import contracts as abi
 from trex.passport.keys import Key, KeyKind
+from trex.passport.private_link import PrivateLink, commitment_of
 from trex.passport.texts import write_date
 from trex.types.network_file import keccak256
 from trex.types.primitives import Hash32
@@ -64,6 +64,8 @@ class LinkedAccount:
     """Of a private link."""
     tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
     """By which the platform lets itself be asked."""
+    salt: bytes = field(default=b"", repr=False)
+    """Of a private link: its binding commits to the wallet under it."""
 
 
 def account_of_key(key: Key) -> AccountOf:
@@ -89,9 +91,23 @@ async def linked(gateway: Gateway, passport: int) -> list[LinkedAccount]:
                 int(row.checked_s),
                 key,
                 told.get("tokens", {}),
+                bytes.fromhex(told.get("salt", "")),
             )
         )
     return found
+
+
+async def private_links(gateway: Gateway, known: Sequence[LinkedAccount]) -> list[PrivateLink]:
+    """What opens the private links among accounts, as far as their bindings are on the chain."""
+    private = [one for one in known if one.key is not None and one.salt]
+    at = gateway.settings.contracts.nullifiers
+    asked = ((at, abi.CANONICAL_OF, (one.nullifier,)) for one in private)
+    names = await gateway.client.ask(*asked) if private else []
+    return [
+        PrivateLink(one.key.id, Hash32(name), Hash32(one.salt))
+        for one, name in zip(private, names, strict=True)
+        if one.key is not None and any(name)
+    ]
 
 
 async def remember(
@@ -165,7 +181,7 @@ async def bind(
     commitment, salt = Hash32(bytes(32)), b""
     if key is not None:
         salt = secrets.token_bytes(32)
-        commitment = keccak256(encode(["uint256", "bytes32", "bytes32"], [passport, key.id, salt]))
+        commitment = commitment_of(passport, key.id, salt)
     if not moving:
         await remember(tx, gateway, passport, account, key, tokens, salt)
     binding = Binding(

@@ -17,7 +17,6 @@ from trex.gateway.service import Gateway
 from trex.types.evm import checksum_address
 from trex.types.primitives import Hash32
 from trex.validators.reexecute import Opened, Sources, reexecute
-from trex.validators.zktls.disclosure import DisclosedClaim
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +31,14 @@ class Signed:
     """65 bytes each, ascending by signer."""
 
 
-async def claims_behind(gateway: Gateway, kept: Kept) -> list[DisclosedClaim]:
-    """Return the zkTLS claims that evidence names."""
+async def opened(gateway: Gateway, kept: Kept) -> Opened:
+    """Return evidence with the zkTLS claims behind it and what opens the private links of its wallets."""
     known = await people.linked(gateway, kept.passport)
-    return await claims.disclosed(gateway, kept.passport, read_evidence(kept.document).claim_ids, known)
+    evidence = read_evidence(kept.document)
+    behind = await claims.disclosed(gateway, kept.passport, evidence.claim_ids, known)
+    named = {one.id for one in evidence.wallets}
+    links = [one for one in await people.private_links(gateway, known) if one.key_id in named]
+    return Opened(kept.document, kept.salt, tuple(behind), tuple(links))
 
 
 async def shown_for(gateway: Gateway, jobs: Sequence[Job]) -> list[Shown]:
@@ -50,8 +53,7 @@ async def shown_for(gateway: Gateway, jobs: Sequence[Job]) -> list[Shown]:
         if (kept := await kept_evidence(gateway, digest)) is None:
             raise GatewayError(Fault.NOT_FOUND, "the evidence of a grant is not kept here")
         offer = await publishing.offer_of_id(gateway, Hash32(bytes.fromhex(job.payload["policy"])))
-        opened = Opened(kept.document, kept.salt, tuple(await claims_behind(gateway, kept)))
-        found.append(Shown(checksum_address(offer.publisher), offer.document, opened))
+        found.append(Shown(checksum_address(offer.publisher), offer.document, await opened(gateway, kept)))
     return found
 
 
@@ -68,10 +70,10 @@ async def reexecute_sealed(gateway: Gateway, token_id: int) -> Signed:
     if kept is None:
         raise GatewayError(Fault.NOT_FOUND, "its evidence is not kept here")
     offer = await publishing.offer_of_id(gateway, badge.policy)
-    opened = Opened(kept.document, kept.salt, tuple(await claims_behind(gateway, kept)))
+    shown = Shown(checksum_address(offer.publisher), offer.document, await opened(gateway, kept))
     trusted = gateway.settings.trusted_attestors
     sources = Sources(evm_sources(gateway), metadata_of(gateway), trusted, take_recorded=True)
-    found = await reexecute(gateway.client, badge, offer.policy, opened, sources)
+    found = await reexecute(gateway.client, badge, offer.policy, shown.opened, sources)
     _, now_s = await gateway.client.latest()
     level = 0 if found.decision is None else found.decision.level
     outcome = OUTCOMES.index(found.outcome) + 1
@@ -79,7 +81,7 @@ async def reexecute_sealed(gateway: Gateway, token_id: int) -> Signed:
     in_force = await gateway.client.attestors()
     try:
         message = statement_message(gateway.settings.contracts, said)
-        signatures = await attest(gateway.attestors, in_force, message)
+        signatures = await attest(gateway.attestors, in_force, message, [shown])
     except NoQuorumError as error:
-        raise GatewayError(Fault.UNAVAILABLE, f"too few attestors are here: {error}") from error
+        raise GatewayError(Fault.UNAVAILABLE, f"too few attestors come to the same: {error}") from error
     return Signed(said, in_force.epoch, signatures)

@@ -28,6 +28,7 @@ from trex.node.badge_files import (
 )
 from trex.node.keys import key_options
 from trex.node.persona import GATEWAY, NODE, Place, opened, run
+from trex.passport.private_link import read_private_link
 from trex.sdk.gateway import PersonaGatewayError
 from trex.sdk.wallets import EvmWallet
 from trex.types.decision import Outcome, Reason, all_of
@@ -340,7 +341,9 @@ def _shown(file: Path) -> Opened:
     try:
         found = orjson.loads(bytes_of(file, 4 * MAX_EVIDENCE_BYTES))
         claims = tuple(read_claim(one) for one in found["claims"])
-        return Opened(found["document"].encode(), bytes.fromhex(found["salt"].removeprefix("0x")), claims)
+        links = tuple(read_private_link(one) for one in found["links"])
+        salt = bytes.fromhex(found["salt"].removeprefix("0x"))
+        return Opened(found["document"].encode(), salt, claims, links)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise click.ClickException(f"{file}: not a disclosure: {error}") from error
 

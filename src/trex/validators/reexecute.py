@@ -9,7 +9,8 @@ from trex.badges.evaluate import FUTURE_S, PolicyDecision, evaluate
 from trex.badges.observation import Observation
 from trex.badges.policy import CheckCondition, Policy
 from trex.passport.client import PersonaClient
-from trex.passport.keys import KeyKind
+from trex.passport.keys import Key, KeyKind
+from trex.passport.private_link import PrivateLink, are_linked
 from trex.types.decision import Outcome, Reason, all_of
 from trex.types.primitives import Address, Hash32
 from trex.validators.onchain.metadata import Fetch
@@ -22,6 +23,10 @@ from trex.validators.zktls.verify import PRODUCTION_ATTESTOR
 EVM_FAMILIES = frozenset({"token", "nft", "web3"})
 """Validators whose answers a chain gives again for a past block."""
 
+OLDEST_S = 7_200
+"""A block that evidence names is at most that much older than the decision: else who asks could choose the
+moment at which a wallet was rich."""
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -33,6 +38,8 @@ class Opened:
     """Of private evidence; empty for public."""
     claims: tuple[DisclosedClaim, ...] = ()
     """zkTLS claims behind it, as far as they are shown."""
+    links: tuple[PrivateLink, ...] = ()
+    """What opens the private links of its wallets, as far as it is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +93,9 @@ async def reexecute(
         return Reexecution(Outcome.REFUSED, None, tuple(steps))
     evidence = read_evidence(opened.document)
     steps.append(_time(badge, evidence))
-    if badge.is_public:
-        steps.append(await _wallets(client, badge, evidence))
+    steps.append(await _wallets(client, badge, evidence, opened.links))
     found = dict(evidence.observations)
-    judged = _judged(evidence, opened.claims, sources.trusted)
+    judged = _judged(client, badge, evidence, opened.claims, sources.trusted)
     for check in policy.checks():
         if (told := evidence.observations.get(check.key)) is None or told.value is None:
             continue  # it was not known then: nothing rests on it
@@ -115,8 +121,10 @@ def _time(badge: HeldBadge, evidence: Evidence) -> Reason:
     return Reason("time", outcome, f"decided {apart} s from when it was attested", "BDG-052")
 
 
-async def _wallets(client: PersonaClient, badge: HeldBadge, evidence: Evidence) -> Reason:
-    """Whether the wallets of the evidence are those that the passport had."""
+async def _wallets(
+    client: PersonaClient, badge: HeldBadge, evidence: Evidence, links: Sequence[PrivateLink]
+) -> Reason:
+    """Whether the wallets of the evidence are those that the passport had: public ones, then private."""
     block = hex(evidence.block)
     head = await client.rpc.call("eth_getBlockByNumber", block, False)
     if head is None:
@@ -125,18 +133,38 @@ async def _wallets(client: PersonaClient, badge: HeldBadge, evidence: Evidence) 
         message = f"block {evidence.block} is not of the time of the decision"
         return Reason("wallets", Outcome.REFUSED, message, "BDG-052")
     held = wallets_that_count([one.key for one in await client.keys(badge.passport, block)])
-    outcome = Outcome.GRANTED if held == evidence.wallets else Outcome.REFUSED
-    message = f"{len(evidence.wallets)} in the evidence, {len(held)} that counted at block {evidence.block}"
+    hidden = evidence.wallets[len(held) :]
+    outcome = Outcome.GRANTED if evidence.wallets[: len(held)] == held else Outcome.REFUSED
+    if badge.is_public and hidden:
+        outcome = Outcome.REFUSED
+    if outcome is Outcome.GRANTED and hidden:
+        outcome = await _hidden(client, badge.passport, hidden, links, block)
+    message = f"{len(evidence.wallets)} in the evidence, {len(held)} public ones at block {evidence.block}"
     return Reason("wallets", outcome, message, "BDG-052")
 
 
+async def _hidden(
+    client: PersonaClient, passport: int, hidden: Sequence[Key], links: Sequence[PrivateLink], block: str
+) -> Outcome:
+    """Whether wallets were the passport's by private links, which are opened (PAS-045)."""
+    by_key = {one.key_id: one for one in links}
+    if any(one.id not in by_key for one in hidden):
+        return Outcome.UNDECIDED
+    stood = await are_linked(client, passport, [by_key[one.id] for one in hidden], block)
+    return Outcome.GRANTED if all(stood) else Outcome.REFUSED
+
+
 def _judged(
-    evidence: Evidence, claims: Sequence[DisclosedClaim], trusted: tuple[Address, ...]
+    client: PersonaClient,
+    badge: HeldBadge,
+    evidence: Evidence,
+    claims: Sequence[DisclosedClaim],
+    trusted: tuple[Address, ...],
 ) -> dict[Hash32, Observation]:
-    """Answers of the claims that the evidence names, judged anew."""
+    """Answers of the claims that the evidence names, judged anew as this passport's."""
     found: dict[Hash32, Observation] = {}
     for claim in claims:
-        verdict, observed = claim.judge(trusted)
+        verdict, observed = claim.judge(trusted, client.contracts, badge.passport)
         if verdict.identifier in evidence.claim_ids and claim.judged_at_s <= evidence.at_s:
             found |= observed
     return found
@@ -162,6 +190,9 @@ async def _again(
         blocks = await blocks_named(told.source, sources.chains)
     except SourceError as error:
         return None, Reason(code, Outcome.UNDECIDED, str(error), "BDG-052")
+    if old := [one for one in blocks.values() if one.timestamp_s < evidence.at_s - OLDEST_S]:
+        why = f"block {old[0].number} was {evidence.at_s - old[0].timestamp_s} s old when it was decided"
+        return None, Reason(code, Outcome.REFUSED, why, "BDG-052")
     wallets = [key.address for key in evidence.wallets if key.kind is KeyKind.EVM]
     answers = await observe([check], sources.chains, wallets, evidence.at_s, sources.fetch, blocks)
     again = answers[check.key]

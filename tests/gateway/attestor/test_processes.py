@@ -30,7 +30,7 @@ from trex.gateway.attestor.shares import Shares
 from trex.gateway.calls import payload_of
 from trex.gateway.keys import Secret, account_of
 from trex.gateway.outbox import JobKind, job_of
-from trex.gateway.reexecution import shown_for
+from trex.gateway.reexecution import reexecute_sealed, shown_for
 from trex.gateway.settings import MemberAddress, Settings
 from trex.gateway.store.schema import jobs
 from trex.node.cli import main
@@ -192,7 +192,9 @@ async def test_members_see_for_themselves(
     settings = settings_of(alone, tmp_path, members)
     async with serving(settings, keys=replace(KEYS, attestors=())) as served:
         gateway = served.gateway
-        await granted(served, alone)
+        who, _ = await granted(served, alone)
+        (badge,) = await holdings.badges_of(gateway, who.passport)
+        assert (await reexecute_sealed(gateway, badge.token_id)).said.outcome == 1, "ATT-025"
         async with gateway.database.transaction() as tx:
             rows = await tx.execute(jobs.select().where(jobs.c.kind == JobKind.GRANT.value))
             job = [job_of(row) for row in rows][-1]

@@ -7,14 +7,16 @@ from typing import Any
 
 from eth_account.messages import encode_typed_data
 
-from trex.badges.chain.contract import BadgeState, HeldBadge
+from trex.badges.chain.contract import BadgeState, HeldBadge, badges
 from trex.badges.chain.evidence import EvidenceError
-from trex.badges.policy import PolicyError, read_policy
+from trex.badges.chain.statement import OUTCOMES
+from trex.badges.policy import Policy, PolicyError, read_policy
 from trex.gateway.attestor.approvals import Approvals
 from trex.gateway.attestor.epoch import Computations, judge_epoch, read_shown_terms
 from trex.gateway.attestor.refusal import Refusal, UndecidedError
 from trex.gateway.code_version import validator_version
 from trex.passport.client import PersonaClient
+from trex.passport.private_link import read_private_link
 from trex.types.decision import Outcome
 from trex.types.evm import read_address
 from trex.types.network_file import keccak256
@@ -28,6 +30,10 @@ GRANT_BATCH = (
     "GrantBatch(Grant[] grants)Grant(uint256 passport,bytes32 policy,bytes32[] nullifiers,bytes32 evidence,"
     "bytes32 validatorVersion,uint64 attestedAt,uint64 expiresAt,uint64 deadline,uint16 level,uint32 points,"
     "uint8 evidenceClass)"
+)
+STATEMENT = (
+    "ReExecution(uint256 tokenId,bytes32 evidence,bytes32 validatorVersion,uint16 level,uint8 outcome,"
+    "uint64 at)"
 )
 BIND = (
     "BindNullifier(uint256 passport,bytes32 nullifier,bytes32 scope,bytes32 commitment,uint64 keyEpoch,"
@@ -48,8 +54,7 @@ CASE = (
 CLOSE = "CloseCase(uint256 caseId)"
 SIGNED = {
     GRANT_BATCH: "badges",
-    "ReExecution(uint256 tokenId,bytes32 evidence,bytes32 validatorVersion,uint16 level,uint8 outcome,"
-    "uint64 at)": "badges",
+    STATEMENT: "badges",
     BIND: "nullifiers",
     MAP: "nullifiers",
     OPEN: "nullifiers",
@@ -68,6 +73,8 @@ DEADLINE_S = 7_200
 """An attestation counts no longer than that from now (ATT-021)."""
 AGE_S = 86_400
 """Nothing older is attested: what waits so long is to be decided anew (ATT-021)."""
+LATE_S = 600
+"""A statement of re-execution is of the last ten minutes (ATT-025)."""
 AHEAD_S = 60
 """That much later than the newest block a time may be: gateway and member may see different ones."""
 
@@ -91,6 +98,7 @@ class Shown:
             "document": self.opened.document.decode(),
             "salt": self.opened.salt.hex(),
             "claims": [one.write() for one in self.opened.claims],
+            "links": [one.write() for one in self.opened.links],
         }
 
 
@@ -102,7 +110,8 @@ def read_shown(told: Mapping[str, Any]) -> Shown:
     """
     try:
         claims = tuple(read_claim(one) for one in told["claims"])
-        opened = Opened(told["document"].encode(), bytes.fromhex(told["salt"]), claims)
+        links = tuple(read_private_link(one) for one in told["links"])
+        opened = Opened(told["document"].encode(), bytes.fromhex(told["salt"]), claims, links)
         return Shown(str(told["publisher"]), told["policy"].encode(), opened)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError("not the evidence of a grant") from error
@@ -198,6 +207,10 @@ class Judge:
                 raise Refusal("evidence", f"{len(told)} grants, evidence of {len(shown)}")
             for one, evidence in zip(told, map(read_shown, shown), strict=True):
                 await _justified(self.client, self.sources, one, evidence)
+        if written == STATEMENT:
+            if len(shown) != 1:
+                raise Refusal("evidence", "a statement is shown with the evidence of its grant")
+            await _came_to_the_same(self.client, self.sources, message, read_shown(shown[0]), now_s)
         if written in APPROVED:
             self._require_approval(document, shown)
         if written == EPOCH:
@@ -223,15 +236,47 @@ def _timely(message: Mapping[str, Any], now_s: int) -> None:
         raise Refusal("attested_at", f"{message['attestedAt']}, it is {now_s} here")
 
 
+def _policy(shown: Shown) -> tuple[Policy, Hash32]:
+    """Read a policy that is shown, and number it."""
+    try:
+        policy = read_policy(shown.policy)
+        return policy, policy.policy_id(read_address(shown.publisher))
+    except (PolicyError, ValueError) as error:
+        raise Refusal("policy", str(error)) from error
+
+
+async def _came_to_the_same(
+    client: PersonaClient, sources: Sources, said: Mapping[str, Any], shown: Shown, now_s: int
+) -> None:
+    """Re-execute a badge before saying what comes of it (ATT-025)."""
+    if said["validatorVersion"] != f"0x{validator_version().hex()}":
+        raise Refusal("validator_version", "re-executed by other code than this member runs")
+    if not now_s - LATE_S <= int(said["at"]) <= now_s + AHEAD_S:
+        raise Refusal("at", f"{said['at']}, it is {now_s} here")
+    (badge,) = await badges(client, [int(said["tokenId"])])
+    policy, number = _policy(shown)
+    if badge.policy != number:
+        raise Refusal("policy", "the badge is under another policy")
+    if said["evidence"] != f"0x{badge.evidence.hex()}":
+        raise Refusal("evidence", "the badge's newest grant rests on other evidence")
+    try:
+        found = await reexecute(client, badge, policy, shown.opened, sources)
+    except EvidenceError as error:
+        raise Refusal("evidence", str(error)) from error
+    level = 0 if found.decision is None else found.decision.level
+    here, there = (OUTCOMES.index(found.outcome) + 1, level), (int(said["outcome"]), int(said["level"]))
+    if here == there:
+        return
+    if found.outcome is Outcome.UNDECIDED:
+        raise UndecidedError(next(one.code for one in found.steps if one.outcome is Outcome.UNDECIDED))
+    raise Refusal("outcome", f"{found.outcome}, level {level} follows here")
+
+
 async def _justified(client: PersonaClient, sources: Sources, grant: Mapping[str, Any], shown: Shown) -> None:
     """Re-execute a grant before it is one (ATT-022): the same evidence, by this member's code and sources."""
     if grant["validatorVersion"] != f"0x{validator_version().hex()}":
         raise Refusal("validator_version", "decided by other code than this member runs")
-    try:
-        policy = read_policy(shown.policy)
-        number = policy.policy_id(read_address(shown.publisher))
-    except (PolicyError, ValueError) as error:
-        raise Refusal("policy", str(error)) from error
+    policy, number = _policy(shown)
     if grant["policy"] != f"0x{number.hex()}":
         raise Refusal("policy", "the grant is under another policy")
     public = int(grant["evidenceClass"]) == 1

@@ -115,6 +115,8 @@ class DisclosureBody(Body):
     salt: Annotated[str, Field(pattern=r"^(0x[0-9a-f]{64})?$")]
     claims: list[dict[str, Any]]
     """zkTLS claims with all that judging them anew takes."""
+    links: list[dict[str, Any]]
+    """What opens the private links of the wallets that counted."""
 
 
 class Statement(Body):
@@ -228,11 +230,12 @@ async def disclosure(digest: Hash, session: SignedIn, gateway: TheGateway) -> Di
     """The same with the zkTLS claims behind it: all that re-executing it takes. It names your accounts."""
     mine = (await passport_of(session, gateway),)
     kept = await grants.evidence_of(gateway, Hash32(bytes.fromhex(digest[2:])), mine)
-    shown = await reexecution.claims_behind(gateway, kept)
+    shown = await reexecution.opened(gateway, kept)
     return DisclosureBody(
         document=kept.document.decode(),
         salt=f"0x{kept.salt.hex()}" if kept.salt else "",
-        claims=[one.write() for one in shown],
+        claims=[one.write() for one in shown.claims],
+        links=[one.write() for one in shown.links],
     )
 
 
