@@ -179,7 +179,7 @@ async def _claimed(world: World, whose: Person) -> tuple[DisclosedClaim, Verdict
     ),
     refusal="zktls.level:",
 )
-async def test_claim_of_another_passport(chain: Chain, member: Member, honest: bool) -> None:
+async def test_claim_shown_for_another_passport(chain: Chain, member: Member, honest: bool) -> None:
     """The claim that the first passport made is shown for the second one's badge."""
     world, victim, mine = World(chain, member), person(chain, "victim"), person(chain, "owner")
     assert victim.passport == 1

@@ -129,8 +129,9 @@ async def quorum(
     if len(found) < threshold:
         there = len(found) + len(left)
         why = "".join(f"; {one}" for one in failed)
-        refused = any(isinstance(one, RefusedByError) for one in failed)
-        error = NotAttestedError if refused else NoQuorumError
+        refused = sum(isinstance(one, RefusedByError) for one in failed)
+        is_final = refused and len(members) - refused < threshold
+        error = NotAttestedError if is_final else NoQuorumError
         raise error(f"{there} of the {threshold} members that are needed{why}")
     return found
 

@@ -15,6 +15,7 @@ from trex.engagement.epochs import REWARD_SKIPPED
 from trex.gateway import outbox
 from trex.gateway.attest import Attestor, NoQuorumError, NotAttestedError
 from trex.gateway.calls import DELEGATION_GAS, Call, Show, call_of
+from trex.gateway.errors import GatewayError
 from trex.gateway.keys import Secret, account_of
 from trex.gateway.outbox import Job, JobKind, JobState
 from trex.gateway.reverts import reason_of
@@ -40,6 +41,8 @@ BUMP_S = 30
 """A transaction that is in no block by then is signed anew with higher fees."""
 PAUSE_S = 0.2
 """Between looks at the queue, when nothing wakes the worker."""
+LATER_S = 10
+"""What too few members are there for is tried again by then."""
 FAULT_PAUSE_S = 2.0
 """After the chain or the database did not answer."""
 TIP_WEI = 1_000_000
@@ -127,7 +130,7 @@ class Relayer:
         """Send jobs as one transaction, or in halves where one of them spoils it (GTW-023)."""
         try:
             call = await call_of(self.client, self.attestors, group, self._show)
-        except NotAttestedError as error:
+        except (NotAttestedError, GatewayError) as error:
             await self._halved(group, str(error))
             return
         except NoQuorumError as error:
@@ -345,7 +348,8 @@ class Relayer:
 
     async def _later(self, group: list[Job], why: str) -> None:
         async with self.database.transaction() as tx:
-            await outbox.requeue(tx, [job.number for job in group], self._now_s() + 10, self._now_s())
+            numbers, now_s = [job.number for job in group], self._now_s()
+            await outbox.requeue(tx, numbers, now_s + LATER_S, now_s, tries=0)
         log.warning("waits", extra={"jobs": len(group), "reason": why})
 
 
