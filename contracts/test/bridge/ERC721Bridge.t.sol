@@ -84,6 +84,18 @@ contract ERC721BridgeTest is TwoLayers {
         nftFactory.createOptimismMintableERC721(address(0), "", "");
     }
 
+    function test_gas() external {
+        vm.prank(alice, alice);
+        l1NftBridge.bridgeERC721(address(collection), address(twin), 42, 300_000, "");
+        vm.snapshotGasLastCall("ERC721Bridge", "bridgeERC721 from L1");
+        _toL2();
+        vm.prank(alice, alice);
+        l2NftBridge.bridgeERC721(address(twin), address(collection), 42, 300_000, "");
+        vm.snapshotGasLastCall("ERC721Bridge", "bridgeERC721 from L2");
+        _toL1();
+        vm.snapshotGasLastCall("ERC721Bridge", "finalizeWithdrawalTransaction of a token");
+    }
+
     /// @dev BRG-030, BRG-031.
     function test_factory_and_its_collections() external {
         vm.assertTrue(nftFactory.isOptimismMintableERC721(address(twin)) && nftFactory.remoteChainID() == 1);

@@ -148,6 +148,42 @@ contract MessengerTest is TwoLayers {
         vm.assertFalse(l1Messenger.failedMessages(_hash(0, 0, 1)));
     }
 
+    /// @dev BRG-014, PTL-037: known, as on the OP Stack: what is withdrawn by hand to who takes no ether stays where it is.
+    function test_ether_withdrawn_by_hand_to_messenger_or_bridge_stays_in_the_portal() external {
+        vm.deal(address(portal), 3 ether);
+        address[3] memory targets = [address(l1Messenger), address(l1Bridge), address(l1NftBridge)];
+        for (uint256 i; i < 3; ++i) {
+            vm.prank(alice);
+            passer.initiateWithdrawal{value: 1 ether}(targets[i], 200_000, "");
+            WithdrawalTransaction memory withdrawal = _toL1();
+            vm.assertTrue(portal.failedWithdrawals(_hashOf(withdrawal)));
+            portal.replayWithdrawal(withdrawal);
+            vm.assertTrue(portal.failedWithdrawals(_hashOf(withdrawal)) && targets[i].balance == 0);
+        }
+        vm.assertEq(address(portal).balance, 3 ether);
+    }
+
+    function test_gas() external {
+        vm.deal(address(portal), 1 ether);
+        hearer.refuse(true);
+        _tell(l1Messenger, 7, 1 ether);
+        vm.snapshotGasLastCall("CrossDomainMessenger", "sendMessage from L1");
+        _toL2();
+        hearer.refuse(false);
+        _replay(l2Messenger, 1 ether, 7);
+        vm.snapshotGasLastCall("CrossDomainMessenger", "relayMessage of a failed one on L2");
+        hearer.refuse(true);
+        _tell(l2Messenger, 7, 1 ether);
+        vm.snapshotGasLastCall("CrossDomainMessenger", "sendMessage from L2");
+        _toL1();
+        vm.snapshotGasLastCall(
+            "CrossDomainMessenger", "finalizeWithdrawalTransaction of a message that is refused"
+        );
+        hearer.refuse(false);
+        _replay(l1Messenger, 1 ether, 7);
+        vm.snapshotGasLastCall("CrossDomainMessenger", "relayMessage of a failed one on L1");
+    }
+
     /// @dev BRG-005: no message speaks with the voice of the messengers, the portal or the passer.
     function test_relayMessage_blocked_targets_revert() external {
         address[2] memory l2 = [address(l2Messenger), address(passer)];
