@@ -10,6 +10,9 @@ use std::arch::x86_64::{
     _mm512_slli_epi64, _mm512_srli_epi64, _mm512_sub_epi64, _mm512_test_epi64_mask,
 };
 
+#[cfg(test)]
+mod tests;
+
 /// Elements side by side.
 pub(super) const LANES: usize = 8;
 /// Limbs of an element.
