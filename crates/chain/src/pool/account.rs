@@ -139,11 +139,6 @@ impl AccountQueue {
         self.slots.back().map(|slot| (&slot.tx, slot.lowest))
     }
 
-    /// Executable transactions, last first.
-    pub fn executable_rev(&self) -> impl Iterator<Item = &Arc<PoolTransaction>> {
-        self.slots.range(..self.pending).rev().map(|slot| &slot.tx)
-    }
-
     /// Executable transactions from `nonce` on, at most `count`.
     pub fn executable_from(&self, nonce: u64, count: usize) -> impl Iterator<Item = &Arc<PoolTransaction>> {
         let start = nonce.saturating_sub(self.state.nonce).min(self.pending as u64) as usize;

@@ -198,12 +198,13 @@ impl Ledger {
     fn put(&mut self, tx: Arc<PoolTransaction>, state: AccountState) -> Option<Arc<PoolTransaction>> {
         self.count_in(&tx);
         let (sender, nonce) = (tx.sender(), tx.nonce());
+        let from = self.accounts.get(&sender).map_or(state.nonce, AccountQueue::next_nonce);
         let replaced = self.change(sender, state, |queue| queue.put(tx));
         if let Some(replaced) = &replaced {
             self.count_out(replaced);
         }
         self.announce_one(sender, nonce);
-        self.announce(sender);
+        self.announce(sender, from);
         replaced
     }
 
@@ -235,16 +236,15 @@ impl Ledger {
         }
     }
 
-    /// Tells subscribers, once each, of a sender's executable transactions.
-    fn announce(&mut self, sender: Address) {
+    /// Tells subscribers, once each, of a sender's transactions that are executable and were not while `from`
+    /// was the nonce after those: an unwound block leaves announced ones and others behind a gap.
+    fn announce(&mut self, sender: Address, from: u64) {
         let Some(queue) = self.accounts.get(&sender) else { return };
-        // Announced ones come before the others: look from the end.
-        let fresh: Vec<_> = queue
-            .executable_rev()
-            .take_while(|tx| !tx.announced.swap(true, Ordering::Relaxed))
-            .map(|tx| tx.hash())
-            .collect();
-        self.announced.extend(fresh.into_iter().rev());
+        let fresh = queue
+            .executable_from(from.max(queue.state.nonce), queue.pending())
+            .filter(|tx| !tx.announced.swap(true, Ordering::Relaxed))
+            .map(|tx| tx.hash());
+        self.announced.extend(fresh);
         while self.announced.len() > self.config.announcements {
             self.announced.pop_front();
             self.announced_before += 1;
@@ -314,13 +314,14 @@ impl Ledger {
     /// Brings a sender's queue to its account's new state.
     pub fn follow(&mut self, address: Address, state: AccountState) {
         let gas_limit = self.head.gas_limit;
+        let from = self.accounts.get(&address).map_or(state.nonce, AccountQueue::next_nonce);
         let mut gone = Vec::new();
         self.change(address, state, |queue| queue.follow(state, gas_limit, |tx| gone.push(tx)));
         for tx in gone {
             self.dropped += u64::from(tx.nonce() >= state.nonce);
             self.count_out(&tx);
         }
-        self.announce(address);
+        self.announce(address, from);
     }
 
     /// Demotions may leave more queued transactions than may be: the lowest ranked leave.
