@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from trex.chain.opening import TABLES
 from trex.node.cli import main
 from trex.node.devnet import prepare
 from trex.node.files import network_file
@@ -54,6 +53,9 @@ def test_export_names_blocks_that_are_not_there(home: Path, tmp_path: Path) -> N
     refused = CliRunner().invoke(main, ["export", out])
     assert refused.exit_code == 1
     assert "there is no block 1: the newest is 0" in refused.stderr
+
+
+TABLES = ("flat", "history", "index", "lookup", "node")
 
 
 @pytest.mark.parametrize("table", TABLES)

@@ -1,4 +1,4 @@
-//! What a folder's store is: version of its form, and network.
+//! What a folder's store is: version of its form, network, and files without which it is none.
 
 use std::{fs, path::Path};
 
@@ -10,6 +10,7 @@ use crate::{
     error::{Result, StoreError},
     log::replace_file,
     store::malformed,
+    trees::Table,
 };
 
 /// Version of what is on disk: 2 since sections are read in pages.
@@ -53,4 +54,37 @@ pub(crate) fn check_format(dir: &Path, options: &Options) -> Result<()> {
         }
         Err(e) => Err(StoreError::io("format", &e)),
     }
+}
+
+/// Refuses a store that has lost a file whose place would be filled without a word: the engine makes an empty
+/// table where there is none, and what a log without its acknowledged end has lost passes for never whole.
+///
+/// A checkpoint is written after every table has been, and where there is none, the log fills the tables. The
+/// end of what was acknowledged is written before the log's first record.
+pub(crate) fn check_files(dir: &Path) -> Result<()> {
+    let length = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
+    let (tables, log) = (dir.join("tables"), dir.join("log"));
+    if tables.join("checkpoint").exists() {
+        for table in Table::ALL {
+            if !tables.join(table.name()).join("current").is_file() {
+                return Err(StoreError::corrupt(
+                    format!("table {}", table.name()),
+                    "file current is missing",
+                ));
+            }
+        }
+    }
+    if length(&log.join("acknowledged")) == 0 {
+        let segments = match fs::read_dir(&log) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            segments => segments.map_err(|error| StoreError::io("log", &error))?,
+        };
+        for segment in segments {
+            let path = segment.map_err(|error| StoreError::io("log", &error))?.path();
+            if path.extension().is_some_and(|kind| kind == "blocks") && length(&path) > 0 {
+                return Err(StoreError::corrupt("log", "file acknowledged is missing"));
+            }
+        }
+    }
+    Ok(())
 }

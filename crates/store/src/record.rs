@@ -434,18 +434,26 @@ pub(crate) fn finding_ops(e: &Entries<'_>) -> Vec<Op> {
             );
         }
     }
-    let logs = e.receipts.iter().flat_map(|r| &r.logs).enumerate().map(|(i, l)| (i as u32, l));
+    ops.extend(index_ops(n, e.receipts, e.acts));
+    ops
+}
+
+/// Entries that find a block's logs by address and topic, and its transactions by who took part.
+pub(crate) fn index_ops(n: u64, receipts: &[Receipt], acts: &Acts) -> Vec<Op> {
+    let mut ops = Vec::new();
+    let mut put = |t, k, v: Vec<u8>| ops.push((t, k, Some(v.into())));
+    let logs = receipts.iter().flat_map(|r| &r.logs).enumerate().map(|(i, l)| (i as u32, l));
     for (key, list) in postings(logs) {
         let mut v = Vec::with_capacity(list.len() + 2);
         codec::put_ascending(&mut v, &list);
         put(Table::Index, at_block(key, n), v);
     }
-    for (address, list) in group(e.acts.appearances.clone()) {
+    for (address, list) in group(acts.appearances.clone()) {
         let mut v = Vec::with_capacity(list.len() + 2);
         codec::put_ascending(&mut v, &list);
         put(Table::Index, at_block(appearance_key(&address), n), v);
     }
-    for (address, i) in &e.acts.created {
+    for (address, i) in &acts.created {
         put(Table::Index, at_block(creator_key(address), n), i.to_be_bytes().to_vec());
     }
     ops

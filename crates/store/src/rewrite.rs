@@ -20,6 +20,13 @@ use crate::{
 
 /// Entries that are written together.
 const TOGETHER: usize = 4096;
+/// Bytes of entries that are written for a byte of the store's files, at most: an honest store's are hardly
+/// twice its own tables, whose neighbours share the beginnings of their keys.
+const EXPANSION: u64 = 4;
+/// Bytes of entries that are written whatever the files are.
+const SPARE_BYTES: u64 = 64 << 20;
+/// The longest key of a trie node: kind, the hash of an account, a path.
+const NODE_KEY_BYTES: usize = 1 + 33 + 33;
 
 impl Store {
     /// Makes the tables anew and closes the store.
@@ -31,8 +38,8 @@ impl Store {
     /// [`Store::verify`] to check, afterwards.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] where an entry is out of order or of no kind there is; [`StoreError::Io`].
-    /// The store is then of no use.
+    /// [`StoreError::Corrupt`] where an entry is out of order or of no kind there is, or where more would be
+    /// written than the files can honestly hold; [`StoreError::Io`]. The store is then of no use.
     pub fn rewrite_tables(self, progress: Progress<'_>) -> Result<()> {
         let Some(head) = self.head() else { return Ok(()) };
         let Self { dir, trees, log, writer, options, _lock, .. } = self;
@@ -49,7 +56,8 @@ impl Store {
         let (mut made, _) = Trees::open(&fresh, options.cache_bytes)?;
         made.gave_back(head.number);
         made.start(&log)?;
-        let mut target = Target { trees: &made, seq, end: writer.log.end() };
+        let most = SPARE_BYTES.saturating_add(EXPANSION.saturating_mul(bytes_below(&dir)?));
+        let mut target = Target { trees: &made, seq, end: writer.log.end(), left: most, most };
         copy(&trees.snapshot(), &log, head.number, &mut target, progress)?;
         made.compact(writer.log.end(), 0, &mut |_, _| ())?;
         drop((made, trees));
@@ -64,10 +72,18 @@ struct Target<'a> {
     trees: &'a Trees,
     seq: u64,
     end: Pos,
+    /// Bytes that may still be written, and those that might at first.
+    left: u64,
+    most: u64,
 }
 
 impl Target<'_> {
     fn put(&mut self, ops: Vec<Op>) -> Result<()> {
+        let bytes = |(_, key, value): &Op| (key.len() + value.as_ref().map_or(0, |value| value.len())) as u64;
+        self.left = self.left.checked_sub(ops.iter().map(bytes).sum()).ok_or_else(|| {
+            let what = format!("its entries take more than {} bytes: too many for its files", self.most);
+            StoreError::corrupt("store", what)
+        })?;
         self.trees.replay(self.seq, ops);
         if self.trees.is_full() { self.trees.flush(self.end, 0) } else { Ok(()) }
     }
@@ -143,7 +159,9 @@ fn checked(table: Table, last: &mut Vec<u8>, (key, value): Entry) -> Result<Op> 
         return Err(bad("entries are not in order"));
     }
     let is_known = match (table, key.first(), key.len()) {
-        (Table::Flat, Some(b'a'), 21) | (Table::Flat, Some(b's'), 53) | (Table::Node, Some(b'n'), _) => true,
+        (Table::Flat, Some(b'a'), 21)
+        | (Table::Flat, Some(b's'), 53)
+        | (Table::Node, Some(b'n'), 0..=NODE_KEY_BYTES) => true,
         // Read by its hash, by accounts to come too.
         (Table::Flat, Some(b'c'), 33) => keccak256(&value[..]).as_slice() == &key[1..],
         _ => false,
@@ -153,6 +171,18 @@ fn checked(table: Table, last: &mut Vec<u8>, (key, value): Entry) -> Result<Op> 
     }
     *last = key.to_vec();
     Ok((table, key.to_vec(), Some(value)))
+}
+
+/// Bytes of the files in a folder and below it.
+fn bytes_below(folder: &Path) -> Result<u64> {
+    let io = |error: io::Error| StoreError::io("tables", &error);
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        let about = entry.metadata().map_err(io)?;
+        bytes += if about.is_dir() { bytes_below(&entry.path())? } else { about.len() };
+    }
+    Ok(bytes)
 }
 
 fn remove(folder: &Path) -> Result<()> {
@@ -198,6 +228,59 @@ mod tests {
         assert!(refused(key(b'c', &[0xff; 32])).contains("without its hash"));
         assert!(refused(key(b'x', &[])).contains("of no kind"));
         assert!(refused(key(b's', &[0; 50])).contains("of no kind"));
+        let node = |length: usize| {
+            let entry = (key(b'n', &vec![0; length]).into(), "node".into());
+            checked(Table::Node, &mut Vec::new(), entry).map_err(|error| error.to_string())
+        };
+        node(66).unwrap();
+        assert!(node(67).unwrap_err().contains("of no kind"), "many may share what is before their ends");
+    }
+
+    /// SNP-016: a small file does not become a large store.
+    #[test]
+    fn tables_made_anew_hold_no_more_than_the_files_can() {
+        let dir = tempfile::tempdir().unwrap();
+        let (trees, _) = Trees::open(&dir.path().join("tables"), 1 << 20).unwrap();
+        fs::write(dir.path().join("file"), [0; 100]).unwrap();
+        assert!(bytes_below(dir.path()).unwrap() > 100, "with what is in folders");
+        let mut target = Target { trees: &trees, seq: 1, end: Pos::default(), left: 100, most: 100 };
+        let entry = |at: u8| (Table::Node, vec![b'n', at], Some([7; 28].into()));
+        target.put(vec![entry(1), entry(2)]).unwrap();
+        target.put(vec![entry(3)]).unwrap();
+        let refused = target.put(vec![entry(4)]).unwrap_err();
+        assert_eq!(refused.code(), "store_corrupt");
+        assert!(refused.to_string().contains("more than 100 bytes"), "{refused}");
+    }
+
+    /// What would hide a log, or name one that is not there.
+    #[test]
+    fn an_index_that_is_not_the_blocks_own_is_damage() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open(dir.path(), options(History::Archive)).unwrap());
+        let mut chain: Vec<Block> = vec![next_block(None, 5, 20)];
+        (0..6).for_each(|_| chain.push(next_block(chain.last(), 5, 20)));
+        chain.iter().for_each(|block| store.commit(&block.data()).unwrap());
+        let write = |key: &[u8], value: Option<&[u8]>| {
+            let seq = store.trees.next_seq();
+            store.trees.write(seq, vec![(Table::Index, key.to_vec(), value.map(Into::into))]);
+            store.trees.publish(seq);
+        };
+        let verify = || store.verify(None, &mut |_, _, _| ()).map_err(|fault| fault.to_string());
+        verify().unwrap();
+        let (key, value) = store.snapshot().first(Table::Index, &[], &[0xff; 80]).unwrap().unwrap();
+        for other in [None, Some([&value[..], &[1]].concat())] {
+            write(&key, other.as_deref());
+            assert!(verify().unwrap_err().contains("is not found by the index"), "{other:?}");
+        }
+        write(&key, Some(&value));
+        verify().unwrap();
+        write(&[&key[..], &[0]].concat(), Some(&value));
+        assert!(verify().unwrap_err().contains("table index"), "one too many");
+        // A store is the chain's again when its tables are made anew.
+        drop(store.snapshot());
+        Arc::into_inner(store).unwrap().rewrite_tables(&mut |_, _, _| ()).unwrap();
+        let store = Arc::new(Store::open(dir.path(), options(History::Archive)).unwrap());
+        store.verify(None, &mut |_, _, _| ()).unwrap();
     }
 
     /// SNP-016: entries that no block made, which looking everything up that there is does not meet.

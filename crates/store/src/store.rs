@@ -15,7 +15,7 @@ use alloy_primitives::B256;
 use crate::{
     BlockData, Head, History, Options, StateView, codec,
     error::{Result, StoreError},
-    format::check_format,
+    format::{check_files, check_format},
     log::{self, ACTS, Kind, LogReader, LogWriter, Pos, SECTIONS},
     ops::{block_ops, prune_ops, replay_ops, unwind_ops},
     record::{self, Acts, Entries, Position},
@@ -98,6 +98,7 @@ impl Store {
             }
         }
         check_format(&dir, &options)?;
+        check_files(&dir)?;
         let (mut trees, start) = Trees::open(&dir.join("tables"), options.cache_bytes)?;
         let mut replayed = 0;
         let log_dir = dir.join("log");

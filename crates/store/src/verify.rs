@@ -14,8 +14,8 @@ use trex_stf::{receipt::Receipt, state::State, state_trie::account_rlp};
 use crate::{
     Body, StateView, Store, TxPlace, codec,
     error::{Result, StoreError},
-    log::{FLAT, Kind, NODES, SECTIONS},
-    record::{self, Position},
+    log::{ACTS, FLAT, Kind, NODES, SECTIONS},
+    record::{self, Acts, Position},
     store::{malformed, position},
     trees::Table,
 };
@@ -26,7 +26,7 @@ const RANDOM: &str = "/dev/urandom";
 /// What a verification went through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Verified {
-    /// Blocks read: hashes, links, sections, lookups.
+    /// Blocks read: hashes, links, sections, lookups, what the index says of them.
     pub blocks: u64,
     /// Table entries read.
     pub entries: u64,
@@ -96,7 +96,8 @@ impl Store {
     ) -> Result<Verified> {
         let mut done = Verified::default();
         let Some(head) = self.head() else { return Ok(done) };
-        let header = self.verify_blocks(head.number, check_block, progress, &mut done)?;
+        let mut indexed = 0;
+        let header = self.verify_blocks(head.number, check_block, progress, &mut done, &mut indexed)?;
         let view = self.state_at(head.number)?;
         for table in Table::ALL {
             let mut n = 0u64;
@@ -106,6 +107,10 @@ impl Store {
                 if n.is_multiple_of(1 << 16) {
                     progress("table entries", done.entries + n, 0);
                 }
+            }
+            if table == Table::Index && n != indexed {
+                let what = format!("{n} entries, the blocks call for {indexed}");
+                return Err(StoreError::corrupt("table index", what));
             }
             done.entries += n;
         }
@@ -120,13 +125,15 @@ impl Store {
         mut check_block: Option<CheckBlock<'_>>,
         progress: Progress<'_>,
         done: &mut Verified,
+        indexed: &mut u64,
     ) -> Result<Header> {
+        let snapshot = self.snapshot();
         let mut parent = B256::ZERO;
         let mut last = None;
         for number in 0..=head {
             let bad = |what: &str| StoreError::corrupt(format!("block {number}"), what);
             let Position { pos, hash, timestamp } =
-                position(&self.snapshot(), number)?.ok_or_else(|| bad("is missing"))?;
+                position(&snapshot, number)?.ok_or_else(|| bad("is missing"))?;
             let frame = self.log.frame(pos)?;
             if frame.number != number || frame.kind != Kind::Block {
                 return Err(bad("record is another one's"));
@@ -168,6 +175,13 @@ impl Store {
             }
             if self.number_by_hash(&hash)? != Some(number) {
                 return Err(bad("is not found by its hash"));
+            }
+            let acts = Acts::decode(&self.log.section_of(pos, &frame, ACTS)?).map_err(malformed("log"))?;
+            for (table, key, value) in record::index_ops(number, &receipts, &acts) {
+                if snapshot.get(table, &key)? != value {
+                    return Err(bad("a log or a transaction is not found by the index"));
+                }
+                *indexed += 1;
             }
             if let Some(check) = &mut check_block {
                 check(&header, &body, &receipts).map_err(|what| bad(&what))?;

@@ -9,10 +9,6 @@ import orjson
 from trex import _core
 from trex.chain.core import Signer
 from trex.chain.limits import CoreLimits
-from trex.types.errors import CoreError
-
-TABLES = ("flat", "history", "index", "lookup", "node")
-"""Folders of the store's tables (crates/store/src/trees.rs)."""
 
 
 def open_chain(
@@ -39,7 +35,6 @@ def open_chain(
         CoreError: `store_locked`, `store_corrupt`, `store_wrong_network`, `bad_network`, `store_io`.
     """
     path.mkdir(parents=True, exist_ok=True)
-    check_files(path / "store")
     given = {
         name: value for name, value in dataclasses.asdict(limits or CoreLimits()).items() if value is not None
     }
@@ -51,32 +46,6 @@ def open_chain(
         limits=orjson.dumps(given),
         settled=settled,
     )
-
-
-def check_files(store: Path) -> None:
-    """Refuse a store that has lost a file whose place the engine would fill without a word.
-
-    A checkpoint is written after every table has been, and where there is none, the log fills the tables. The
-    end of what was acknowledged is written before the log's first record.
-
-    Raises:
-        CoreError: `store_corrupt`.
-    """
-    tables, log = store / "tables", store / "log"
-    lost = [
-        f"table {name}: file current"
-        for name in TABLES
-        if (tables / "checkpoint").exists() and not (tables / name / "current").is_file()
-    ]
-    acknowledged = log / "acknowledged"
-    if not acknowledged.is_file() or not acknowledged.stat().st_size:
-        lost += ["log: file acknowledged" for segment in log.glob("*.blocks") if segment.stat().st_size][:1]
-    if lost:
-        raise CoreError(
-            "store_corrupt",
-            f"data on disk is damaged at {lost[0]} is missing; nothing was overwritten, "
-            "restore a copy or resynchronise",
-        )
 
 
 def rewrite_tables(
