@@ -1,5 +1,6 @@
 """JSON-RPC 2.0 messages: requests read from JSON, answers written as bytes. Pure."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,9 +50,29 @@ def parse(body: bytes) -> Any:
         MalformedError: it is not JSON.
     """
     try:
-        return orjson.loads(body)
+        value = orjson.loads(body)
     except orjson.JSONDecodeError:
         raise MalformedError(PARSE_ERROR, "parse error") from None
+    messages = value if type(value) is list else [value]
+    if any(_has_wide_id(message) for message in messages):
+        _put_wide_ids(messages, body)
+    return value
+
+
+def _has_wide_id(message: Any) -> bool:
+    """Whether an id may be a whole number beyond 64 bits, which orjson reads as a float."""
+    return type(message) is dict and type(message.get("id")) is float and abs(message["id"]) >= 2.0**63
+
+
+def _put_wide_ids(messages: list[Any], body: bytes) -> None:
+    """Write such ids into messages as they came: an answer carries its request's id, digit for digit."""
+    try:
+        exact = json.loads(body)
+    except (ValueError, RecursionError):
+        return  # thousands of digits, or of brackets: a float is what such an id gets
+    for message, same in zip(messages, exact if type(exact) is list else [exact], strict=True):
+        if _has_wide_id(message):
+            message["id"] = same["id"]
 
 
 def read_call(message: Any) -> Call | MalformedError:
