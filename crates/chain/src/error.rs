@@ -26,6 +26,8 @@ pub enum ChainError {
     Batch(String),
     /// A file could not be read or written.
     File(String),
+    /// A file of blocks is none, or of another chain.
+    BlockFile(String),
     /// Heads that do not fit the chain.
     Heads(String),
     /// A limit of this node was hit.
@@ -52,6 +54,7 @@ impl ChainError {
             Self::Block { .. } => "bad_block",
             Self::Pool(_) => "pool_journal",
             Self::File(_) => "io",
+            Self::BlockFile(_) => "bad_file",
             Self::Heads(_) => "bad_heads",
             Self::Limit { .. } => "limit",
             Self::Derivation(_) => "derivation",
@@ -71,6 +74,7 @@ impl std::fmt::Display for ChainError {
             Self::Pool(reason) => write!(f, "mempool journal: {reason}"),
             Self::Limit { name, value, what } => write!(f, "{what}: limit {name} is {value}"),
             Self::File(reason)
+            | Self::BlockFile(reason)
             | Self::Heads(reason)
             | Self::Derivation(reason)
             | Self::Batch(reason)

@@ -15,6 +15,9 @@ use crate::{
 /// How often progress is told.
 pub(crate) const TELL_EVERY: Duration = Duration::from_millis(100);
 
+/// How a file begins that gzip has made.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
 /// Where a transfer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
@@ -54,14 +57,14 @@ impl Chain {
             .map_err(|error| io("open", path, &error))?;
         let (held, end) = self.exported(&mut file, path, first)?;
         let length = file.metadata().map_err(|error| io("read", path, &error))?.len();
-        if held == 0 && length > 0 {
-            return Err(ChainError::File(format!(
+        if held == 0 && length > 0 && !self.begins(&mut file, path, first)? {
+            return Err(ChainError::BlockFile(format!(
                 "{} is not empty and holds no whole block of this chain: it is left as it is",
                 path.display()
             )));
         }
         if held > last - first + 1 {
-            return Err(ChainError::File(format!(
+            return Err(ChainError::BlockFile(format!(
                 "{} holds blocks up to {}, more than up to {last}: it is left as it is",
                 path.display(),
                 first + held - 1
@@ -102,7 +105,7 @@ impl Chain {
             let number = first + held;
             let ours = self.store().hash_by_number(number)?;
             if ours != Some(block.header.hash_slow()) {
-                return Err(ChainError::File(format!(
+                return Err(ChainError::BlockFile(format!(
                     "{} holds other blocks: its block {} is not block {number} of this chain",
                     path.display(),
                     block.header.number
@@ -112,6 +115,18 @@ impl Chain {
             end = stream.position();
         }
         Ok((held, end))
+    }
+
+    /// Whether a file that holds no whole block is the beginning of block `number`.
+    fn begins(&self, file: &mut File, path: &Path, number: u64) -> Result<bool, ChainError> {
+        let raw = self.raw_block(number)?;
+        let mut whole = Vec::new();
+        block_rlp::encode(&raw.header, &raw.transactions, &mut whole);
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(0))
+            .and_then(|_| file.take(whole.len() as u64 + 1).read_to_end(&mut bytes))
+            .map_err(|error| io("read", path, &error))?;
+        Ok(whole.starts_with(&bytes))
     }
 
     /// A block as it is exported.
@@ -150,7 +165,7 @@ impl<'a> BlockStream<'a> {
     /// That the file ends inside a block.
     pub(crate) fn breaks_off(&self) -> ChainError {
         let (path, end, more) = (self.path.display(), self.position, self.trailing());
-        ChainError::File(format!(
+        ChainError::BlockFile(format!(
             "{path} breaks off inside a block: the last whole one ends at byte {end}, {more} follow"
         ))
     }
@@ -160,12 +175,11 @@ impl<'a> BlockStream<'a> {
         loop {
             let mut bytes = &self.buffer[self.start..];
             let before = bytes.len();
+            let is_gzip = self.position == 0 && bytes.starts_with(&GZIP);
             let block = block_rlp::decode(&mut bytes).map_err(|error| {
-                ChainError::File(format!(
-                    "{}: no block at byte {}: {error}",
-                    self.path.display(),
-                    self.position
-                ))
+                let hint = if is_gzip { " (it is compressed by gzip: unpack it first)" } else { "" };
+                let (path, at) = (self.path.display(), self.position);
+                ChainError::BlockFile(format!("{path}: no block at byte {at}: {error}{hint}"))
             })?;
             if let Some(block) = block {
                 let taken = before - bytes.len();

@@ -190,6 +190,43 @@ fn test_import_tells_of_a_file_that_breaks_off_inside_a_block() {
 }
 
 #[test]
+fn test_export_that_stopped_inside_its_first_block_goes_on() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("blocks");
+    let source = built(&directory.path().join("source"), &file);
+    let bytes = std::fs::read(&file).unwrap();
+    let first = source.block_rlp(1).unwrap().len();
+    for kept in [1, 40, first - 1] {
+        std::fs::write(&file, &bytes[..kept]).unwrap();
+        assert_eq!(source.export(&file, 1, BLOCKS, &mut |_| true).unwrap(), BLOCKS);
+        assert_eq!(std::fs::read(&file).unwrap(), bytes, "{kept} bytes of the first block");
+    }
+    // Not a file of its own: what is there stays.
+    let mut other = bytes[..first - 1].to_vec();
+    other[40] ^= 1;
+    for content in [&other, &b"notes"[..].to_vec()] {
+        std::fs::write(&file, content).unwrap();
+        let refused = source.export(&file, 1, BLOCKS, &mut |_| true).unwrap_err();
+        assert_eq!(refused.code(), "bad_file", "{refused}");
+        assert_eq!(&std::fs::read(&file).unwrap(), content);
+    }
+}
+
+#[test]
+fn test_import_of_a_file_without_blocks_says_what_it_is() {
+    let directory = TempDir::new().unwrap();
+    let (file, copy) = (directory.path().join("blocks"), open(&directory.path().join("copy")));
+    for (content, expected) in
+        [(&b"\x1f\x8b\x08\x00"[..], "compressed by gzip"), (b"notes", "no block at byte 0")]
+    {
+        std::fs::write(&file, content).unwrap();
+        let refused = copy.import(&file, &mut |_| true).unwrap_err();
+        assert_eq!(refused.code(), "bad_file", "{refused}");
+        assert!(refused.to_string().contains(expected), "{refused}");
+    }
+}
+
+#[test]
 fn test_import_of_another_chains_blocks_below_the_head_names_the_first() {
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("blocks");

@@ -36,8 +36,8 @@ class CoreError(Exception):
             code: stable name. Of the store: `store_locked`, `store_corrupt`, `store_disk_full`, `store_io`,
                 `store_wrong_network`, `store_wrong_format`, `store_pruned`, `store_unknown_block`,
                 `store_misuse`; what stopped writing is what every later write answers. Of the rest:
-                `pool_journal`, `bad_network`, `bad_block`, `bad_heads`, `io`, `closed`, `internal` (a panic),
-                `stopped` (production, after one of these).
+                `pool_journal`, `bad_network`, `bad_block`, `bad_file` (of blocks), `bad_heads`, `io`,
+                `closed`, `internal` (a panic), `stopped` (production, after one of these).
             message: what happened, with expected and actual.
         """
         super().__init__(code, message)
