@@ -237,6 +237,8 @@ class Chain:
     def read_ahead(self, header: bytes, blobs: Sequence[bytes]) -> None:
         """Read the batch of a header whose turn has not come: `derive` of this header finds it read.
 
+        Senders are recovered where no block stands above what follows from L1.
+
         Args:
             header: the batch header, as the inbox emits it.
             blobs: its blobs, checked against their versioned hashes; none is as if this were not called.
@@ -313,10 +315,11 @@ class Chain:
         """
 
     def unposted(self) -> bytes:
-        """Return what stands above the safe head, JSON `{blocks, transactions, bytes, oldestOrigin}`.
+        """Return what stands above the safe head.
 
-        `bytes` is what they take in batches at most (BAT-043), `oldestOrigin` the L1 block that the oldest
-        block with an ordinary transaction refers to, or null. Each block is read once.
+        JSON `{blocks, transactions, bytes, owedBytes, oldestOrigin}`: `bytes` is what they take in batches at
+        most (BAT-043), `owedBytes` what of blobs they do not pay for (PST-025), `oldestOrigin` the L1 block
+        that the oldest block with an ordinary transaction refers to, or null. Each block is read once.
         """
 
     def match_logs(self, number: int, filters: Sequence[bytes]) -> list[list[bytes]]:

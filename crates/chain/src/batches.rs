@@ -14,6 +14,7 @@ use trex_stf::{
 use crate::{
     block_rlp::RawBlock,
     chain::{Chain, ChainError},
+    unposted::Unposted,
 };
 
 /// Blobs that one L1 transaction carries at most (EIP-7594).
@@ -26,27 +27,34 @@ pub(crate) const LOG_INDEX_BYTES: usize = 6;
 /// Bytes that the shortest transaction takes in a batch, about: less is no room.
 const LEAST_BYTES: usize = 96;
 
-/// Bytes that the ordinary transactions of a block may take in a batch.
-#[derive(Clone, Copy, Debug)]
+/// Room that a block has for ordinary transactions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Room {
+    /// Bytes that they may take in a batch.
     left: usize,
-    /// Most of what L1 carries is taken: only who pays for its blobs gets in (PST-025).
-    pub(crate) is_scarce: bool,
+    /// Most of what L1 carries is taken: nobody gets in who owes (PST-025).
+    is_scarce: bool,
+    /// Bytes of blobs that are owed above the safe head ([`Unposted::owed_bytes`]).
+    owed: i64,
 }
 
 impl Room {
     /// No limit: on a network without L1.
-    pub(crate) const ANY: Self = Self { left: usize::MAX, is_scarce: false };
+    pub(crate) const ANY: Self = Self { left: usize::MAX, is_scarce: false, owed: i64::MIN };
 
     /// What one L1 transaction carries, beside the log indices of so many deposits (BAT-044).
     pub(crate) fn of_one_posting(deposits: usize) -> Self {
         let besides = BLOCK_BYTES + LOG_INDEX_BYTES * deposits;
-        Self { left: (TRANSACTION_BLOBS * BLOB_DATA_BYTES).saturating_sub(besides), is_scarce: false }
+        Self { left: (TRANSACTION_BLOBS * BLOB_DATA_BYTES).saturating_sub(besides), ..Self::ANY }
     }
 
-    /// The same where `most` bytes may stand above the safe head, and so many do (PST-024).
-    pub(crate) fn within(self, most: usize, unposted: usize) -> Self {
-        Self { left: self.left.min(most.saturating_sub(unposted)), is_scarce: unposted > most / 2 }
+    /// The same where `most` bytes may stand above the safe head (PST-024), and this does.
+    pub(crate) fn within(self, most: usize, stands: &Unposted) -> Self {
+        Self {
+            left: self.left.min(most.saturating_sub(stands.bytes)),
+            is_scarce: stands.bytes > most / 2,
+            owed: stands.owed_bytes,
+        }
     }
 
     /// Whether any transaction may fit.
@@ -54,11 +62,16 @@ impl Room {
         self.left >= LEAST_BYTES
     }
 
-    /// Takes what a transaction needs; false where that is more than there is.
-    pub(crate) fn take(&mut self, tx: &Transaction) -> bool {
-        let left = self.left.checked_sub(transaction_bound(tx));
-        self.left = left.unwrap_or(self.left);
-        left.is_some()
+    /// Takes what a transaction needs that owes so many bytes; false where that is more than there is.
+    pub(crate) fn take(&mut self, tx: &Transaction, owes: i64) -> bool {
+        let owed = self.owed.saturating_add(owes);
+        let most_owed = if self.is_scarce { i64::MIN } else { BLOB_DATA_BYTES as i64 };
+        if owes > 0 && owed > most_owed {
+            return false;
+        }
+        let Some(left) = self.left.checked_sub(transaction_bound(tx)) else { return false };
+        (self.left, self.owed) = (left, owed);
+        true
     }
 }
 

@@ -5,7 +5,10 @@
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
     time::Instant,
 };
 
@@ -33,7 +36,7 @@ use crate::{
     pending::Pending,
     pool::{self, Pool, PoolConfig, PoolError},
     settle::{L1Heads, load_heads, oldest_needed, origin_of},
-    unposted::{Ledger, pays_for_blobs},
+    unposted::{Ledger, owed_bytes},
 };
 
 pub use crate::error::ChainError;
@@ -108,6 +111,10 @@ pub struct Chain {
     heads: Mutex<L1Heads>,
     pub(crate) ahead_batches: AheadBatches,
     pub(crate) ledger: Ledger,
+    /// [`BuildOrder::most_unposted_bytes`] of the last order.
+    most_unposted: AtomicUsize,
+    /// Newest block that was made of what L1 says.
+    pub(crate) derived: AtomicU64,
 }
 
 impl std::fmt::Debug for Chain {
@@ -171,6 +178,8 @@ impl Chain {
             heads,
             ahead_batches: AheadBatches::default(),
             ledger: Ledger::default(),
+            most_unposted: AtomicUsize::new(usize::MAX),
+            derived: AtomicU64::default(),
         })
     }
 
@@ -270,10 +279,8 @@ impl Chain {
         }
         let number = head.header.number + 1;
         let mut attributes = self.attributes(order.slot, order.gas_limit);
-        let mut room = self.room(deposits.len());
-        if let Some(most) = order.most_unposted_bytes {
-            room = room.within(most, self.unposted()?.bytes);
-        }
+        self.most_unposted.store(order.most_unposted_bytes.unwrap_or(usize::MAX), Ordering::Relaxed);
+        let room = self.room(deposits.len())?;
         attributes.origin = origin;
         attributes.deposits = deposits;
         attributes.deposits.extend_from_slice(&taken.deposits);
@@ -315,9 +322,17 @@ impl Chain {
         Ok(executor)
     }
 
-    /// Room for ordinary transactions in a block with so many deposits.
-    pub(crate) fn room(&self, deposits: usize) -> Room {
-        if self.network.l1.is_some() { Room::of_one_posting(deposits) } else { Room::ANY }
+    /// Room for ordinary transactions in a block with so many deposits, within what the last order to build
+    /// one said (PST-024).
+    pub(crate) fn room(&self, deposits: usize) -> Result<Room, ChainError> {
+        if self.network.l1.is_none() {
+            return Ok(Room::ANY);
+        }
+        let room = Room::of_one_posting(deposits);
+        Ok(match self.most_unposted.load(Ordering::Relaxed) {
+            usize::MAX => room,
+            most => room.within(most, &self.unposted()?),
+        })
     }
 
     /// Takes the mempool's best transactions into a block until it is full, time is up or there are
@@ -335,20 +350,18 @@ impl Chain {
         let most = executor.gas_left() / LEAST_GAS;
         executor.reserve(self.pool.status().pending.min(usize::try_from(most).unwrap_or(usize::MAX)));
         let base_fee_wei = executor.header().base_fee_per_gas.unwrap_or_default();
-        let is_scarce = room.is_scarce;
-        let may_have =
-            |tx: &Transaction| !is_scarce || pays_for_blobs(self.params(), origin, base_fee_wei, tx);
         let mut best = self.pool.best(base_fee_wei);
         while executor.gas_left() >= LEAST_GAS
             && room.is_open()
             && deadline.is_none_or(|deadline| Instant::now() < deadline)
         {
             let Some(tx) = best.next() else { break };
-            if !may_have(tx.transaction()) || !room.take(tx.transaction()) {
+            let (size, tx) = (tx.data_size_millionths(), tx.transaction());
+            if !room.take(tx, owed_bytes(self.params(), origin, base_fee_wei, tx, size)) {
                 best.skip_sender(&tx.sender());
                 continue;
             }
-            match executor.transact(tx.transaction().clone())? {
+            match executor.transact(tx.clone())? {
                 None => {}
                 Some(Exclusion::BlockGas { .. }) => best.skip_sender(&tx.sender()),
                 Some(Exclusion::Invalid(_) | Exclusion::Deposit) => {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Mutex, PoisonError, mpsc::SyncSender},
+    sync::{Mutex, PoisonError, atomic::Ordering, mpsc::SyncSender},
 };
 
 use alloy_consensus::Header;
@@ -147,19 +147,28 @@ impl Chain {
     /// Reads the batch of a header whose turn has not come and recovers its senders, so that [`Chain::derive`]
     /// finds it read: on this thread alone, as others are executing. As there, the blobs are the header's,
     /// checked against their versioned hashes.
-    pub fn read_ahead(&self, header: &[u8], blobs: &[Bytes]) {
+    ///
+    /// Where blocks were built, or came, before L1 had them, senders are left: as a rule they are the batch's
+    /// own, and a batch of others may be garbage, which is not worth the recovery (DRV-041). Answers with the
+    /// number of transactions that were decoded.
+    pub fn read_ahead(&self, header: &[u8], blobs: &[Bytes]) -> usize {
         if blobs.is_empty() {
-            return;
+            return 0;
         }
+        let derived = self.heads().safe.max(self.derived.load(Ordering::Relaxed));
+        let is_behind = self.head().header.number <= derived;
         let read = read_batch(self.params().chain_id, blobs).map(|batch| {
             let some = |some: &[Bytes]| Transaction::decode_many(some);
             let all = |block: &BatchBlock| {
                 block.transactions.chunks(Transaction::TOGETHER).flat_map(some).collect()
             };
-            let decoded = batch.blocks.iter().map(all).collect();
+            let decoded: Option<Window> = is_behind.then(|| batch.blocks.iter().map(all).collect());
             (batch, decoded)
         });
-        self.ahead_batches.keep(keccak256(header), read);
+        let decoded = read.as_ref().ok().and_then(|(_, decoded)| decoded.as_ref());
+        let count = decoded.into_iter().flatten().map(Vec::len).sum();
+        self.ahead_batches.keep(keccak256(header), blobs.len(), read);
+        count
     }
 
     /// Keeps or makes planned blocks, for who holds the writer's lock; `orphaned` gets the ordinary
@@ -218,8 +227,7 @@ impl Chain {
         let (params, derivation) = (self.params(), derivation_params(self.network()));
         let (planned, decoded) = match self.ahead_batches.take(&keccak256(&sources.header)) {
             Some(read) => {
-                let (batch, decoded) =
-                    read.map_or_else(|reason| (Err(reason), None), |(b, d)| (Ok(b), Some(d)));
+                let (batch, decoded) = read.map_or_else(|reason| (Err(reason), None), |(b, d)| (Ok(b), d));
                 (plan_read(params, &derivation, &parent, &header, &preimages, batch), decoded)
             }
             None => (plan(params, &derivation, &parent, &header, &preimages), None),
@@ -311,6 +319,7 @@ impl Chain {
         let (block, excluded) = self.execute_planned(on, planned, transactions, &line.ahead, trie)?;
         trie.prune(MAX_TRIE_NODES);
         let (number, hash, output_root) = (block.header.number, block.hash, block.output_root);
+        self.derived.store(number, Ordering::Relaxed);
         line.push(block)?;
         out.push(DerivedBlock { number, hash, output_root, kept: false, excluded });
         Ok(())
@@ -343,29 +352,41 @@ impl Chain {
     }
 }
 
-/// Batches that were read before their headers' turn, by hash of the header; the oldest go first.
+/// Batches that were read before their headers' turn, each once; the oldest go first.
 #[derive(Debug, Default)]
-pub(crate) struct AheadBatches(Mutex<VecDeque<(B256, ReadAhead)>>);
+pub(crate) struct AheadBatches(Mutex<VecDeque<AheadBatch>>);
 
-/// A batch with its blocks' transactions, or why there is none.
-type ReadAhead = Result<(Batch, Window), Reason>;
+#[derive(Debug)]
+struct AheadBatch {
+    /// Hash of its header.
+    header: B256,
+    blobs: usize,
+    read: ReadAhead,
+}
+
+/// A batch with its blocks' transactions, where they were decoded, or why there is none.
+type ReadAhead = Result<(Batch, Option<Window>), Reason>;
 
 impl AheadBatches {
-    /// As many as a driver reads ahead, each of one blob.
-    const MOST: usize = 36;
+    /// Blobs of those that are kept: as many as a driver reads ahead.
+    const MOST_BLOBS: usize = 36;
 
-    fn keep(&self, header: B256, batch: ReadAhead) {
+    fn keep(&self, header: B256, blobs: usize, read: ReadAhead) {
         let mut batches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if batches.len() == Self::MOST {
-            batches.pop_front();
+        batches.retain(|batch| batch.header != header);
+        let mut kept: usize = blobs + batches.iter().map(|batch| batch.blobs).sum::<usize>();
+        while kept > Self::MOST_BLOBS
+            && let Some(oldest) = batches.pop_front()
+        {
+            kept -= oldest.blobs;
         }
-        batches.push_back((header, batch));
+        batches.push_back(AheadBatch { header, blobs, read });
     }
 
     fn take(&self, header: &B256) -> Option<ReadAhead> {
         let mut batches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = batches.iter().position(|(hash, _)| hash == header)?;
-        batches.remove(at).map(|(_, batch)| batch)
+        let at = batches.iter().position(|batch| batch.header == *header)?;
+        batches.remove(at).map(|batch| batch.read)
     }
 }
 

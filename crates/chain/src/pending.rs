@@ -9,6 +9,7 @@ use std::{
 use alloy_primitives::B256;
 
 use crate::{
+    batches::Room,
     chain::{Chain, ChainError, Newest, fault},
     dev::Waiting,
     rpc::reader::PendingBlock,
@@ -35,6 +36,7 @@ struct Key {
     waiting: Arc<Waiting>,
     pool: u64,
     next: NextBlock,
+    room: Room,
 }
 
 impl Key {
@@ -43,6 +45,7 @@ impl Key {
             && Arc::ptr_eq(&self.waiting, &other.waiting)
             && self.pool == other.pool
             && self.next == other.next
+            && self.room == other.room
     }
 }
 
@@ -82,7 +85,8 @@ impl Chain {
         let pool = self.pool().revision();
         let Newest { head, waiting } = self.newest();
         next.slot = next.slot.max(head.slot + 1);
-        let key = Key { head: head.header.hash(), waiting, pool, next };
+        let room = self.room(0)?;
+        let key = Key { head: head.header.hash(), waiting, pool, next, room };
         if let Some((known, block)) = last.as_ref()
             && known.is(&key)
         {
@@ -93,7 +97,7 @@ impl Chain {
         attributes.origin = head.origin;
         attributes.deposits.clone_from(&taken.deposits);
         let mut executor = self.open_block(head.parent(), &attributes, &taken.overwrites, &head.state)?;
-        self.fill(&mut executor, &head.origin, Some(Instant::now() + FILL_TIME), self.room(0))
+        self.fill(&mut executor, &head.origin, Some(Instant::now() + FILL_TIME), room)
             .map_err(|error| fault(head.header.number + 1, error))?;
         let (header, transactions, receipts, changes) = executor.into_parts();
         let block = Arc::new(PendingBlock { header, transactions, receipts, changes });

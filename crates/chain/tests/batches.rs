@@ -139,10 +139,8 @@ fn blocks_above_the_safe_head_hold_no_more_than_l1_carries() {
     assert_eq!(build_within(&chain, 200_000, L1View::default()), 5);
 }
 
-#[test]
-fn who_does_not_pay_for_blobs_has_no_part_in_the_second_half() {
-    let directory = tempfile::tempdir().unwrap();
-    let chain = open(&directory, true);
+/// A block on an L1 whose data costs something.
+fn announce_dear_l1(chain: &Chain) {
     let header = Header {
         parent_hash: B256::repeat_byte(7),
         number: 8,
@@ -150,21 +148,58 @@ fn who_does_not_pay_for_blobs_has_no_part_in_the_second_half() {
         base_fee_per_gas: Some(10_000_000_000),
         ..Header::default()
     };
-    let l1 = L1View { headers: vec![alloy_rlp::encode(header).into()], ..L1View::default() };
-    build(&chain, l1);
+    build(chain, L1View { headers: vec![alloy_rlp::encode(header).into()], ..L1View::default() });
+}
+
+/// FastLZ leaves 230 of 20,000 zeros, and blobs of 6,700 bytes are called for (BAT-041).
+fn submit_zeros(chain: &Chain, nonces: std::ops::Range<u64>, tip_wei: u128) {
+    let to = TxKind::Call(Address::repeat_byte(0xaa));
+    let zeros = |nonce| tipped_by(&SECOND_KEY, nonce, to, Bytes::from(vec![0; 20_000]), tip_wei);
+    for answer in chain.submit(nonces.map(|nonce| zeros(nonce).encoded().clone()).collect()) {
+        answer.unwrap();
+    }
+}
+
+#[test]
+fn who_owes_for_blobs_has_no_part_in_the_second_half() {
+    let directory = tempfile::tempdir().unwrap();
+    let chain = open(&directory, true);
+    announce_dear_l1(&chain);
     submit(&chain, 0, 6, 20_000);
     assert_eq!(build_within(&chain, 200_000, L1View::default()), 6);
     submit(&chain, 6, 1, 20_000);
-    // FastLZ leaves 230 of 20,000 zeros, and blobs of 6,667 bytes are called for (BAT-041).
-    let zeros = |tip_wei| {
-        let to = TxKind::Call(Address::repeat_byte(0xaa));
-        tipped_by(&SECOND_KEY, 0, to, Bytes::from(vec![0; 20_000]), tip_wei).encoded().clone()
-    };
-    chain.submit(vec![zeros(5_000_000)])[0].as_ref().unwrap();
+    submit_zeros(&chain, 0..1, 5_000_000);
+    assert_eq!(chain.pending_block().unwrap().transactions.len(), 1, "PST-025: as a block would be");
     assert_eq!(build_within(&chain, 200_000, L1View::default()), 1, "PST-025: who pays for blobs");
     assert_eq!(build_within(&chain, 200_000, L1View::default()), 0, "PST-025: who does not");
-    chain.submit(vec![zeros(6_000_000_000)])[0].as_ref().unwrap();
+    submit_zeros(&chain, 0..1, 6_000_000_000);
     assert_eq!(build_within(&chain, 200_000, L1View::default()), 1, "a priority fee pays for them too");
+}
+
+#[test]
+fn what_stands_above_the_safe_head_owes_no_more_than_a_blob() {
+    let directory = tempfile::tempdir().unwrap();
+    let chain = open(&directory, true);
+    announce_dear_l1(&chain);
+    submit_zeros(&chain, 0..30, 5_000_000);
+    let (plenty, none) = (10_000_000, L1View::default);
+    let pending = || chain.pending_block().unwrap().transactions.len();
+    let taken = build_within(&chain, plenty, none());
+    let owed = chain.unposted().unwrap().owed_bytes;
+    assert_eq!((taken, owed / taken as i64), (20, 6_467), "PST-025: what a posting takes anyway");
+    assert_eq!((pending(), build_within(&chain, plenty, none())), (0, 0), "PST-025: no more");
+    // One that pays for more than it takes pays for another's.
+    submit(&chain, 0, 1, 20_000);
+    assert_eq!(build_within(&chain, plenty, none()), 1);
+    assert!(chain.unposted().unwrap().owed_bytes < owed - 6_467);
+    assert_eq!((pending(), build_within(&chain, plenty, none())), (1, 1));
+    // What L1 has carried is owed no more; and whoever pays a priority fee owes nothing.
+    let head = chain.head().header.number;
+    chain.set_l1_heads(L1Heads { safe: head, finalized: 0 }).unwrap();
+    assert_eq!((pending(), build_within(&chain, plenty, none())), (9, 9));
+    submit_zeros(&chain, 30..60, 6_000_000_000);
+    assert_eq!(build_within(&chain, plenty, none()), 30);
+    assert_eq!(chain.unposted().unwrap().owed_bytes / 9, 6_467);
 }
 
 #[test]

@@ -128,6 +128,15 @@ fn build(chain: &Chain, slots: u64, l1: L1View) {
     chain.build(&order(chain, slots, l1)).unwrap().unwrap();
 }
 
+/// Four blocks with a transfer each.
+fn build_transfers(chain: &Chain, l1: &L1View) {
+    for nonce in 0..4 {
+        let tx = transfer(nonce, Address::repeat_byte(7), 5);
+        chain.submit(vec![tx.encoded().clone()])[0].as_ref().unwrap();
+        build(chain, 4, l1.clone());
+    }
+}
+
 fn batch(chain: &Chain, last: u64, log_indices: Vec<u32>) -> Vec<Bytes> {
     let blobs = chain.batch(1, last, log_indices).unwrap();
     blobs.iter().map(|blob| Bytes::copy_from_slice(&blob[..])).collect()
@@ -177,7 +186,7 @@ fn a_batch_read_before_its_turn_is_not_read_again() {
     let network = network();
     let (builder, follower) = (open(&one, &network), open(&two, &network));
     let l1 = L1::new(&network, 2, 0);
-    (0..4).for_each(|_| build(&builder, 4, l1.view(8)));
+    build_transfers(&builder, &l1.view(8));
     let sources = l1.sources(8, batch(&builder, 4, vec![]));
     // Whoever brings blobs has checked them: what was read for a header counts, once.
     let garbage = Bytes::from(vec![0x2a; 131_072]);
@@ -185,7 +194,7 @@ fn a_batch_read_before_its_turn_is_not_read_again() {
     assert_eq!(follower.derive(0, &sources).unwrap().outcome.name, "version");
     follower.read_ahead(&l1.sources(9, vec![garbage]).header, &sources.blobs);
     assert_eq!(follower.derive(0, &sources).unwrap().outcome.name, "batch");
-    follower.read_ahead(&sources.header, &sources.blobs);
+    assert_eq!(follower.read_ahead(&sources.header, &sources.blobs), 4, "what L1 says is all there is");
     let again = follower.derive(0, &sources).unwrap();
     assert_eq!((again.outcome.name, again.blocks[0].kept), ("batch", true));
     assert_eq!(follower.head().header.hash(), builder.head().header.hash());
@@ -193,12 +202,49 @@ fn a_batch_read_before_its_turn_is_not_read_again() {
     // A chain that has some of the blocks makes the others of what was decoded for them.
     let three = tempfile::tempdir().unwrap();
     let partial = open(&three, &network);
-    (1..3).for_each(|number| partial.insert(&builder.block_rlp(number).unwrap()).unwrap());
-    partial.read_ahead(&sources.header, &sources.blobs);
+    partial.derive(0, &l1.sources(8, batch(&builder, 2, vec![]))).unwrap();
+    assert_eq!(partial.read_ahead(&sources.header, &sources.blobs), 4);
     let made = partial.derive(0, &sources).unwrap();
     let kept: Vec<bool> = made.blocks.iter().map(|block| block.kept).collect();
     assert_eq!((kept, made.unwound_to), (vec![true, true, false, false], None));
     assert_eq!(partial.head().header.hash(), builder.head().header.hash());
+}
+
+#[test]
+fn who_has_blocks_before_l1_does_not_recover_the_senders_of_batches_ahead() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let network = network();
+    let (builder, told) = (open(&one, &network), open(&two, &network));
+    let l1 = L1::new(&network, 2, 0);
+    build_transfers(&builder, &l1.view(8));
+    let sources = l1.sources(8, batch(&builder, 4, vec![]));
+    (1..3).for_each(|number| told.insert(&builder.block_rlp(number).unwrap()).unwrap());
+    for chain in [&builder, &told] {
+        assert_eq!(chain.read_ahead(&sources.header, &sources.blobs), 0, "DRV-041");
+        assert_eq!(chain.derive(0, &sources).unwrap().outcome.name, "batch");
+        assert_eq!(chain.head().header.hash(), builder.head().header.hash());
+    }
+}
+
+#[test]
+fn batches_read_ahead_are_kept_once_and_no_more_than_a_driver_reads_ahead() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let network = network();
+    let (builder, follower) = (open(&one, &network), open(&two, &network));
+    let l1 = L1::new(&network, 2, 0);
+    build(&builder, 4, l1.view(8));
+    let sources = l1.sources(8, batch(&builder, 1, vec![]));
+    let garbage = vec![Bytes::from(vec![0x2a; 131_072]); 6];
+    let outcome = || follower.derive(0, &sources).unwrap().outcome.name;
+    follower.read_ahead(&sources.header, &garbage[..1]);
+    follower.read_ahead(&sources.header, &sources.blobs);
+    assert_eq!(outcome(), "batch", "the newer took the older one's place");
+    // What was read for a header tells whether it is still there.
+    for (others, expected) in [(5, "version"), (6, "batch")] {
+        follower.read_ahead(&sources.header, &garbage[..1]);
+        (0..others).for_each(|other: u8| _ = follower.read_ahead(&[other], &garbage));
+        assert_eq!(outcome(), expected, "{others} of six blobs");
+    }
 }
 
 #[test]

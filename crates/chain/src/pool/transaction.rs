@@ -11,7 +11,7 @@ use revm::{
 };
 use trex_stf::{
     evm::TX_GAS_LIMIT_CAP,
-    fees::l1_fee,
+    fees::{data_fee_wei, estimated_size_millionths},
     transaction::{DecodeError, Transaction},
 };
 
@@ -31,6 +31,7 @@ pub struct PoolTransaction {
     max_fee_wei: u128,
     max_tip_wei: u128,
     cost_wei: U256,
+    data_size_millionths: u64,
     footprint: usize,
     authorities: Box<[Address]>,
     pub(super) arrival: u64,
@@ -72,6 +73,11 @@ impl PoolTransaction {
     /// Most it may cost its sender: gas, value and, at arrival, the L1 data fee; wei.
     pub fn cost_wei(&self) -> U256 {
         self.cost_wei
+    }
+
+    /// Size that its L1 data fee counts, millionths of a byte (FEE-002); 0 where data costs nothing.
+    pub fn data_size_millionths(&self) -> u64 {
+        self.data_size_millionths
     }
 
     /// Accounts whose code it sets (EIP-7702).
@@ -117,13 +123,19 @@ impl PoolTransaction {
         let has_lists =
             !authorities.is_empty() || envelope.access_list().is_some_and(|list| !list.is_empty());
         let length = tx.encoded().len();
+        let params = &config.params;
+        let data_size_millionths = match (params.base_fee_scalar, params.blob_base_fee_scalar) {
+            (0, 0) => 0,
+            _ => estimated_size_millionths(tx.encoded()),
+        };
         Self {
             nonce: envelope.nonce(),
             max_fee_wei,
             max_tip_wei: envelope.max_priority_fee_per_gas().unwrap_or(max_fee_wei),
             cost_wei: (U256::from(envelope.gas_limit()) * U256::from(max_fee_wei))
                 .saturating_add(envelope.value())
-                .saturating_add(l1_fee(&config.params, &head.origin, tx.encoded()).fee_wei),
+                .saturating_add(data_fee_wei(params, &head.origin, data_size_millionths)),
+            data_size_millionths,
             footprint: OVERHEAD_BYTES + length * if has_lists { 3 } else { 2 },
             authorities,
             tx,
