@@ -16,7 +16,7 @@ import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "throughput"))
@@ -47,13 +47,22 @@ GOAL = 2
 BALANCE = hex(10**24)
 
 
+class Memory(NamedTuple):
+    """What a process has resident, bytes."""
+
+    own: int
+    """Anonymous pages."""
+    files: int
+    """Pages of files: programs and libraries."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
     """What rebuilding took."""
 
     seconds: float
     cpu_s: float
-    memory_bytes: tuple[int, ...]
+    memory: tuple[Memory, ...]
     """Resident, at each tenth of the way."""
     blobs: int
     batches: int
@@ -139,7 +148,7 @@ async def rebuild(
     network, newest = folder / "network.json", chain.head().number
     network.write_bytes(system.text)
     options = ("--role", "verifier", "--l1", system.node.url, "--beacon", beacon.url)
-    memory: list[int] = []
+    memory: list[Memory] = []
     started = time.perf_counter()
     async with node_process(system.session, network, folder / "verifier", *options) as node:
         while (safe := await safe_of(node)) < newest:
@@ -166,9 +175,11 @@ def processor_s(pid: int) -> float:
     return (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def resident(pid: int) -> int:
-    """Return a process's resident memory, bytes."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+def resident(pid: int) -> Memory:
+    """Return a process's resident memory."""
+    lines = (line.split() for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    kib = {words[0]: int(words[1]) for words in lines if words[0] in {"RssAnon:", "RssFile:"}}
+    return Memory(kib["RssAnon:"] << 10, kib["RssFile:"] << 10)
 
 
 def on_l1(document: dict[str, Any]) -> dict[str, Any]:
@@ -224,8 +235,12 @@ def report(ours: Rebuilt, theirs: Any, count: int, load: tuple[float, ...]) -> s
         lines.append(row(["transactions/s", f"{rate:,.0f}", f"{peer:,.0f}", f"{rate / peer:.2f}x"]))
         lines.append(row(["CPU us a transaction", f"{mine:,.1f}", f"{cpu:,.1f}", f"{cpu / mine:.2f}x less"]))
         lines.append(f"\nGoal, {GOAL} times geth: {'reached' if rate >= GOAL * peer else 'not reached'}.")
-    tenths = ", ".join(f"{size / 2**20:,.0f}" for size in ours.memory_bytes)
-    lines.append(f"\nMemory of the verifier at each tenth of the way, MiB: {tenths}.")
+    own, files = (
+        ", ".join(f"{size / 2**20:,.0f}" for size in column) for column in zip(*ours.memory, strict=True)
+    )
+    lines.append("\nMemory of the verifier at each tenth of the way, MiB, resident:")
+    lines.append(f"its own (RssAnon): {own};")
+    lines.append(f"pages of programs and libraries (RssFile): {files}.")
     return "\n".join(lines) + "\n"
 
 

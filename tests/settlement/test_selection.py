@@ -22,6 +22,7 @@ from trex.settlement.contracts import contract
 from trex.settlement.driver import Driver
 from trex.settlement.kzg import make_sidecar
 from trex.settlement.l1.transaction import Intent
+from trex.settlement.positions import PositionsError
 from trex.settlement.selection import OriginSelection
 from trex.types.primitives import Address, Gas, Wei
 
@@ -198,6 +199,19 @@ async def test_deposits_below_a_block_without_receipts_go_on(
         while one.origin() < full:
             assert await one.producer.make() is not None
         assert balance(one.chain) == 2 * WEI
+
+
+async def test_view_of_a_driver_that_has_ended_is_refused_in_words(system: Rollup, tmp_path: Path) -> None:
+    """What reads L1 for the next block beside it ends too, and leaves nothing behind."""
+    async with proxy(system.node.url) as way:
+        async with sequencing(system, tmp_path / "s", way.url) as one:
+            await until(lambda: one.origin() > 2)
+            way.stall_s, way.stalls = 600.0, b"Receipt"
+            await system.deposit(WEI)
+            await until(lambda: bool(one.driver.places._reading))
+        assert not one.driver.places._reading
+        with pytest.raises(PositionsError, match="has ended"):
+            await one.driver.view(0)
 
 
 async def test_chain_above_a_block_without_receipts_waits_for_them(system: Rollup, tmp_path: Path) -> None:

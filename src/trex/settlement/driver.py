@@ -429,8 +429,16 @@ class Driver(Service):
             listener(position)
 
     async def _job(self, act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run what reads or writes the store on the thread, to its end even if nobody waits any more."""
-        job = asyncio.get_running_loop().run_in_executor(self._thread, lambda: guarded(act, *args, **kwargs))
+        """Run what reads or writes the store on the thread, to its end even if nobody waits any more.
+
+        Raises:
+            PositionsError: `not_open`: derivation has ended.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            job = loop.run_in_executor(self._thread, lambda: guarded(act, *args, **kwargs))
+        except RuntimeError as ended:
+            raise PositionsError("not_open", "derivation has ended") from ended
         try:
             return await asyncio.shield(job)
         except asyncio.CancelledError:

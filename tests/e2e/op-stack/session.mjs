@@ -113,8 +113,14 @@ export const portalAbi = parseAbi([
   "struct Withdrawal { uint256 nonce; address sender; address target; uint256 value; uint256 gasLimit; bytes data; }",
   "function replayWithdrawal(Withdrawal withdrawal)",
   "function numProofSubmitters(bytes32 withdrawalHash) view returns (uint256)",
+  "function proofSubmitters(bytes32 withdrawalHash, uint256 index) view returns (address)",
+  "function provenWithdrawals(bytes32 withdrawalHash, address submitter) view returns (address game, uint64 timestamp)",
   "event WithdrawalFinalized(bytes32 indexed withdrawalHash, bool success)",
   "event WithdrawalReplayed(bytes32 indexed withdrawalHash, bool success)",
+]);
+export const gameAbi = parseAbi([
+  "function createdAt() view returns (uint64)",
+  "function resolvedAt() view returns (uint64)",
 ]);
 export const claimsAbi = parseAbi([
   "function reject(uint256 id)",
