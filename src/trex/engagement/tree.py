@@ -47,23 +47,29 @@ def pair(left: bytes, right: bytes) -> Hash32:
 def make_tree(epoch: int, amounts: Mapping[int, int]) -> RewardTree:
     """Make the tree: leaves by passport, ascending; a node without a sibling goes up as it is (PTS-033)."""
     ordered = sorted(amounts.items())
-    level: list[Hash32] = [
-        leaf_of(epoch, index, passport, amount) for index, (passport, amount) in enumerate(ordered)
-    ]
-    levels: list[Sequence[Hash32]] = [level]
+    levels = levels_of(
+        [leaf_of(epoch, index, passport, amount) for index, (passport, amount) in enumerate(ordered)]
+    )
+    found = {
+        passport: Reward(index, passport, amount, proof_of(levels, index))
+        for index, (passport, amount) in enumerate(ordered)
+    }
+    root = levels[-1][0] if ordered else Hash32(bytes(32))
+    return RewardTree(root, sum(amounts.values()), found)
+
+
+def levels_of(leaves: Sequence[Hash32]) -> list[Sequence[Hash32]]:
+    """Hash leaves up to the root, level by level; a node without a sibling goes up as it is (PTS-033)."""
+    level, levels = list(leaves), [leaves]
     while len(level) > 1:
         above = [pair(level[at], level[at + 1]) for at in range(0, len(level) - 1, 2)]
         level = above + level[len(above) * 2 :]
         levels.append(level)
-    found = {
-        passport: Reward(index, passport, amount, _proof(levels, index))
-        for index, (passport, amount) in enumerate(ordered)
-    }
-    root = level[0] if level else Hash32(bytes(32))
-    return RewardTree(root, sum(amounts.values()), found)
+    return levels
 
 
-def _proof(levels: Sequence[Sequence[Hash32]], place: int) -> tuple[Hash32, ...]:
+def proof_of(levels: Sequence[Sequence[Hash32]], place: int) -> tuple[Hash32, ...]:
+    """Siblings of a leaf from below up."""
     found = []
     for level in levels[:-1]:
         if (sibling := place ^ 1) < len(level):

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from trex.gateway.store.schema import sessions
 from trex.passport.keys import Key, KeyKind
+from trex.web.browser import form_token
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +26,6 @@ class Session:
 
 def _hash(token: str) -> bytes:
     return sha256(token.encode()).digest()
-
-
-def form_token(token: str) -> str:
-    """What the page's forms carry: follows from the token, and does not tell it."""
-    return sha256(b"form\n" + token.encode()).hexdigest()
 
 
 async def begin(tx: AsyncConnection, key: Key, now_s: int, last_s: int) -> str:

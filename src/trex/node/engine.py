@@ -21,6 +21,12 @@ COMMANDS = {
     ),
     "cohorts": LazyCommand("trex.node.engine_bi:cohorts", "Say who came back, by cohorts."),
     "funnel": LazyCommand("trex.node.engine_bi:funnel", "Say how far people went, step by step."),
+    "serve": LazyCommand(
+        "trex.node.engine_serve:serve",
+        "Serve audiences, cohorts, campaigns and experiments to projects, until interrupted.",
+    ),
+    "key": LazyCommand("trex.node.engine_serve:key", "Make, list and revoke keys of projects."),
+    "member": LazyCommand("trex.node.engine_serve:member", "Say whose passports may see a project's pages."),
     "erase": LazyCommand("trex.node.engine_erase:erase", "Erase a person from log, lake and graph."),
     "graph": LazyCommand("trex.node.engine_graph:graph", "Ask the persona graph."),
     "models": LazyCommand(

@@ -86,24 +86,27 @@ class GatewayClient:
         """
         self.url, self._session = url.rstrip("/"), session
 
-    async def ask(self, method: str, path: str, body: Any = None, *, who: SignedIn | None = None) -> Any:
+    async def ask(
+        self, method: str, path: str, body: Any = None, *, who: SignedIn | None = None, token: str = ""
+    ) -> Any:
         """Send a request and return the answer's JSON; None where there is none.
 
-        Where it is told to come again in a few seconds, because it asks too often, it does.
+        Where it is told to come again in a few seconds, because it asks too often, it does. It asks for
+        whoever is signed in, or by the token of a sign-in alone.
 
         Raises:
             PersonaGatewayError: it is refused, or nobody answers.
         """
         while True:
             try:
-                return await self._ask(method, path, body, who)
+                return await self._ask(method, path, body, who.token if who is not None else token)
             except PersonaGatewayError as error:
                 if error.code != "too_many_requests" or error.retry_after_s > MAX_WAIT_S:
                     raise
                 await asyncio.sleep(error.retry_after_s)
 
-    async def _ask(self, method: str, path: str, body: Any, who: SignedIn | None) -> Any:
-        headers = {"authorization": f"Bearer {who.token}"} if who is not None else {}
+    async def _ask(self, method: str, path: str, body: Any, token: str) -> Any:
+        headers = {"authorization": f"Bearer {token}"} if token else {}
         if body is not None:
             headers["content-type"] = "application/json"
         try:

@@ -1,5 +1,7 @@
 """What a browser's requests are held to: cookies of this host, forms of this site (GTW-012, GTW-013)."""
 
+from hashlib import sha256
+
 from fastapi import Request
 
 from trex.web.errors import Fault, RefusalError
@@ -8,6 +10,11 @@ from trex.web.errors import Fault, RefusalError
 def cookie_name(secure: bool) -> str:
     """Name of the sign-in's cookie: bound to this host alone where there is TLS."""
     return "__Host-trex" if secure else "trex"
+
+
+def form_token(token: str) -> str:
+    """What forms of a page carry: follows from a sign-in's token, and does not tell it."""
+    return sha256(b"form\n" + token.encode()).hexdigest()
 
 
 def require_same_origin(request: Request, public_url: str) -> None:

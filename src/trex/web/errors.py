@@ -1,6 +1,8 @@
 """What a service answers when it does not do what was asked (GTW-003)."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 
 class Fault(StrEnum):
@@ -18,6 +20,7 @@ class Fault(StrEnum):
     EXPIRED = "expired"
     REFUSED = "refused"
     UNDECIDED = "undecided"
+    TOO_COSTLY = "too_costly"
     UNAVAILABLE = "unavailable"
 
 
@@ -34,6 +37,7 @@ STATUS = {
     Fault.EXPIRED: 403,
     Fault.REFUSED: 409,
     Fault.UNDECIDED: 409,
+    Fault.TOO_COSTLY: 422,
     Fault.UNAVAILABLE: 503,
 }
 """HTTP status of each."""
@@ -42,13 +46,22 @@ STATUS = {
 class RefusalError(Exception):
     """A refusal, with what a client may do about it."""
 
-    def __init__(self, fault: Fault, detail: str, *, retry_after_s: int | None = None) -> None:
+    def __init__(
+        self,
+        fault: Fault,
+        detail: str,
+        *,
+        retry_after_s: int | None = None,
+        more: Mapping[str, Any] | None = None,
+    ) -> None:
         """Make an error.
 
         Args:
             fault: stable name.
             detail: for people; never a secret, never what a stranger should not know.
             retry_after_s: when asking again may help.
+            more: further members of the answer, JSON values: where in a text the fault is, what would do.
         """
         super().__init__(f"{fault}: {detail}")
         self.fault, self.detail, self.retry_after_s = fault, detail, retry_after_s
+        self.more = dict(more or {})

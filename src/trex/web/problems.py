@@ -28,6 +28,7 @@ def problem(error: RefusalError, instance: str = "") -> tuple[int, bytes]:
     status = STATUS[error.fault]
     document = {"type": "about:blank", "title": error.fault.value, "status": status, "detail": error.detail}
     document |= {"code": error.fault.value} | ({"instance": instance} if instance else {})
+    document = dict(error.more) | document
     return status, orjson.dumps(document)
 
 

@@ -25,6 +25,7 @@ from trex.engine.matching.plan import (
     Plan,
     Points,
     Range,
+    column_of,
     columns,
     consent_column,
 )
@@ -33,6 +34,10 @@ from trex.engine.matching.query import Criterion, HoldsBadge, InLevel, Query, ca
 
 MOST_ROWS = 1_000
 """Most people of a page."""
+MOST_BATCH = 10_000
+"""People taken from the columns at a time."""
+BOUNDS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 5_000, 10_000, 100_000, 1_000_000)
+"""Of a spread: the same of every audience, so that they tell nothing of its people (PRV-007)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,34 @@ class Answer:
     """What somebody should know to read it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """People of an audience of whom a feature lies within bounds."""
+
+    above: int | None
+    """Their values are greater, in the feature's unit; None: however small."""
+    upto: int | None
+    """Their values are at most this; None: however great."""
+    people: int
+    """How many, as a project is told it (PRV-001)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How a feature is spread over an audience."""
+
+    feature: str
+    """By its id."""
+    unit: str
+    """Of its values."""
+    count: int
+    """Of the audience, as a project is told it."""
+    known: int
+    """Of them, those of whom the feature is known."""
+    bars: tuple[Bar, ...]
+    """From the least to the greatest, without those at the ends that have nobody to tell of."""
+
+
 class Audiences:
     """Answers projects' queries from a lake; for many threads."""
 
@@ -124,16 +157,12 @@ class Audiences:
         """
         if not 1 <= limit <= MOST_ROWS:
             raise AudienceError(f"{limit} people a page; from 1 to {MOST_ROWS}")
-        self.columns.refresh()
-        compiler = self._compiler(project)
-        plan = self._for(project, compiler.plan(query))
         after = self._after(page, query, project)
-        count = self.columns.count(plan.filter)
+        compiler, plan, count = self._admitted(query, project)
         notes = list(self._notes(query, compiler, plan))
         if count < LEAST:
             told = f"fewer than {LEAST} people: none is named"
             return Answer(canonical(query), project, shown(count), (), None, (told, *notes))
-        self._admit(query, project, compiler, plan.filter, count)
         best = self.columns.top(plan, limit, after and (after[0], after[1]))
         first = after[2] if after else 0
         people = tuple(
@@ -149,6 +178,69 @@ class Audiences:
         more = len(best) == limit and first + limit < count
         following = self._page(query, project, best[-1], first + limit) if more else None
         return Answer(canonical(query), project, shown(count), people, following, tuple(notes))
+
+    def everyone(self, query: Query, project: str = ALL) -> Iterator[str]:
+        """Passports of all who fit, best first; of few, nobody (PRV-003).
+
+        Raises:
+            AudienceError, LakeError, CoreError: as `ask`.
+        """
+        _, plan, count = self._admitted(query, project)
+        after, left = None, count if count >= LEAST else 0
+        while left > 0 and (best := self.columns.top(plan, min(MOST_BATCH, left), after)):
+            yield from (str(int.from_bytes(passport)) for passport, _, _ in best)
+            after, left = (best[-1][1], best[-1][0]), left - len(best)
+
+    def why(self, query: Query, project: str, passport: str) -> tuple[Reason, ...] | None:
+        """What a query says of somebody whom it finds for a project; None of anybody else (PMS-032).
+
+        For the person alone: nothing of it is told to the project.
+
+        Raises:
+            AudienceError, LakeError, CoreError: as `ask`.
+        """
+        self.columns.refresh()
+        compiler = self._compiler(project)
+        plan = self._for(project, compiler.plan(query))
+        number = int(passport).to_bytes(32)
+        if not self.columns.holds(plan.filter, number) or self.columns.count(plan.filter) < LEAST:
+            return None
+        return tuple(self._reasons(query, compiler, plan, number))
+
+    def spread(self, query: Query, project: str, feature: str, days: int | None = None) -> Spread:
+        """How a feature is spread over an audience, in counts as a project is told them (PRV-001, PRV-007).
+
+        Raises:
+            AudienceError, LakeError, CoreError: as `ask`; or the feature is not kept so.
+        """
+        known = catalogue().get(feature)
+        if known is None or (days is not None and days not in known.windows):
+            raise AudienceError(f"no feature {feature!r}" + (f" of the last {days} days" if days else ""))
+        _, plan, count = self._admitted(query, project)
+        column = column_of(feature, days)
+
+        def within(low: int, high: int) -> int:
+            return shown(self.columns.count(Every((plan.filter, Range(column, low, high)))))
+
+        if count < LEAST:
+            return Spread(feature, known.unit, 0, 0, ())
+        bounds = (0, 1) if known.is_flag else BOUNDS
+        bars = [Bar(None, bounds[0], within(-MOST, bounds[0] * ONE))]
+        for low, high in zip(bounds, (*bounds[1:], None), strict=True):
+            bars.append(Bar(low, high, within(low * ONE + 1, MOST if high is None else high * ONE)))
+        told = [place for place, bar in enumerate(bars) if bar.people]
+        kept = tuple(bars[told[0] : told[-1] + 1]) if told else ()
+        return Spread(feature, known.unit, shown(count), within(-MOST, MOST), kept)
+
+    def _admitted(self, query: Query, project: str) -> tuple[Compiler, Plan, int]:
+        """What a query asks for a project and how many fit, once the project may be told of them."""
+        self.columns.refresh()
+        compiler = self._compiler(project)
+        plan = self._for(project, compiler.plan(query))
+        count = self.columns.count(plan.filter)
+        if count >= LEAST:
+            self._admit(query, project, compiler, plan.filter, count)
+        return compiler, plan, count
 
     def _compiler(self, project: str) -> Compiler:
         version = self._lake.version(SILVER["policies"].name)

@@ -14,6 +14,7 @@ from trex.gateway.http import (
     acts,
     badges,
     bundler,
+    consents,
     ecosystem,
     identity,
     page,
@@ -32,7 +33,7 @@ from trex.web.problems import Problem, refuse_by_problems, refused
 
 ROUTERS = (
     *(sign_in.router, acts.router, recoveries.router, bundler.router, badges.router, points.router),
-    *(identity.router, social.router, ecosystem.router, page.router),
+    *(identity.router, social.router, ecosystem.router, consents.router, page.router),
 )
 """Every part of the API."""
 STATIC = Path(__file__).with_name("static")

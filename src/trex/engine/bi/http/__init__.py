@@ -1,0 +1,1 @@
+"""What projects ask over HTTP (specs/bi.md, BIA)."""
