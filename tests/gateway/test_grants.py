@@ -40,6 +40,7 @@ from trex.validators.onchain.source import EvmChain
 from trex.validators.zktls.provider import provider_by_id
 
 ETHER = 10**18
+USED_BY = abi.Method("usedBy", ("bytes32", "bytes32"), ("uint256",))
 
 
 def policy(name: str, when: Any, evidence: str = "public", **more: Any) -> dict[str, Any]:
@@ -424,3 +425,32 @@ async def test_one_subscription_gives_one_badge(offering: Served) -> None:
     await shows(bob, "another")  # control: an account of his own
     granted = await bob.post("/v1/grants", {"policy": "listening"}, 202)
     await bob.finished({"number": granted["job"]})
+
+
+async def test_badge_over_more_than_eight_wallets(devnet: Devnet, offering: Served) -> None:
+    """GTW-042, BDG-011: the ninth wallet counts, and serves no second badge."""
+    alice = await evm_person(offering).create()
+    wallets = [alice, *(evm_person(offering) for _ in range(8))]
+    for wallet in wallets:
+        devnet.call("anvil_setBalance", f"0x{wallet.key.data.hex()}", hex(ETHER * 6 // 10))
+    for wallet in wallets[1:]:
+        refused = await alice.post("/v1/evaluations", {"policy": "wealthy"})
+        assert refused["outcome"] == "refused"
+        await alice.finished(await alice.do(alice.link(wallet), alice, wallet))
+    found = await alice.post("/v1/evaluations", {"policy": "wealthy"})
+    assert (found["outcome"], found["wallets"]) == ("granted", {"lookedAt": 9, "leftOut": 0})
+    granted = await alice.post("/v1/grants", {"policy": "wealthy"}, 202)
+    await alice.finished({"number": granted["job"]})
+    (badge,) = await holdings.badges_of(offering.gateway, alice.passport)
+    contracts = offering.gateway.settings.contracts
+    async with offering.gateway.database.transaction() as tx:
+        named = [
+            await nullify.nullifier_of(
+                tx, offering.gateway.key_holder, offering.gateway.sealer, one.platform, one.id, one.scope
+            )
+            for one in map(people.account_of_key, (wallet.key for wallet in wallets))
+        ]
+    used = await offering.gateway.client.ask(
+        *((contracts.badges, USED_BY, (badge.policy, one)) for one in named)
+    )
+    assert used == [badge.token_id] * 9

@@ -29,7 +29,7 @@ abstract contract BadgeStore is IBadges, PassportActs {
     bytes32 private constant BATCH_TYPE =
         keccak256(abi.encodePacked("GrantBatch(Grant[] grants)", GRANT_FIELDS));
     /// @dev BDG-011.
-    uint256 internal constant MAX_NULLIFIERS = 8;
+    uint256 internal constant MAX_NULLIFIERS = 48;
 
     /// @dev A badge. `newest`: when it was last decided about; nothing decided before or then counts any more.
     struct Record {

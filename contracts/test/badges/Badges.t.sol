@@ -97,7 +97,7 @@ contract BadgesTest is BadgesBase {
         wanted = wish(passport, nullifier);
         wanted.nullifiers = new bytes32[](0);
         refused(wanted, IBadges.Badges_BadNullifiers.selector);
-        wanted.nullifiers = new bytes32[](9);
+        wanted.nullifiers = new bytes32[](49);
         refused(wanted, IBadges.Badges_BadNullifiers.selector);
         wanted = wish(passport, keccak256("unbound"));
         refused(wanted, IBadges.Badges_NotHolder.selector);
@@ -108,6 +108,25 @@ contract BadgesTest is BadgesBase {
         refused(wish(passport, nullifier), IBadges.Badges_PolicyClosed.selector);
         policies.setActive(policy, true);
         grant(passport, nullifier); // control
+    }
+
+    /// @dev BDG-011: a person of many wallets; each serves this badge and no other, until it is let go.
+    function test_grant_by_48_nullifiers() external {
+        Grant memory wanted = wish(passport, nullifier);
+        wanted.nullifiers = new bytes32[](48);
+        for (uint256 i; i < 48; ++i) {
+            wanted.nullifiers[i] = keccak256(abi.encode("wallet", i));
+            bind(passport, wanted.nullifiers[i]);
+        }
+        Grant[] memory list = one(wanted);
+        badges.grant(list, 1, attest(badges.grantDigest(list), 7));
+        pvm.snapshotGasLastCall("Badges", "grant by 48 nullifiers");
+        uint256 tokenId = badges.tokenOf(policy, passport);
+        pvm.assertEq(badges.stateOf(tokenId), STATE_GRANTED);
+        pvm.snapshotGasLastCall("Badges", "stateOf, 48 nullifiers");
+        for (uint256 i; i < 48; ++i) {
+            pvm.assertEq(badges.usedBy(policy, wanted.nullifiers[i]), tokenId);
+        }
     }
 
     /// @dev BDG-012.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from solders.pubkey import Pubkey
 
 from trex.badges.catalogue import EvidenceClass
-from trex.badges.chain.evidence import MAX_WALLETS, Evidence, wallets_that_count
+from trex.badges.chain.evidence import Evidence, wallets_that_count
 from trex.badges.evaluate import PolicyDecision, evaluate
 from trex.badges.policy import CheckCondition, Policy
 from trex.gateway import attendance, claims, people, social, stages, students
@@ -35,6 +35,8 @@ class Evaluation:
     """What was seen, and when."""
     accounts: tuple[AccountOf, ...]
     """Accounts whose nullifiers a grant names."""
+    left_out: int
+    """Wallets of the passport that were not looked at: beyond the first 32."""
 
 
 def _family(check: CheckCondition) -> str:
@@ -50,7 +52,7 @@ async def evaluate_for(
 ) -> Evaluation:
     """Decide a policy for a passport, on its wallets, claims and accounts.
 
-    Of wallets the first eight count, in the order in which they came: a grant names no more nullifiers. Under
+    Of wallets the first 32 count, in the order in which they came; how many more there are is said. Under
     public evidence the public ones alone count: a published sum would tell of the others (BDG-051).
 
     Args:
@@ -69,7 +71,9 @@ async def evaluate_for(
         there = {link.key_id for link, stands in zip(links, stood, strict=True) if stands}
         mine = [one.key for one in known if one.key is not None and one.key.id in there]
         private = [key for key in mine if key not in public]
-    wallets = wallets_that_count([*public, *private])
+    held = [*public, *private]
+    wallets = wallets_that_count(held)
+    left_out = sum(key.kind is not KeyKind.PASSKEY for key in held) - len(wallets)
     evm, solana = _by_kind(wallets, KeyKind.EVM), _by_kind(wallets, KeyKind.ED25519)
     checks, now = policy.checks(), gateway.now_s
     families = {_family(check) for check in checks}
@@ -93,10 +97,9 @@ async def evaluate_for(
     found |= (enrolled := students.observations_of(gateway, checks, known)).observations
     used += proved.accounts + shown_by + enrolled.accounts
     if not used:  # a claim that names no account, or a policy of time alone: somebody stands for it still
-        used += map(people.account_of_key, [*public, *private])
-    unique = tuple(dict.fromkeys(used))[:MAX_WALLETS]
+        used += map(people.account_of_key, wallets or held)
     evidence = Evidence(now, int(block, 16), wallets, found, proved.ids)
-    return Evaluation(evaluate(policy, found, now), evidence, unique)
+    return Evaluation(evaluate(policy, found, now), evidence, tuple(dict.fromkeys(used)), left_out)
 
 
 def evm_sources(gateway: Gateway) -> dict[int, EvmSource]:

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from trex.badges.chain.contract import Grant
-from trex.badges.chain.evidence import digest_of
+from trex.badges.chain.evidence import MAX_NULLIFIERS, digest_of
 from trex.gateway import outbox, people
 from trex.gateway.calls import payload_of
 from trex.gateway.code_version import validator_version
@@ -53,6 +53,11 @@ async def grant(gateway: Gateway, signer: Key, passport: int, offer: Offer) -> G
     if not found.accounts:
         raise GatewayError(
             Fault.REFUSED, "this passport has no wallet or account that a badge could stand on"
+        )
+    if (count := len(found.accounts)) > MAX_NULLIFIERS:
+        raise GatewayError(
+            Fault.REFUSED,
+            f"this rests on {count} wallets and accounts; a badge names {MAX_NULLIFIERS} (BDG-011)",
         )
     _, chain_now = await gateway.client.latest()
     epoch = await gateway.client.key_epoch()

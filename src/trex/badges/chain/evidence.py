@@ -15,8 +15,10 @@ from trex.types.strict_json import StrictJsonError, canonical_json, parse_strict
 
 MAX_EVIDENCE_BYTES = 8_388_608
 """Longest evidence document."""
-MAX_WALLETS = 8
-"""A grant names no more nullifiers (BDG-011)."""
+MAX_WALLETS = 32
+"""A decision looks at no more wallets (GTW-042)."""
+MAX_NULLIFIERS = 48
+"""A grant names no more (BDG-011)."""
 MEMBERS = frozenset({"atS", "block", "wallets", "observations", "claimIds"})
 """Members of an evidence document."""
 
@@ -67,7 +69,7 @@ class Evidence:
 
 
 def wallets_that_count(keys: Sequence[Key]) -> tuple[Key, ...]:
-    """Return the wallets among a passport's keys that a decision looks at: the first eight (GTW-042)."""
+    """Return the wallets among a passport's keys that a decision looks at: the first 32 (GTW-042)."""
     return tuple(key for key in keys if key.kind is not KeyKind.PASSKEY)[:MAX_WALLETS]
 
 

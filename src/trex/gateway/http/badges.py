@@ -190,7 +190,8 @@ async def evaluation(body: Asked, session: SignedIn, gateway: TheGateway) -> dic
     """Decide a policy on what your passport has, with every reason; nothing is granted."""
     offer = await publishing.offer_of(gateway, body.policy)
     found = await evaluate_for(gateway, await passport_of(session, gateway), offer.policy)
-    return decision_json(offer.policy, found.decision)
+    wallets = {"lookedAt": len(found.evidence.wallets), "leftOut": found.left_out}
+    return decision_json(offer.policy, found.decision) | {"wallets": wallets}
 
 
 @router.post("/grants", status_code=202, dependencies=[Costly])
