@@ -113,7 +113,7 @@ def rich(chain: Chain, name: str) -> Wallet:
     guard=Guard(
         REEXECUTE,
         """if outcome is Outcome.GRANTED and hidden:
-        outcome = await _hidden(client, badge.passport, hidden, links, block)""",
+        outcome = await _hidden(client, passport, hidden, links, block)""",
         "BDG-052",
     ),
     refusal="wallets:",
@@ -173,7 +173,7 @@ async def _claimed(world: World, whose: Person) -> tuple[DisclosedClaim, Verdict
     why="the message that binds a claim is computed anew from the passport that the grant names",
     guard=Guard(
         REEXECUTE,
-        "verdict, observed = claim.judge(trusted, client.contracts, badge.passport)",
+        "verdict, observed = claim.judge(trusted, client.contracts, passport)",
         "ZKT-041",
         "verdict, observed = claim.judge(trusted, client.contracts, 1)",
     ),

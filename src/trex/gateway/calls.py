@@ -9,9 +9,8 @@ from trex.badges.chain.quarantine import Distrust, case_message, close_message
 from trex.engagement import epochs
 from trex.engagement.epochs import EpochRewards
 from trex.gateway import attestations as said
-from trex.gateway.attest import Attestor, attest
+from trex.gateway.attest import Attestor, Showable, attest
 from trex.gateway.attestor.epoch import ShownTerms
-from trex.gateway.attestor.judge import Shown
 from trex.gateway.outbox import Job, JobKind
 from trex.passport import contracts as abi
 from trex.passport.client import CaseKind, PersonaClient
@@ -24,8 +23,8 @@ DELEGATION_GAS = 37_500
 """What an authorization adds (EIP-7702: 25,000 for the account, 12,500 for the tuple)."""
 
 
-Show = Callable[[Sequence[Job]], Awaitable[Sequence[Shown]]]
-"""Finds what grants rest on."""
+Show = Callable[[Sequence[Job]], Awaitable[Sequence[Showable]]]
+"""Finds what grants and deeds rest on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ async def call_of(
         client: of the chain.
         attestors: who can be asked to attest.
         group: the jobs.
-        show: what grants rest on, for attestors that see for themselves; None where none does.
+        show: what grants and deeds rest on, for attestors that see for themselves; None where none does.
 
     Raises:
         NoQuorumError: too few of the attestors are members of the set in force.
@@ -135,7 +134,8 @@ async def call_of(
         signed = await attest(attestors, in_force, close_message(contracts, payload["case"]))
         return Call(contracts.quarantine, abi.CLOSE_CASE.call(payload["case"], in_force.epoch, signed))
     items = [said.PointsItem(**_revived(job.payload)) for job in group]
-    signed = await attest(attestors, in_force, said.points_message(contracts, items, deadline))
+    shown = await show(group) if show is not None else ()
+    signed = await attest(attestors, in_force, said.points_message(contracts, items, deadline), shown)
     return Call(contracts.points, said.record_call(items, deadline, in_force.epoch, signed))
 
 

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 
 from trex.badges.chain.evidence import read_evidence
 from trex.badges.chain.statement import OUTCOMES, ReExecution, statement_message
-from trex.gateway import claims, holdings, people, publishing
-from trex.gateway.attest import NoQuorumError, attest
+from trex.gateway import claims, holdings, people, publishing, tasks
+from trex.gateway.attest import NoQuorumError, Showable, attest
+from trex.gateway.attestor.deed import ShownDeed
 from trex.gateway.attestor.judge import Shown
 from trex.gateway.code_version import validator_version
 from trex.gateway.errors import Fault, GatewayError
 from trex.gateway.evaluation import evm_sources, metadata_of
 from trex.gateway.grants import Kept, kept_evidence
-from trex.gateway.outbox import Job
+from trex.gateway.outbox import Job, JobKind
+from trex.gateway.policies import Offer
 from trex.gateway.service import Gateway
 from trex.types.evm import checksum_address
 from trex.types.primitives import Hash32
@@ -31,29 +33,43 @@ class Signed:
     """65 bytes each, ascending by signer."""
 
 
-async def opened(gateway: Gateway, kept: Kept) -> Opened:
+async def opened(gateway: Gateway, passport: int, document: bytes, salt: bytes) -> Opened:
     """Return evidence with the zkTLS claims behind it and what opens the private links of its wallets."""
-    known = await people.linked(gateway, kept.passport)
-    evidence = read_evidence(kept.document)
-    behind = await claims.disclosed(gateway, kept.passport, evidence.claim_ids, known)
+    known = await people.linked(gateway, passport)
+    evidence = read_evidence(document)
+    behind = await claims.disclosed(gateway, passport, evidence.claim_ids, known)
     named = {one.id for one in evidence.wallets}
     links = [one for one in await people.private_links(gateway, known) if one.key_id in named]
-    return Opened(kept.document, kept.salt, tuple(behind), tuple(links))
+    return Opened(document, salt, tuple(behind), tuple(links))
 
 
-async def shown_for(gateway: Gateway, jobs: Sequence[Job]) -> list[Shown]:
-    """Return what grants rest on, for members that see for themselves (ATT-022).
+async def _shown(gateway: Gateway, kept: Kept, offer: Offer) -> Shown:
+    there = await opened(gateway, kept.passport, kept.document, kept.salt)
+    return Shown(checksum_address(offer.publisher), offer.document, there)
+
+
+async def _deed(gateway: Gateway, job: Job) -> ShownDeed:
+    passport, kept = await tasks.kept_deed(gateway, Hash32(bytes.fromhex(job.payload["source"])))
+    document = kept["document"].encode()
+    there = await opened(gateway, passport, document, b"") if document else Opened(b"", b"")
+    return ShownDeed(tasks.task_of(gateway, kept["task"]).document, passport, kept["period"], there)
+
+
+async def shown_for(gateway: Gateway, jobs: Sequence[Job]) -> Sequence[Showable]:
+    """Return what grants or deeds rest on, for members that see for themselves (ATT-022, ATT-026).
 
     Raises:
         GatewayError: evidence or policy of one is not here.
     """
+    if jobs[0].kind is JobKind.POINTS:
+        return [await _deed(gateway, job) for job in jobs]
     found = []
     for job in jobs:
         digest = Hash32(bytes.fromhex(job.payload["evidence"]))
         if (kept := await kept_evidence(gateway, digest)) is None:
             raise GatewayError(Fault.NOT_FOUND, "the evidence of a grant is not kept here")
         offer = await publishing.offer_of_id(gateway, Hash32(bytes.fromhex(job.payload["policy"])))
-        found.append(Shown(checksum_address(offer.publisher), offer.document, await opened(gateway, kept)))
+        found.append(await _shown(gateway, kept, offer))
     return found
 
 
@@ -70,7 +86,7 @@ async def reexecute_sealed(gateway: Gateway, token_id: int) -> Signed:
     if kept is None:
         raise GatewayError(Fault.NOT_FOUND, "its evidence is not kept here")
     offer = await publishing.offer_of_id(gateway, badge.policy)
-    shown = Shown(checksum_address(offer.publisher), offer.document, await opened(gateway, kept))
+    shown = await _shown(gateway, kept, offer)
     trusted = gateway.settings.trusted_attestors
     sources = Sources(evm_sources(gateway), metadata_of(gateway), trusted, take_recorded=True)
     found = await reexecute(gateway.client, badge, offer.policy, shown.opened, sources)

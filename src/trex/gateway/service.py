@@ -13,9 +13,8 @@ import aiohttp
 from trex.badges.chain.contract import PUBLISH
 from trex.gateway import challenges, outbox, sessions, sign_in
 from trex.gateway.anchors import Anchorer
-from trex.gateway.attest import Attestor, LocalAttestor
+from trex.gateway.attest import Attestor, LocalAttestor, Showable
 from trex.gateway.attestor.group import Group
-from trex.gateway.attestor.judge import Shown
 from trex.gateway.attestor.remote import RemoteAttestor, SharedKeyHolder
 from trex.gateway.calls import payload_of
 from trex.gateway.errors import Fault, GatewayError
@@ -150,7 +149,7 @@ class Gateway:
             self._open.push_async_callback(_end, task)
         self.state = State.RUNNING
 
-    async def _show(self, jobs: Sequence[Job]) -> list[Shown]:
+    async def _show(self, jobs: Sequence[Job]) -> Sequence[Showable]:
         from trex.gateway.reexecution import shown_for  # it stands on this module
 
         return await shown_for(self, jobs)

@@ -1,6 +1,6 @@
 """Deeds under tasks: seen, counted once, on their way to the ledger (TSK-010 to TSK-018)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,14 +21,12 @@ from trex.gateway.store.schema import deeds, jobs
 from trex.passport.keys import Key, KeyKind
 from trex.points import ledger
 from trex.points.deeds import (
-    day_of,
     period_of,
     period_start_s,
     source_of,
-    streak_end,
-    streak_period,
 )
 from trex.points.ledger import Entry
+from trex.points.streaks import next_streak
 from trex.points.task import WALLET, Task, TaskKind
 from trex.types.decision import Outcome
 from trex.types.network_file import keccak256
@@ -104,7 +102,7 @@ async def perform(
     source = source_of(task.document_hash, persons[0], period)
     item = PointsItem(earner, season.number, task.points, task.kind.ledger_kind, source)
     others = [source_of(task.document_hash, one, period) for one in persons]
-    job = await _queue(gateway, signer, passport, slug, item, others, wallet, document)
+    job = await _queue(gateway, signer, passport, slug, item, others, wallet, document, period)
     gateway.relayer.wake()
     return Deed(job, source, earner, season.number, task.points)
 
@@ -162,33 +160,13 @@ async def _streak(
     Raises:
         GatewayError: the days are not there, or served already.
     """
-    assert task.streak is not None
-    taken = ledger.reversed_by(entries)
-    lines = {entry.source: entry for entry in entries if entry.amount > 0}
-    counted, after = 0, -1
-    for before in range(1, season + 1):
-        counted = 0
-        while line := _first(lines, task.document_hash, persons, streak_period(before, counted)):
-            (recorded_s,) = await ledger.recorded_s(gateway.client, [line.number])
-            counted, after = counted + 1, max(after, day_of(recorded_s))
-
-    def done(day: int) -> bool:
-        assert task.streak is not None
-        line = _first(lines, task.streak.of, persons, day)
-        return line is not None and line.number not in taken
-
-    if streak_end(done, day_of(now_s), task.streak.days, after) is None:
+    found = await next_streak(gateway.client, task, persons, entries, season, now_s)
+    if found is None:
+        days = task.streak.days if task.streak else 0
         raise GatewayError(
-            Fault.REFUSED,
-            f"{task.streak.days} days in a row that no streak has counted are not in the ledger",
+            Fault.REFUSED, f"{days} days in a row that no streak has counted are not in the ledger"
         )
-    return streak_period(season, counted)
-
-
-def _first(
-    lines: Mapping[Hash32, Entry], task: Hash32, persons: Sequence[Hash32], period: int
-) -> Entry | None:
-    return next((found for one in persons if (found := lines.get(source_of(task, one, period)))), None)
+    return found
 
 
 async def _require_done(gateway: Gateway, passport: int, task: Task, period: int) -> bytes:
@@ -216,11 +194,12 @@ async def _queue(
     others: Sequence[Hash32],
     wallet: Key | None,
     document: bytes,
+    period: int,
 ) -> int:
     """Queue a deed behind the binding that it needs, with what it rests on; return its job."""
     _, chain_now = await gateway.client.latest()
     epoch = await gateway.client.key_epoch()
-    kept = {"document": document.decode(), "task": slug}
+    kept = {"document": document.decode(), "task": slug, "period": period}
     async with gateway.database.transaction() as tx:
         under_way = select(deeds.c.source).join(jobs, jobs.c.number == deeds.c.job)
         under_way = under_way.where(deeds.c.source.in_(others), jobs.c.state != JobState.FAILED.value)
@@ -258,18 +237,30 @@ async def _queue(
     return job
 
 
+async def kept_deed(gateway: Gateway, source: Hash32) -> tuple[int, dict[str, Any]]:
+    """Return who did a deed, and what it rests on as it is kept here.
+
+    Raises:
+        GatewayError: it is not kept here.
+    """
+    async with gateway.database.transaction() as tx:
+        row = (await tx.execute(select(deeds).where(deeds.c.source == source))).one_or_none()
+    if row is None:
+        raise GatewayError(Fault.NOT_FOUND, "no such deed of yours")
+    kept = orjson.loads(gateway.sealer.open(bytes(row.sealed), "deed"))
+    assert isinstance(kept, dict)
+    return int(row.passport), kept
+
+
 async def evidence_of(gateway: Gateway, source: Hash32, passports: tuple[int, ...]) -> dict[str, Any]:
     """Return what a deed rests on, to who did it.
 
     Raises:
         GatewayError: it is not kept here, or not for who asks.
     """
-    async with gateway.database.transaction() as tx:
-        row = (await tx.execute(select(deeds).where(deeds.c.source == source))).one_or_none()
-    if row is None or int(row.passport) not in passports:
+    passport, kept = await kept_deed(gateway, source)
+    if passport not in passports:
         raise GatewayError(Fault.NOT_FOUND, "no such deed of yours")
-    kept = orjson.loads(gateway.sealer.open(bytes(row.sealed), "deed"))
-    assert isinstance(kept, dict)
     return kept
 
 

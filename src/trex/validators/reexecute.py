@@ -93,19 +93,51 @@ async def reexecute(
         return Reexecution(Outcome.REFUSED, None, tuple(steps))
     evidence = read_evidence(opened.document)
     steps.append(_time(badge, evidence))
-    steps.append(await _wallets(client, badge, evidence, opened.links))
+    passport, is_public = badge.passport, badge.is_public
+    decision, asked = await recompute(client, passport, policy, evidence, opened, sources, is_public)
+    steps += [*asked, _decided(badge, decision)]
+    return Reexecution(all_of(step.outcome for step in steps), decision, tuple(steps))
+
+
+async def recompute(
+    client: PersonaClient,
+    passport: int,
+    policy: Policy,
+    evidence: Evidence,
+    opened: Opened,
+    sources: Sources,
+    is_public: bool,
+    since_s: int | None = None,
+) -> tuple[PolicyDecision, list[Reason]]:
+    """Ask everything again that evidence says, and decide anew.
+
+    Args:
+        client: of the chain that has the passport, with state of the block of the evidence.
+        passport: whose evidence it is.
+        policy: under which it was decided.
+        evidence: as it was written.
+        opened: with its claims and links.
+        sources: who is asked again.
+        is_public: whether public wallets alone count (BDG-051).
+        since_s: Unix time before which activity does not count (TSK-008); None for all.
+
+    Returns:
+        What follows, and how each part compares.
+
+    Raises:
+        EndpointError: the chain does not answer.
+    """
+    steps = [await _wallets(client, passport, evidence, opened.links, is_public)]
     found = dict(evidence.observations)
-    judged = _judged(client, badge, evidence, opened.claims, sources.trusted)
+    judged = _judged(client, passport, evidence, opened.claims, sources.trusted)
     for check in policy.checks():
         if (told := evidence.observations.get(check.key)) is None or told.value is None:
             continue  # it was not known then: nothing rests on it
-        again, step = await _again(check, told, evidence, judged, sources)
+        again, step = await _again(check, told, evidence, judged, sources, since_s)
         steps.append(step)
         if again is not None:
             found[check.key] = again
-    decision = evaluate(policy, found, evidence.at_s)
-    steps.append(_decided(badge, decision))
-    return Reexecution(all_of(step.outcome for step in steps), decision, tuple(steps))
+    return evaluate(policy, found, evidence.at_s), steps
 
 
 def _same(code: str, rule: str, on_chain: Hash32, here: Hash32) -> Reason:
@@ -122,7 +154,7 @@ def _time(badge: HeldBadge, evidence: Evidence) -> Reason:
 
 
 async def _wallets(
-    client: PersonaClient, badge: HeldBadge, evidence: Evidence, links: Sequence[PrivateLink]
+    client: PersonaClient, passport: int, evidence: Evidence, links: Sequence[PrivateLink], is_public: bool
 ) -> Reason:
     """Whether the wallets of the evidence are those that the passport had: public ones, then private."""
     block = hex(evidence.block)
@@ -132,13 +164,13 @@ async def _wallets(
     if abs(int(head["timestamp"], 16) - evidence.at_s) > FUTURE_S:
         message = f"block {evidence.block} is not of the time of the decision"
         return Reason("wallets", Outcome.REFUSED, message, "BDG-052")
-    held = wallets_that_count([one.key for one in await client.keys(badge.passport, block)])
+    held = wallets_that_count([one.key for one in await client.keys(passport, block)])
     hidden = evidence.wallets[len(held) :]
     outcome = Outcome.GRANTED if evidence.wallets[: len(held)] == held else Outcome.REFUSED
-    if badge.is_public and hidden:
+    if is_public and hidden:
         outcome = Outcome.REFUSED
     if outcome is Outcome.GRANTED and hidden:
-        outcome = await _hidden(client, badge.passport, hidden, links, block)
+        outcome = await _hidden(client, passport, hidden, links, block)
     message = f"{len(evidence.wallets)} in the evidence, {len(held)} public ones at block {evidence.block}"
     return Reason("wallets", outcome, message, "BDG-052")
 
@@ -156,7 +188,7 @@ async def _hidden(
 
 def _judged(
     client: PersonaClient,
-    badge: HeldBadge,
+    passport: int,
     evidence: Evidence,
     claims: Sequence[DisclosedClaim],
     trusted: tuple[Address, ...],
@@ -164,7 +196,7 @@ def _judged(
     """Answers of the claims that the evidence names, judged anew as this passport's."""
     found: dict[Hash32, Observation] = {}
     for claim in claims:
-        verdict, observed = claim.judge(trusted, client.contracts, badge.passport)
+        verdict, observed = claim.judge(trusted, client.contracts, passport)
         if verdict.identifier in evidence.claim_ids and claim.judged_at_s <= evidence.at_s:
             found |= observed
     return found
@@ -176,6 +208,7 @@ async def _again(
     evidence: Evidence,
     judged: Mapping[Hash32, Observation],
     sources: Sources,
+    since_s: int | None,
 ) -> tuple[Observation | None, Reason]:
     """Ask one check again; return the answer, None if nobody can give it, and how it compares."""
     family, code = check.validator.partition(".")[0], check.validator
@@ -194,7 +227,7 @@ async def _again(
         why = f"block {old[0].number} was {evidence.at_s - old[0].timestamp_s} s old when it was decided"
         return None, Reason(code, Outcome.REFUSED, why, "BDG-052")
     wallets = [key.address for key in evidence.wallets if key.kind is KeyKind.EVM]
-    answers = await observe([check], sources.chains, wallets, evidence.at_s, sources.fetch, blocks)
+    answers = await observe([check], sources.chains, wallets, evidence.at_s, sources.fetch, blocks, since_s)
     again = answers[check.key]
     if again.value is None:
         return None, Reason(code, Outcome.UNDECIDED, again.reason, "BDG-052")

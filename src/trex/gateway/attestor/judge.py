@@ -12,6 +12,7 @@ from trex.badges.chain.evidence import EvidenceError
 from trex.badges.chain.statement import OUTCOMES
 from trex.badges.policy import Policy, PolicyError, read_policy
 from trex.gateway.attestor.approvals import Approvals
+from trex.gateway.attestor.deed import judge_deed, read_shown_deed
 from trex.gateway.attestor.epoch import Computations, judge_epoch, read_shown_terms
 from trex.gateway.attestor.refusal import Refusal, UndecidedError
 from trex.gateway.code_version import validator_version
@@ -30,6 +31,10 @@ GRANT_BATCH = (
     "GrantBatch(Grant[] grants)Grant(uint256 passport,bytes32 policy,bytes32[] nullifiers,bytes32 evidence,"
     "bytes32 validatorVersion,uint64 attestedAt,uint64 expiresAt,uint64 deadline,uint16 level,uint32 points,"
     "uint8 evidenceClass)"
+)
+POINTS = (
+    "PointsBatch(PointsItem[] items,uint64 deadline)PointsItem(uint256 passport,uint32 season,uint32 amount,"
+    "bytes32 kind,bytes32 source)"
 )
 STATEMENT = (
     "ReExecution(uint256 tokenId,bytes32 evidence,bytes32 validatorVersion,uint16 level,uint8 outcome,"
@@ -58,8 +63,7 @@ SIGNED = {
     BIND: "nullifiers",
     MAP: "nullifiers",
     OPEN: "nullifiers",
-    "PointsBatch(PointsItem[] items,uint64 deadline)PointsItem(uint256 passport,uint32 season,uint32 amount,"
-    "bytes32 kind,bytes32 source)": "points",
+    POINTS: "points",
     SEASON: "points",
     REVERSAL: "points",
     EPOCH: "rewards",
@@ -207,6 +211,12 @@ class Judge:
                 raise Refusal("evidence", f"{len(told)} grants, evidence of {len(shown)}")
             for one, evidence in zip(told, map(read_shown, shown), strict=True):
                 await _justified(self.client, self.sources, one, evidence)
+        if written == POINTS:
+            items = message["items"]
+            if len(shown) != len(items):
+                raise Refusal("evidence", f"{len(items)} deeds, evidence of {len(shown)}")
+            for one, deed in zip(items, map(read_shown_deed, shown), strict=True):
+                await judge_deed(self.client, self.sources, self.approvals, one, deed, now_s)
         if written == STATEMENT:
             if len(shown) != 1:
                 raise Refusal("evidence", "a statement is shown with the evidence of its grant")

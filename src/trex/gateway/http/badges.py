@@ -231,7 +231,7 @@ async def disclosure(digest: Hash, session: SignedIn, gateway: TheGateway) -> Di
     """The same with the zkTLS claims behind it: all that re-executing it takes. It names your accounts."""
     mine = (await passport_of(session, gateway),)
     kept = await grants.evidence_of(gateway, Hash32(bytes.fromhex(digest[2:])), mine)
-    shown = await reexecution.opened(gateway, kept)
+    shown = await reexecution.opened(gateway, kept.passport, kept.document, kept.salt)
     return DisclosureBody(
         document=kept.document.decode(),
         salt=f"0x{kept.salt.hex()}" if kept.salt else "",
