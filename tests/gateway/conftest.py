@@ -19,9 +19,11 @@ import aiohttp
 import psycopg
 import pytest
 import uvicorn
-from tests.node.conftest import Devnet, devnet_at
+from tests.node.conftest import PATIENCE_S, Devnet, devnet_at
 
 from trex.chain.dev.accounts import ACCOUNTS
+from trex.gateway import service
+from trex.gateway.attestor import remote
 from trex.gateway.http.app import make_app
 from trex.gateway.keys import Keys, Secret
 from trex.gateway.service import Gateway
@@ -37,6 +39,13 @@ KEYS = Keys(
 )
 """Of the devnet: its accounts 7 to 9 are the validator set."""
 PLENTY = Rate(100_000, 100_000.0)
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Members of the validator set and the chain have all the time that a busy machine takes."""
+    monkeypatch.setattr(remote, "ANSWER_S", PATIENCE_S)
+    monkeypatch.setattr(service, "RPC_S", PATIENCE_S)
 
 
 @pytest.fixture(scope="session")

@@ -204,7 +204,7 @@ async def test_endpoint_that_stalls_or_fails_holds_nothing_up(system: Sequencing
 
 async def test_l1_that_is_gone_for_a_while_is_waited_for(system: Sequencing) -> None:
     async with proxy(system.l1.url) as only:
-        reader = L1Reader([Endpoint(only.url, system.session)], CHAIN_ID, retries=QUICK)
+        reader = L1Reader([Endpoint(only.url, system.session, timeout_s=300)], CHAIN_ID, retries=QUICK)
         batcher = system.batcher(reader=reader)
         stop = asyncio.Event()
         running = asyncio.create_task(batcher.run(stop))
