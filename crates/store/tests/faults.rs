@@ -293,6 +293,28 @@ fn test_damage_anywhere_is_seen_or_harmless() {
 }
 
 #[test]
+fn test_lost_file_whose_place_would_be_filled_is_damage_and_nothing_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = common::open(dir.path(), History::Archive);
+    let block = next_block(None, SEED, SIZE);
+    store.commit(&block.data()).unwrap();
+    store.compact(&mut |_, _| {}).unwrap();
+    drop(store);
+    let tables = ["flat", "history", "index", "lookup", "node"].map(|name| format!("tables/{name}/current"));
+    for lost in tables.iter().map(String::as_str).chain(["log/acknowledged"]) {
+        let path = dir.path().join(lost);
+        let bytes = fs::read(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        let before = contents(dir.path());
+        let refused = Store::open(dir.path(), common::options(History::Archive)).map(drop).unwrap_err();
+        assert_eq!(refused.code(), "store_corrupt", "{lost}: {refused}");
+        assert_eq!(contents(dir.path()), before, "{lost}");
+        fs::write(&path, bytes).unwrap();
+    }
+    read_all(dir.path(), &[block]).unwrap();
+}
+
+#[test]
 fn test_one_log_is_read_and_checked_without_the_others() {
     let dir = tempfile::tempdir().unwrap();
     let store = common::open(dir.path(), History::Archive);
