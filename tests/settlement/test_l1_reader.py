@@ -44,9 +44,9 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
         yield one
 
 
-def reader_of(proxies: list[Proxy], session: aiohttp.ClientSession, first_s: float = 60.0) -> L1Reader:
+def reader_of(proxies: list[Proxy], session: aiohttp.ClientSession, first_s: float = 300.0) -> L1Reader:
     """A reader of these, which waits for the first so long, and for the others as long as it takes."""
-    waits = [first_s, *(60.0 for _ in proxies[1:])]
+    waits = [first_s, *(300.0 for _ in proxies[1:])]
     return L1Reader(
         [Endpoint(one.url, session, timeout_s=wait_s) for one, wait_s in zip(proxies, waits, strict=True)],
         CHAIN_ID,
