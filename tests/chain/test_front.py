@@ -2,7 +2,9 @@
 
 import asyncio
 import gzip
+import threading
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import orjson
@@ -217,6 +219,27 @@ async def test_long_answers_are_packed_for_who_takes_gzip(start: Start) -> None:
         assert "content-encoding" not in fields
         assert gzip.decompress(packed) == plain
         writer.close()
+
+
+async def test_bodies_are_packed_beside_what_the_node_does_for_itself(start: Start) -> None:
+    """Derivation reads ahead on the loop's own threads: outsiders' bodies take none of them."""
+    client, loop, ends = await start(), asyncio.get_running_loop(), threading.Event()
+    reader, writer = await connect(client)
+    await client.call("eth_chainId")
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    busy = loop.run_in_executor(None, ends.wait)
+    try:
+        asked = gzip.compress(ask("eth_chainId"))
+        status, _ = await asyncio.wait_for(client.raw(asked, **{"Content-Encoding": "gzip"}), PATIENCE_S)
+        assert status == 200
+        writer.write(post(ask("big", 200_000), "Accept-Encoding: gzip"))
+        _, fields, packed = await asyncio.wait_for(answer(reader), PATIENCE_S)
+        assert (fields["content-encoding"], len(gzip.decompress(packed)) > 200_000) == ("gzip", True)
+        writer.close()
+        assert not busy.done()
+    finally:
+        ends.set()
+        await busy
 
 
 async def test_request_that_does_not_end_is_cut_off(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:

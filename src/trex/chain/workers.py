@@ -49,7 +49,7 @@ def as_rpc_error(error: BaseException, doing: str) -> RpcError:
 
 
 class Workers:
-    """Pools for heavy reads (bounded, with a queue), for transactions, and for notices about new blocks."""
+    """Pools for heavy reads (bounded, with a queue), for transactions and notices, and for bodies."""
 
     def __init__(self, limits: ServerLimits) -> None:
         """Start no thread yet: pools start them on demand."""
@@ -58,6 +58,7 @@ class Workers:
         """Heavy calls running or waiting for their turn."""
         self._heavy = ThreadPoolExecutor(limits.heavy_calls, "heavy")
         self._quick = ThreadPoolExecutor(4, "quick")
+        self._bodies = ThreadPoolExecutor(2, "bodies")
 
     async def heavy(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a heavy call when its turn comes.
@@ -94,7 +95,13 @@ class Workers:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._quick, functools.partial(guarded, work, *args, **kwargs))
 
+    async def body(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Pack or unpack what somebody sends or is sent: never beside what the node does for itself."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._bodies, functools.partial(work, *args, **kwargs))
+
     def close(self) -> None:
         """Drop what has not begun and wait for what has: the core may close after this."""
         self._heavy.shutdown(wait=True, cancel_futures=True)
         self._quick.shutdown(wait=True, cancel_futures=True)
+        self._bodies.shutdown(wait=True, cancel_futures=True)

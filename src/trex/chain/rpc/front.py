@@ -255,7 +255,7 @@ class Front(asyncio.Protocol):
             if head.packs and len(answer) >= PACK_FROM_BYTES:
                 fields += _PACKED
                 aside = len(answer) >= PACK_ASIDE_BYTES
-                answer = await asyncio.to_thread(pack, answer) if aside else pack(answer)
+                answer = await server.dispatcher.workers.body(pack, answer) if aside else pack(answer)
             if self._transport is not None:
                 self._transport.write(_OK % (fields, len(answer), answer))
             if self._drained is not None:

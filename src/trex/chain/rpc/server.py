@@ -238,7 +238,7 @@ class Server(Service):
                 body = await self._body(request, held)
             if coding := request.headers.get("Content-Encoding"):
                 self._hold(limits.body_bytes, held)  # a packed body may turn out as long
-                body = await asyncio.to_thread(unpack, body, coding, limits.body_bytes)
+                body = await self.dispatcher.workers.body(unpack, body, coding, limits.body_bytes)
             answer = await self.dispatcher.answer(body, Session(None, admin))
         except BusyError:
             busy = over_limit("too many request bytes at once", "inflight_bytes", limits.inflight_bytes)
