@@ -90,7 +90,7 @@ async def take(
         asked = await challenges.take(tx, _ASKED, name, gateway.now_s)
     if (asked["passport"], asked["provider"], asked["message"]) != (passport, provider_name, message):
         raise GatewayError(Fault.EXPIRED, "that message was handed out for something else")
-    account = _handle(known, provider.platform)
+    account = _named(known, provider)
     nonce = Hash32(bytes.fromhex(asked["nonce"]))
     told = DisclosedClaim(provider_name, proof, nonce, asked["issuedAtS"], account, gateway.now_s)
     verdict, _ = told.judge(gateway.settings.trusted_attestors, gateway.settings.contracts, passport)
@@ -156,7 +156,7 @@ async def disclosed(
 
 def _disclosed(gateway: Gateway, row: Any, known: list[LinkedAccount]) -> DisclosedClaim:
     kept = orjson.loads(gateway.sealer.open(bytes(row.sealed), "claim"))
-    account = _handle(known, provider_of(row.provider).platform) or kept["account"]
+    account = _named(known, provider_of(row.provider)) or kept["account"]
     # As of when it was taken: a policy's own `maxAgeS` says how old it may be.
     nonce = Hash32(bytes.fromhex(kept["nonce"]))
     return DisclosedClaim(row.provider, kept["proof"], nonce, kept["issuedAtS"], account, int(row.judged_s))
@@ -170,5 +170,9 @@ def _about(provider: Provider, account: str, known: list[LinkedAccount]) -> list
     return [AccountOf(f"zktls-{provider.platform}", account, "")]
 
 
-def _handle(known: list[LinkedAccount], platform: str) -> str | None:
-    return next((one.account.handle for one in known if one.account.platform == platform), None)
+def _named(known: list[LinkedAccount], provider: Provider) -> str | None:
+    """The linked account as the provider's pages name it."""
+    found = next((one.account for one in known if one.account.platform == provider.platform), None)
+    if found is None:
+        return None
+    return found.id if provider.account.by_id else found.handle

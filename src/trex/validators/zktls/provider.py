@@ -86,6 +86,8 @@ class AccountRule:
     linked: bool
     """Anyone can ask for this page: the account must be one that the passport has linked. False where only
     the account's own session is answered."""
+    by_id: bool
+    """It is named by its id at the platform, which linking found; else by its handle."""
     of_app: bool
     """The platform calls the account otherwise to each app that asks: the name is nobody's."""
 
@@ -210,7 +212,11 @@ def _value(entry: dict[str, Any]) -> ValueRule:
 def _account(entry: dict[str, Any]) -> AccountRule:
     pattern = re.compile(entry.get("pattern", "(.+)"), re.DOTALL)
     return AccountRule(
-        entry.get("parameter", ""), pattern, entry.get("linked", False), entry.get("ofApp", False)
+        parameter=entry.get("parameter", ""),
+        pattern=pattern,
+        linked=entry.get("linked", False),
+        by_id=entry.get("byId", False),
+        of_app=entry.get("ofApp", False),
     )
 
 
