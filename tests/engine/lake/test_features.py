@@ -1,13 +1,17 @@
 """Features by the silver facts of a few people whose every number can be counted by hand."""
 
+import json
+from pathlib import Path
+
 import pytest
 from tests.engine.lake.book import ETHER, NOBODY, NOW, Book
 
 from trex.engine.lake.catalogue import catalogue
-from trex.engine.lake.features import FEATURES
+from trex.engine.lake.features import FEATURES, TASKS
 from trex.engine.lake.gold import refresh
 from trex.engine.lake.lake import Lake
 
+EXAMPLES = Path(__file__).parents[3] / "src/trex/gateway/examples"
 ANN, ANN2, BEN, POOL, SHOP = "0xa1", "0xa2", "0xb1", "0xdef1", "0x5409"
 Values = dict[tuple[str, str, int], float]
 
@@ -44,6 +48,26 @@ def values(tmp_path_factory: pytest.TempPathFactory) -> Values:
     for days_ago, season, amount in ((60, 1, 100), (5, 2, 30), (4, 2, -10), (3, 0, 5)):
         book.write("points", days_ago, passport="1", season=season, amount=amount)
     book.write("rewards", 5, passport="2", epoch="1", amount=str(ETHER), value=float(ETHER))
+    task, referral = TASKS["daily"], TASKS["referral"]
+    for ago, deed, amount in (
+        (9, task, 5),
+        (8, task, 5),
+        (7.5, task, 5),
+        (3, referral, 9),
+        (2, task, -5),
+    ):
+        book.write("points", ago, passport="2", season=1, amount=amount, deed=deed)
+    for days_ago, action, subject in (
+        (30, "link-account", "passport 2 github"),
+        (20, "link-account", "passport 2 twitch"),
+        (10, "link-account", "passport 2 twitch"),
+        (3, "redeem", "passport 3 0xe1"),
+        (3, "redeem", "0xe1"),
+    ):
+        book.write("acts", days_ago, actor="key", action=action, subject=subject, outcome="job 1")
+    for number, name in enumerate(("community", "student", "early-bird"), 9):
+        levels = json.loads((EXAMPLES / f"{name}.json").read_bytes())["levels"]
+        book.badge(6, "3", book.policy(number, name, [level["when"] for level in levels]))
     refresh(lake, NOW)
     rows = lake.session().table("gold_features").to_pyarrow().to_pylist()
     assert {row["as_of_s"] for row in rows} == {NOW}
@@ -82,10 +106,19 @@ EXPECTED: dict[str, dict[str, float]] = {
     "average_holding_days": {"1": 20, "2": 26 / 3},
     "badge_count": {"1": 1, "2": 0},
     "badge_points": {"1": 10, "2": 0},
-    "points": {"1": 125, "2": 0},
+    "points": {"1": 125, "2": 19, "3": 0},
     "season_points": {"1": 20, "2": 0},
     "engagement_reward": {"1": 0, "2": 1},
     "passport_age_days": {"1": 100, "2": 100, "3": 100},
+    "tasks_done": {"1": 0, "2": 3},
+    "task_streak": {"1": 0, "2": 3},
+    "referrals_made": {"1": 0, "2": 1},
+    "follows_made": {"1": 0, "3": 2},
+    "posts_made": {"3": 0},
+    "student": {"2": 0, "3": 1},
+    "early_bird": {"2": 0, "3": 1},
+    "events_attended": {"2": 0, "3": 1},
+    "social_accounts": {"2": 2, "3": 0},
 }
 
 

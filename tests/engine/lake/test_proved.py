@@ -9,11 +9,12 @@ import pytest
 from click.testing import CliRunner, Result
 from tests.engine.lake.book import NOW, Book, check
 
+from trex.badges.catalogue import CATALOGUE
 from trex.badges.policy import PolicyError, read_policy
 from trex.engine.lake.catalogue import catalogue
 from trex.engine.lake.gold import refresh
 from trex.engine.lake.lake import Lake
-from trex.engine.lake.proved import FEATURES, keep_policy, proves
+from trex.engine.lake.proved import FEATURES, VALIDATORS, keep_policy, proves
 from trex.node.cli import main
 from trex.validators.zktls.provider import all_providers
 
@@ -119,3 +120,8 @@ def test_every_provider_speaks_of_a_feature_and_every_level_says_a_number() -> N
     assert set(FEATURES) == set(all_providers())
     assert set(FEATURES.values()) <= catalogue().keys()
     assert all(Decimal(level.level) > 0 for one in all_providers().values() for level in one.levels)
+
+
+def test_every_check_that_a_policy_may_ask_has_its_validator() -> None:
+    """LAK-009: a policy with a check that is new here does not stop the engine."""
+    assert {name.partition(".")[0] for name in CATALOGUE} <= VALIDATORS.keys()

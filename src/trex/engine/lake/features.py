@@ -1,6 +1,6 @@
 """Features of passports from the silver facts, as Ibis expressions for any engine it knows (LAK-007)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import ibis
 from ibis import _
@@ -9,6 +9,7 @@ from ibis.expr.types import BooleanValue, IntegerValue, NumericValue, Table, Val
 from trex.engine.lake.catalogue import catalogue
 from trex.engine.lake.proved import FEATURES as PROVED
 from trex.engine.lake.proved import KnownPolicy
+from trex.types.network_file import keccak256
 from trex.validators.dimensions import ENGAGEMENT, HALF
 
 DAY_S = 86_400
@@ -25,6 +26,13 @@ BRIDGES = tuple(f"0x42000000000000000000000000000000000000{number}" for number i
 """Predeploys through which withdrawals go."""
 DEPOSIT = 0x7E
 """Type of transactions that L1 demands."""
+
+
+TASKS: Mapping[str, str] = {
+    kind: f"0x{keccak256(f'task/{kind}'.encode()).hex()}"
+    for kind in ("once", "daily", "weekly", "streak", "referral")
+}
+"""Kinds of the points ledger that tasks have (specs/tasks.md)."""
 
 
 class Facts:
@@ -121,6 +129,23 @@ class Facts:
             for at, name in enumerate(policy.dimensions)
         ]
         return self.keep("spoken of", lambda: ibis.memtable(rows, schema=schema))
+
+    @property
+    def asked(self) -> Table:
+        """Which checks a policy asks: policy, validator, how many of them."""
+        schema = {"policy": "string", "validator": "string", "checks": "int64"}
+        rows = [
+            {"policy": policy.id, "validator": name, "checks": policy.checks.count(name)}
+            for policy in self._policies
+            for name in sorted(set(policy.checks))
+        ]
+        return self.keep("asked", lambda: ibis.memtable(rows, schema=schema))
+
+    def acts(self, action: str) -> Table:
+        """Acts at the gateway that name a passport, and what they were about: `passport`, `about`."""
+        rows = self.until_now("acts").filter(_.action == action, _.subject.startswith("passport "))
+        words = rows.subject.split(" ")
+        return rows.mutate(passport=words[1], about=words[2])
 
     @property
     def granted(self) -> Table:
@@ -371,6 +396,60 @@ def _dimension(name: str) -> Feature:
     return made
 
 
+def _tasks(facts: Facts, *kinds: str) -> Table:
+    """Entries of the points ledger for tasks; what was reversed takes one away."""
+    rows = facts.until_now("points").filter(_.deed.isin([TASKS[kind] for kind in kinds or TASKS]))
+    return rows.mutate(count=ibis.ifelse(rows.amount > 0, 1, ibis.ifelse(rows.amount < 0, -1, 0)))
+
+
+def _tasks_done(*kinds: str) -> Feature:
+    def made(facts: Facts, window: Window) -> Table:
+        rows = window(_tasks(facts, *kinds))
+        return _count(rows, rows["count"].sum())
+
+    return made
+
+
+def _task_streak(facts: Facts, window: Window) -> Table:
+    rows = _tasks(facts).filter(_["count"] > 0)
+    days = rows.select("passport", day=(rows.time_s // DAY_S).cast("int64")).distinct()
+    order = ibis.window(group_by=days.passport, order_by=days.day)
+    runs = days.mutate(run=days.day - ibis.row_number().over(order))
+    lengths = runs.group_by("passport", "run").agg(length=_.count())
+    return _count(lengths, lengths.length.max())
+
+
+def _asking(validator: str) -> Feature:
+    """How many checks of a kind are behind the badges that are held."""
+
+    def made(facts: Facts, window: Window) -> Table:
+        asked = facts.asked.filter(_.validator == validator)
+        rows = window(facts.granted.join(asked, "policy"))
+        return _count(rows, rows.checks.sum())
+
+    return made
+
+
+def _is_asked(*validators: str) -> Feature:
+    """Whether a badge is held behind which is one of these checks: 1, or nothing."""
+
+    def made(facts: Facts, window: Window) -> Table:
+        rows = facts.granted.join(facts.asked.filter(_.validator.isin(validators)), "policy")
+        return _count(rows, (rows.count() > 0).cast("int64"))
+
+    return made
+
+
+def _named_by_acts(action: str) -> Feature:
+    """How many different things a passport's acts were about."""
+
+    def made(facts: Facts, window: Window) -> Table:
+        rows = window(facts.acts(action))
+        return _count(rows, rows.about.nunique())
+
+    return made
+
+
 DIMENSIONS: Mapping[str, str] = {
     "dimension_assets": "assets",
     "dimension_behaviour": "onchain",
@@ -421,6 +500,15 @@ FEATURES: Mapping[str, Feature] = {
     "season_points": _season_points,
     "engagement_reward": _reward,
     "passport_age_days": _passport_age,
+    "tasks_done": _tasks_done(),
+    "task_streak": _task_streak,
+    "referrals_made": _tasks_done("referral"),
+    "follows_made": _asking("social.follows"),
+    "posts_made": _asking("social.posts"),
+    "student": _is_asked("student.enrolled"),
+    "early_bird": _is_asked("web3.rank", "web3.first-block"),
+    "events_attended": _named_by_acts("redeem"),
+    "social_accounts": _named_by_acts("link-account"),
 }
 """How each is made; the catalogue says what they mean."""
 UNKNOWN_WITHOUT = frozenset(
@@ -430,9 +518,9 @@ UNKNOWN_WITHOUT = frozenset(
 """Of whom nothing is known, these are not known; the others are 0."""
 
 
-def features(facts: Facts) -> Table:
-    """Every feature of every passport: passport, feature, window_days (0 is all time), value, seen_s."""
-    return ibis.union(*(_made(facts, name) for name in FEATURES))
+def features(facts: Facts, names: Iterable[str] = FEATURES) -> Table:
+    """Features of every passport: passport, feature, window_days (0 is all time), value, seen_s."""
+    return ibis.union(*(_made(facts, name) for name in names))
 
 
 def _made(facts: Facts, name: str) -> Table:

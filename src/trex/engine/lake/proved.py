@@ -57,6 +57,9 @@ VALIDATORS = {
     "nft": "On-chain Validator",
     "solana": "On-chain Validator",
     "web3": "Ecosystem Validator",
+    "event": "Ecosystem Validator",
+    "student": "Ecosystem Validator",
+    "eligibility": "Ecosystem Validator",
 }
 """What people call the validator of a check, by the first word of its name."""
 REACH = "reach"
@@ -77,6 +80,8 @@ class KnownPolicy:
     """By level, what a grant of it proves."""
     dimensions: tuple[str, ...] = dimensions_of(None)
     """What its badges' points speak of (GTW-063)."""
+    checks: tuple[str, ...] = ()
+    """Names of the checks that it asks, once for each; empty without the document."""
 
     @property
     def features(self) -> frozenset[str]:
@@ -122,7 +127,8 @@ def known_policy(lake: Path, id_: str, name: str, document: str) -> KnownPolicy:
         return KnownPolicy(id_, name)
     if f"0x{policy.document_hash.hex()}" != document:
         return KnownPolicy(id_, name)
-    return KnownPolicy(id_, name, _validators(policy), proves(policy), dimensions_of(policy))
+    checks = tuple(check.validator for check in policy.checks())
+    return KnownPolicy(id_, name, _validators(policy), proves(policy), dimensions_of(policy), checks)
 
 
 def proves(policy: Policy) -> Mapping[int, Values]:
