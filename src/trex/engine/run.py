@@ -4,8 +4,8 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event as Flag
@@ -20,7 +20,7 @@ from trex.engine.ingest.gateway import GatewaySource, listen_gateway
 from trex.engine.ingest.listen import EvmSource, SourceMetrics, listen
 from trex.engine.ingest.topics import CURSORS, RAW
 from trex.engine.lake.erasure import Erased, alone
-from trex.engine.lake.gold import run_features
+from trex.engine.lake.gold import Session, run_features
 from trex.engine.lake.lake import Lake
 from trex.engine.lake.sink import READERS, run_sink
 from trex.engine.pipeline.log import Log, Topic
@@ -36,6 +36,8 @@ SQLITE = "sqlite"
 """The embedded log."""
 LADYBUG = "ladybug"
 """The embedded graph."""
+DUCKDB = "duckdb"
+"""The embedded analytics."""
 RETAIN_S = 60.0
 """Between rounds of letting go of old records."""
 PARTITIONS = RAW.partitions
@@ -59,6 +61,8 @@ class EngineSettings:
     graph: str = LADYBUG
     """`ladybug`, or `bolt://host:port`, `neo4j://...`: a server, signed in to by `TREX_NEO4J_USER` and
     `TREX_NEO4J_PASSWORD` of the environment."""
+    analytics: str = DUCKDB
+    """What computes features: `duckdb`, or `spark://host:port`, a cluster that sees the lake's folder."""
 
 
 def open_log(settings: EngineSettings) -> Log:
@@ -110,6 +114,17 @@ def open_graph(settings: EngineSettings) -> Graph:
     return Neo4jGraph(
         settings.graph, os.environ.get("TREX_NEO4J_USER", ""), os.environ.get("TREX_NEO4J_PASSWORD", "")
     )
+
+
+@contextmanager
+def _analytics(settings: EngineSettings) -> Iterator[Session]:
+    if settings.analytics == DUCKDB:
+        yield Lake.session
+        return
+    from trex.engine.lake.on_spark import spark, tables
+
+    with spark(settings.analytics) as driver:
+        yield lambda lake: tables(lake, driver)
 
 
 def run(
@@ -174,7 +189,8 @@ def _run_one(
     if name == "ingest":
         asyncio.run(_ingest(settings, events, stop, of_sources, until_idle))
     elif name == "features":
-        run_features(open_lake(settings), stop, until_idle=until_idle)
+        with _analytics(settings) as session:
+            run_features(open_lake(settings), stop, session, until_idle=until_idle)
     elif name == graph_stage.NAME:
         graph = open_graph(settings)
         try:

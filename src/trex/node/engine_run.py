@@ -18,7 +18,7 @@ from trex.engine.ingest.gateway import GatewaySource
 from trex.engine.ingest.listen import EvmSource
 from trex.engine.pipeline.dead import dead_letters, replay_dead
 from trex.engine.pipeline.log import LogError
-from trex.engine.run import LADYBUG, NAMES, SQLITE, EngineSettings, open_lake, open_log
+from trex.engine.run import DUCKDB, LADYBUG, NAMES, SQLITE, EngineSettings, open_lake, open_log
 from trex.engine.run import run as run_engine
 from trex.node.logs import LEVELS, set_up
 from trex.node.options import FILE, PATH, option
@@ -40,11 +40,20 @@ GRAPH = option(
     help="Where the persona graph is kept: below --folder, or by a Neo4j server.",
 )
 
+ANALYTICS = option(
+    "--analytics",
+    default=DUCKDB,
+    show_default=True,
+    metavar="duckdb|spark://HOST:PORT",
+    help="What computes features: here, or a Spark cluster that sees --folder.",
+)
+
 
 @click.command()
 @FOLDER
 @LOG
 @GRAPH
+@ANALYTICS
 @option("--sources", type=FILE, help="TOML file: a table [[source]] for each chain, keys as below.")
 @option("--rpc", multiple=True, metavar="URL", help="Endpoint of a chain; later ones serve where it fails.")
 @option("--chain", type=click.IntRange(1), default=1962, show_default=True, help="Its chain id.")
@@ -66,6 +75,7 @@ def run(
     folder: Path,
     log: str,
     graph: str,
+    analytics: str,
     sources: Path | None,
     rpc: tuple[str, ...],
     chain: int,
@@ -98,7 +108,7 @@ def run(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     run_engine(
-        _settings(folder, log, listened, gateways, keep_days, graph),
+        _settings(folder, log, listened, gateways, keep_days, graph, analytics),
         names,
         stop=stop,
         until_idle=until_idle,
@@ -113,8 +123,15 @@ def _settings(
     gateways: tuple[GatewaySource, ...] = (),
     keep_days: int | None = None,
     graph: str = LADYBUG,
+    analytics: str = DUCKDB,
 ) -> EngineSettings:
-    settings = EngineSettings(folder, sources, gateways, keep_days and keep_days * 86_400, log, graph)
+    if analytics != DUCKDB and not analytics.startswith("spark://"):
+        raise click.BadParameter(
+            f"{analytics!r} is neither duckdb nor spark://HOST:PORT", param_hint="--analytics"
+        )
+    settings = EngineSettings(
+        folder, sources, gateways, keep_days and keep_days * 86_400, log, graph, analytics
+    )
     try:
         open_log(settings).close()
     except (ValueError, LogError, OSError) as error:

@@ -2,11 +2,13 @@
 
 import itertools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from threading import Event as Flag
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
+import ibis
 import pyarrow as pa
+from ibis import _
 
 from trex.engine.lake.features import Facts, features, held_badges
 from trex.engine.lake.holdings import Moved, holdings
@@ -15,30 +17,31 @@ from trex.engine.lake.proved import KnownPolicy, kept_policies, known_policy
 from trex.engine.lake.tables import FEATURES, HELD_BADGES, HOLDINGS, SILVER, LakeTable
 
 if TYPE_CHECKING:
-    from ibis.backends.duckdb import Backend
+    from ibis.backends import BaseBackend
     from ibis.expr.types import Table
 
 log = logging.getLogger(__name__)
 
 PAUSE_S = 1.0
 """Between looks whether facts have changed."""
-_MOVED = """
-SELECT chain, kind, asset, token_id, time_s, sender, recipient, amount FROM silver_transfers
-WHERE kind <> 'native' ORDER BY chain, block_number, transaction_index, log_index, id
-"""
+Session: TypeAlias = "Callable[[Lake], BaseBackend]"
+"""Opens the lake for an engine that Ibis knows (LAK-012)."""
+_MOVED = ("chain", "kind", "asset", "token_id", "time_s", "sender", "recipient", "amount")
+_ORDER = ("chain", "block_number", "transaction_index", "log_index", "id")
 
 
-def refresh(lake: Lake, as_of_s: int | None = None) -> int:
+def refresh(lake: Lake, as_of_s: int | None = None, session: "BaseBackend | None" = None) -> int:
     """Make holdings and features from the facts as they are now; return how many features were made.
 
     Args:
         lake: read and written.
         as_of_s: the moment at which features are taken; by default that of the newest fact.
+        session: an engine that has the lake's tables (LAK-012); DuckDB by default.
 
     Raises:
         LakeError: nothing was changed, or holdings alone.
     """
-    session = lake.session()
+    session = session or lake.session()
     held = pa.Table.from_pylist(list(holdings(_moved(session))), schema=HOLDINGS.schema)
     lake.overwrite(HOLDINGS.name, held)
     if as_of_s is None:
@@ -49,20 +52,22 @@ def refresh(lake: Lake, as_of_s: int | None = None) -> int:
     return int(made.num_rows)
 
 
-def policies(lake: Lake, session: "Backend") -> list[KnownPolicy]:
+def policies(lake: Lake, session: "BaseBackend") -> list[KnownPolicy]:
     """Every policy that the chain names, with its document where the lake has it."""
-    asked = (
-        "SELECT policy, any_value(name), any_value(document) FROM silver_policies GROUP BY policy ORDER BY 1"
-    )
-    return [known_policy(lake.root, *row) for row in session.con.sql(asked).fetchall()]
+    rows = session.table("silver_policies")
+    told = rows.group_by("policy").agg(name=rows.name.arbitrary(), document=rows.document.arbitrary())
+    return [
+        known_policy(lake.root, row["policy"], row["name"], row["document"])
+        for row in told.order_by("policy").to_pyarrow().to_pylist()
+    ]
 
 
 def features_now(
-    session: "Backend", held: pa.Table, as_of_s: int, known_policies: Sequence[KnownPolicy]
+    session: "BaseBackend", held: pa.Table, as_of_s: int, known_policies: Sequence[KnownPolicy]
 ) -> tuple[pa.Table, pa.Table]:
     """Badges held and features, by the session's silver tables and holdings that were just made."""
-    session.con.register("held_now", held)
-    facts = facts_of(session, as_of_s, known_policies, holdings=session.table("held_now"))
+    now = session.create_table("held_now", ibis.memtable(held), temp=True)
+    facts = facts_of(session, as_of_s, known_policies, holdings=now)
 
     def taken(rows: "Table", table: LakeTable) -> pa.Table:
         found = rows.to_pyarrow()
@@ -73,7 +78,7 @@ def features_now(
 
 
 def facts_of(
-    session: "Backend", as_of_s: int, known_policies: Sequence[KnownPolicy] = (), **others: "Table"
+    session: "BaseBackend", as_of_s: int, known_policies: Sequence[KnownPolicy] = (), **others: "Table"
 ) -> Facts:
     """Facts of a session's silver tables at a moment; others stand for those of their names."""
     number = itertools.count()
@@ -85,24 +90,30 @@ def facts_of(
     return Facts(known.__getitem__, as_of_s, cache, known_policies)
 
 
-def newest_s(session: "Backend") -> int:
+def newest_s(session: "BaseBackend") -> int:
     """When the newest fact happened, seconds; 0 without any."""
-    every = " UNION ALL ".join(f"SELECT max(time_s) AS t FROM silver_{name}" for name in SILVER)  # noqa: S608
-    return int(session.con.sql(f"SELECT coalesce(max(t), 0) FROM ({every})").fetchall()[0][0])  # noqa: S608
+    times = [session.table(f"silver_{name}").time_s for name in SILVER]
+    newest = ibis.union(*(time.max().name("t").as_table() for time in times))
+    return int(newest.t.max().to_pyarrow().as_py() or 0)
 
 
-def _moved(session: "Backend") -> Iterator[Moved]:
-    for batch in session.con.sql(_MOVED).to_arrow_reader(50_000):
+def _moved(session: "BaseBackend") -> Iterator[Moved]:
+    # Native coin is not among them: fees, and what contracts send, are no transfers.
+    rows = session.table("silver_transfers").filter(_.kind != "native").order_by(*_ORDER).select(*_MOVED)
+    for batch in rows.to_pyarrow().to_batches(50_000):
         columns = [column.to_pylist() for column in batch.columns]
         yield from cast("Iterator[Moved]", zip(*columns, strict=True))
 
 
-def run_features(lake: Lake, stop: Flag, *, until_idle: bool = False) -> None:
+def run_features(
+    lake: Lake, stop: Flag, session: Session = Lake.session, *, until_idle: bool = False
+) -> None:
     """Keep holdings and features up with the facts until told to stop (LAK-008).
 
     Args:
         lake: read and written.
         stop: set from elsewhere.
+        session: opens the lake for the engine that computes.
         until_idle: stop when they are up.
     """
     before: dict[str, int] | None = None
@@ -111,7 +122,7 @@ def run_features(lake: Lake, stop: Flag, *, until_idle: bool = False) -> None:
             now = {table.name: lake.version(table.name) for table in SILVER.values()}
             now["policies"] = kept_policies(lake.root)
             if now != before:
-                refresh(lake)
+                refresh(lake, session=session(lake))
                 before = now
                 continue
         except LakeError as error:

@@ -1,7 +1,7 @@
 """The lake on disk: Delta tables that remember how far of the log is in them (specs/engine.md, LAK)."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from trex.engine.lake.tables import TABLES, LakeTable, arrow
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from ibis.backends import BaseBackend
     from ibis.backends.duckdb import Backend
     from ibis.expr.types import Table
 
@@ -111,19 +112,37 @@ class Lake:
             LakeError: a version is gone, or a table is damaged.
         """
         found = ibis.duckdb.connect(threads=os.cpu_count() or 1)
-        for name, kind in TABLES.items():
-            table = self.table(name)
-            flat = _flat(name) if kind.derived else f"all_{_flat(name)}"
-            if table is None or (at and at.get(name, 0) < 0):
-                rows = found.create_table(flat, schema=ibis.schema(kind.schema))
-            else:
-                if at and name in at:
-                    with _words(name):
-                        table.load_as_version(at[name])
-                rows = _registered(found, flat, table)
-            if not kind.derived:
-                found.create_view(_flat(name), standing(rows))
+
+        def read(name: str, path: Path, version: int | None) -> "Table":
+            with _words(name):
+                found.con.register(name, DeltaTable(path, version=version).to_pyarrow_dataset())
+            return found.table(name)
+
+        self.name_tables(found, read, at)
         return found
+
+    def name_tables(
+        self,
+        session: "BaseBackend",
+        read: Callable[[str, Path, int | None], "Table"],
+        at: Mapping[str, int] | None = None,
+    ) -> None:
+        """Give a session of any engine that Ibis knows the tables by their names, as `session` says.
+
+        Args:
+            session: of the engine.
+            read: gives it a Delta table: name there, folder, version or None for the newest.
+            at: versions of tables.
+        """
+        for name, kind in TABLES.items():
+            flat = _flat(name) if kind.derived else f"all_{_flat(name)}"
+            version = (at or {}).get(name)
+            if self.table(name) is None or (version is not None and version < 0):
+                rows = session.create_table(flat, schema=ibis.schema(kind.schema))
+            else:
+                rows = read(flat, self.path(name), version)
+            if not kind.derived:
+                session.create_view(_flat(name), standing(rows))
 
 
 def standing(rows: "Table") -> "Table":
@@ -134,11 +153,6 @@ def standing(rows: "Table") -> "Table":
 
 def _flat(name: str) -> str:
     return name.replace(".", "_")
-
-
-def _registered(session: "Backend", name: str, table: DeltaTable) -> "Table":
-    session.con.register(name, table.to_pyarrow_dataset())
-    return session.table(name)
 
 
 @contextmanager

@@ -200,8 +200,7 @@ class Audiences:
             AudienceError, LakeError, CoreError: as `ask`.
         """
         self.columns.refresh()
-        compiler = self._compiler(project)
-        plan = self._for(project, compiler.plan(query))
+        compiler, plan = self.plan(query, project)
         number = int(passport).to_bytes(32)
         if not self.columns.holds(plan.filter, number) or self.columns.count(plan.filter) < LEAST:
             return None
@@ -235,12 +234,20 @@ class Audiences:
     def _admitted(self, query: Query, project: str) -> tuple[Compiler, Plan, int]:
         """What a query asks for a project and how many fit, once the project may be told of them."""
         self.columns.refresh()
-        compiler = self._compiler(project)
-        plan = self._for(project, compiler.plan(query))
+        compiler, plan = self.plan(query, project)
         count = self.columns.count(plan.filter)
         if count >= LEAST:
             self._admit(query, project, compiler, plan.filter, count)
         return compiler, plan, count
+
+    def plan(self, query: Query, project: str = ALL) -> tuple[Compiler, Plan]:
+        """Return what engines compute for a query, consent included, and what its levels are.
+
+        Raises:
+            AudienceError: the query has no answer.
+        """
+        compiler = self._compiler(project)
+        return compiler, self._for(project, compiler.plan(query))
 
     def _compiler(self, project: str) -> Compiler:
         version = self._lake.version(SILVER["policies"].name)

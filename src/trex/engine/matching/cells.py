@@ -9,6 +9,7 @@ from trex.engine.matching.plan import BADGE, MOST, ONE, consent_column
 
 if TYPE_CHECKING:
     import duckdb
+    from ibis.backends import BaseBackend
     from ibis.expr.types import Table
 
 
@@ -44,6 +45,17 @@ def consents(words: "Table", project: str) -> "Table":
     return agreed.select("passport", name=name, value=one.cast("int64"), seen=never.cast("int64"))
 
 
+def of(session: "BaseBackend") -> "tuple[Table, Table]":
+    """Everybody (`passport`) and their cells, of a session that has the lake's tables."""
+    gold = features(session.table("gold_features"))
+    words = session.table("silver_consents")
+    said = words.filter(words.purpose == Purpose.MATCHING.value).select("project").distinct().to_pyarrow()
+    projects = sorted({ALL, *said["project"].to_pylist()})
+    others = [badges(session.table("gold_badges")), *(consents(words, project) for project in projects)]
+    everybody = session.create_table("everybody", gold.select("passport").distinct(), temp=True)
+    return everybody, gold.union(*(part.semi_join(everybody, "passport") for part in others))
+
+
 def cells(
     lake: Lake, versions: Mapping[str, int], name: str, into: "duckdb.DuckDBPyConnection | None" = None
 ) -> "duckdb.DuckDBPyConnection":
@@ -59,15 +71,9 @@ def cells(
         LakeError: a version is gone.
     """
     session = lake.session(versions)
-    gold = features(session.table("gold_features"))
-    words = session.table("silver_consents")
-    said = words.filter(words.purpose == Purpose.MATCHING.value).select("project").distinct().to_pyarrow()
-    projects = sorted({ALL, *said["project"].to_pylist()})
-    others = [badges(session.table("gold_badges")), *(consents(words, project) for project in projects)]
     found = into or session.con
-    session.create_table("everybody", gold.select("passport").distinct(), temp=True)
-    everybody = session.table("everybody")
-    rows = gold.union(*(part.semi_join(everybody, "passport") for part in others)).order_by("name")
+    everybody, rows = of(session)
+    rows = rows.order_by("name")
     if found is session.con:
         session.create_table(name, rows, temp=True)
         session.create_table(f"people_{name}", everybody, temp=True)

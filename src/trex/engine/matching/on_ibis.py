@@ -33,6 +33,12 @@ def wide(cells: "Table", names: Iterable[str]) -> "Table":
     return cells.group_by("person").agg(**columns | none)
 
 
+def everybody(cells: "Table", plan: Plan) -> "Table":
+    """People for `ranked`, of a lake's cells; a person is the passport's number in 78 digits."""
+    named = cells.mutate(person=cells.passport.lpad(78, "0"))
+    return wide(named.drop("passport"), plan.columns())
+
+
 def ranked(people: "Table", plan: Plan, logarithms: Sequence[int]) -> "Table":
     """Those of whom the filter is true: `person`, `total` (the undivided sum) and `score`, best first.
 
