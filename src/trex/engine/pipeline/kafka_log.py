@@ -37,6 +37,8 @@ from trex.engine.pipeline.log import (
 
 TIMEOUT_S = 30.0
 """How long a broker may take to answer."""
+MOST_REPLICAS = 3
+"""Copies of a partition, unless told otherwise."""
 MAX_RECORD_BYTES = 64 << 20
 """Longest record: a block with its receipts."""
 _OUT = frozenset(
@@ -60,7 +62,7 @@ class KafkaLog:
         brokers: str,
         *,
         prefix: str = "trex.",
-        replicas: int = 1,
+        replicas: int | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
         """Name a cluster; topics are made by `declare`.
@@ -68,10 +70,11 @@ class KafkaLog:
         Args:
             brokers: `host:port`, several by commas.
             prefix: of topics, groups and producers.
-            replicas: copies of each partition.
+            replicas: copies of each partition; by default one for each broker named, at most three. What is
+                acknowledged is in all but one of them (LOG-011).
             options: of librdkafka, such as security settings.
         """
-        self.prefix, self.replicas = prefix, replicas
+        self.prefix, self.replicas = prefix, replicas or min(brokers.count(",") + 1, MOST_REPLICAS)
         self._options = {"bootstrap.servers": brokers, "log_level": 0, **(options or {})}
         self._admin = AdminClient(self._options)
         self._partitions: dict[str, int] = {}
@@ -107,6 +110,7 @@ class KafkaLog:
                     "cleanup.policy": "compact" if topic.compacted else "delete",
                     "retention.ms": str(-1 if topic.retention_s is None else topic.retention_s * 1000),
                     "max.message.bytes": str(MAX_RECORD_BYTES),
+                    "min.insync.replicas": str(max(1, self.replicas - 1)),
                 },
             )
             for topic in topics
