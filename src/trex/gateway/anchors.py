@@ -17,6 +17,7 @@ from trex.gateway.outbox import JobState
 from trex.gateway.store.database import Database
 from trex.gateway.store.schema import jobs
 from trex.passport.client import PersonaClient
+from trex.rpc.errors import RefusedError
 from trex.types.primitives import Address, Hash32
 from trex.web import audit
 
@@ -24,10 +25,8 @@ log = logging.getLogger(__name__)
 
 MARK = b"T-Rex audit log\n"
 """What an anchor's data begin with; number (8 bytes) and hash (32) follow."""
-FAR = 10_000
-"""Transactions of the account that are looked through for anchors."""
 AT_ONCE = 100
-"""Of them in one request."""
+"""Transactions of the account in one request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +45,11 @@ def _data(line: int, chain: bytes) -> bytes:
     return MARK + line.to_bytes(8) + chain
 
 
-async def anchors_of(client: PersonaClient, account: Address, look_back: int = FAR) -> list[Anchor]:
-    """Find an account's anchors among its newest transactions, newest first.
+async def anchors_of(client: PersonaClient, account: Address) -> list[Anchor]:
+    """Find an account's anchors among all of its transactions, newest first.
 
-    All of them count: who took the account's key too can add anchors of a cut log, and take none back.
+    All of them count: who took the account's key too can add anchors of a cut log, take none back and push
+    none out of sight.
 
     Raises:
         EndpointError: the chain does not answer, or does not look transactions up by nonce (Otterscan).
@@ -57,10 +57,12 @@ async def anchors_of(client: PersonaClient, account: Address, look_back: int = F
     who = f"0x{account.hex()}"
     count = int(await client.rpc.call("eth_getTransactionCount", who, "latest"), 16)
     found: list[Anchor] = []
-    for last in range(count, max(0, count - look_back), -AT_ONCE):
+    for last in range(count, 0, -AT_ONCE):
         nonces = range(last - 1, max(0, last - AT_ONCE) - 1, -1)
         names = await client.rpc.batch("ots_getTransactionBySenderAndNonce", [(who, one) for one in nonces])
         sent = await client.rpc.batch("eth_getTransactionByHash", [(one,) for one in names])
+        if None in sent:
+            raise RefusedError("refused", "the endpoint has not all of the account's transactions")
         for one in sent:
             data = bytes.fromhex(one["input"][2:])
             if one["to"] == who and data.startswith(MARK) and len(data) == len(_data(0, bytes(32))):

@@ -1,6 +1,7 @@
 """`trex gateway`: the persona service."""
 
 import asyncio
+import time
 from pathlib import Path
 
 import aiohttp
@@ -132,7 +133,12 @@ async def _audit(config: Config) -> tuple[int, int, str]:
         async with served.database.transaction() as tx:
             head = await audit.head(tx)
             newest = max((one.line for one in there), default=0)
-            return head[0] if head else 0, newest, await anchors.fault_of(tx, there)
+            fault = await anchors.fault_of(tx, there)
+            every_s = config.settings.anchor_s
+            late = bool(head and every_s) and await audit.begun_s(tx) < time.time() - 2 * every_s
+            if late and not fault and not there:
+                fault = f"none of its lines stands on the chain, though one should every {every_s} s"
+            return head[0] if head else 0, newest, fault
     finally:
         await served.database.close()
 

@@ -53,6 +53,12 @@ async def head(tx: AsyncConnection) -> tuple[int, bytes] | None:
     return None if row is None else (int(row.number), bytes(row.chain))
 
 
+async def begun_s(tx: AsyncConnection) -> int:
+    """Return when the oldest line was written, Unix seconds; 0 if there is none."""
+    first = select(audit.c.at_s).order_by(audit.c.number).limit(1)
+    return int((await tx.execute(first)).scalar_one_or_none() or 0)
+
+
 async def chain_at(tx: AsyncConnection, number: int) -> bytes | None:
     """Return what a line is hashed to; None if there is no such line."""
     asked = select(audit.c.chain).where(audit.c.number == number)

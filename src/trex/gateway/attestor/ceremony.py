@@ -193,8 +193,18 @@ def check_deals(ceremony: Ceremony, deals: Sequence[Deal]) -> Group:
             raise CeremonyError(f"{name} committed to no points") from error
         _check_signed(_address_of(points[0]), digest, one.possession)
     columns = zip(*(one.commitments for one in deals), strict=True)
-    commitments = tuple(plus(*map(read_point, column)).format() for column in columns)
+    try:
+        commitments = tuple(plus(*map(read_point, column)).format() for column in columns)
+    except ValueError as error:
+        raise CeremonyError("the parts cancel each other out") from error
     return Group(ceremony.threshold, ceremony.members, commitments)
+
+
+def _fits(value: int, one: Deal, place: int) -> bool:
+    try:
+        return base(value) == committed(one.commitments, place)
+    except ValueError:
+        return False  # the polynomial is zero there: nobody can have been dealt that
 
 
 def share_of(ceremony: Ceremony, deals: Sequence[Deal], secret: Secret) -> int:
@@ -208,7 +218,7 @@ def share_of(ceremony: Ceremony, deals: Sequence[Deal], secret: Secret) -> int:
     total = 0
     for one in deals:
         value = int.from_bytes(_open(ceremony, one.dealer, member, secret, one.sealed[member]))
-        if not 0 < value < ORDER or base(value) != committed(one.commitments, place):
+        if not 0 < value < ORDER or not _fits(value, one, place):
             name = checksum_address(one.dealer)
             raise CeremonyError(f"{name} dealt {checksum_address(member)} what it did not commit to")
         total += value

@@ -30,6 +30,8 @@ class Shares:
         """Keep a share; one that is there already stays."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = self._file(group.id)
+        if file.exists():
+            return
         told = {"group": group.write().decode(), "share": f"{share:064x}"}
         part = file.with_suffix(f".{os.getpid()}")
         part.touch(0o600)
