@@ -171,7 +171,7 @@ async def test_slow_source_that_is_the_quickest_there_is_is_not_doubled(
     names = [sidecar.versioned_hash for sidecar in sidecars]
     folder, stalling = FolderBlobs(tmp_path / "blobs"), Stalling()
     folder.keep({names[0]: blob_of(1), names[1]: blob_of(2)})
-    late = Late(folder, 10.0, 0.5)
+    late = Late(folder, 4.0, 0.2)
     blobs = Blobs([late, stalling], retries=Retries(attempts=1))
     blobs.slow_s = 0.05
     block: Any = None
