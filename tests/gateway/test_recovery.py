@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import insert
 from tests.gateway.conftest import Served, serving, settings_for
 from tests.gateway.test_grants import holds, policy
 from tests.node.conftest import Devnet, devnet_at
@@ -17,6 +18,7 @@ from tests.node.conftest import Devnet, devnet_at
 from trex.badges.chain.contract import BadgeState
 from trex.gateway import holdings, people
 from trex.gateway.nullify import nullifier_of
+from trex.gateway.store.schema import recoveries
 from trex.node.cli import main
 from trex.passport.keys import Role
 from trex.passport.texts import account_text
@@ -172,6 +174,40 @@ async def test_approvals_are_of_this_passport_and_signed(weeks: Devnet, served: 
     body = {"passport": first.passport, "purpose": "open", "deadlineS": 2**40, "proof": forged}
     with pytest.raises(PersonaGatewayError, match="bad_signature"):
         await client.ask("POST", "/v1/recoveries", body, who=new)
+
+
+async def test_flood_of_asks_hides_nobody(weeks: Devnet, served: Served) -> None:
+    """GTW-071: strangers ask for forty keys first; guardians find the one that the person told them."""
+    _, guardians, owner = await guarded(weeks, served)
+    gateway, number = served.gateway, str(owner.passport)
+    state = await gateway.client.state(owner.passport)
+    assert state is not None
+    strangers = [{"kind": 1, "data": secrets.token_bytes(20).hex()} for _ in range(40)]
+    async with gateway.database.transaction() as tx:
+        for key in strangers:
+            row = {"passport": owner.passport, "purpose": 1, "round": state.round, "proof": ""}
+            row |= {"new_key": json.dumps(key, separators=(",", ":")), "deadline_s": 2**40}
+            await tx.execute(insert(recoveries).values(**row))
+    new, client = Hand(weeks, served), GatewayClient(served.url, served.http)
+    asked = await new.type("recover", number)
+    assert (await new.type("recover", number))["number"] == asked["number"], "asking again is the same ask"
+    guardian = await client.sign_in(guardians[0].wallet)
+    pages = [
+        await client.ask("GET", f"/v1/recoveries?passport={number}&page={page}", who=guardian)
+        for page in range(4)
+    ]
+    assert [len(one) for one in pages] == [20, 20, 1, 0]
+    assert len({one["number"] for page in pages for one in page}) == 41
+    refused = await guardians[0].type("approve", number, "--yes", expect=1)
+    assert "name the person's by --for" in refused
+    assert "nothing is asked" in await guardians[0].type(
+        "approve", number, "--yes", "--for", guardians[1].account, expect=1
+    )
+    await guardians[0].type("approve", number, "--yes", "--for", new.account)
+    listed = await client.recoveries(guardian, owner.passport)
+    assert (listed[0]["number"], listed[0]["approved"]) == (asked["number"], 1), "approved ones come first"
+    done = await guardians[1].type("approve", number, "--yes", "--for", new.account)
+    assert done["job"] is not None
 
 
 async def test_solana_guardian_approves_by_text(weeks: Devnet, served: Served) -> None:

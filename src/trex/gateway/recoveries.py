@@ -6,7 +6,7 @@ from enum import IntEnum
 from typing import Any
 
 import orjson
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from trex.gateway.acts import sponsor
@@ -25,6 +25,8 @@ from trex.web import audit
 
 SIGNED_S = 7 * 86_400
 """How long guardians' signatures count: people have to be found."""
+PAGE = 20
+"""Asks that are listed at once."""
 ZERO = Hash32(bytes(32))
 
 
@@ -89,7 +91,7 @@ async def entry(gateway: Gateway, passport: int, key: Key) -> Act:
 
 
 async def ask(gateway: Gateway, who: Key, passport: int, purpose: Purpose, proof: Proof | None) -> Asked:
-    """Ask the guardians of a passport.
+    """Ask the guardians of a passport; who asks the same again is told of what stands.
 
     Args:
         gateway: where.
@@ -130,19 +132,24 @@ async def ask(gateway: Gateway, who: Key, passport: int, purpose: Purpose, proof
         new_key = await new_key_of(gateway, passport, state.recovery_key_id)
         if new_key is None:
             raise GatewayError(Fault.NOT_FOUND, "that recovery was not opened here")
+    same = {
+        "passport": passport,
+        "purpose": int(purpose),
+        "round": state.round,
+        "new_key": _key_json(new_key) if new_key else "",
+    }
     async with gateway.database.transaction() as tx:
-        row = insert(recoveries).values(
-            passport=passport,
-            purpose=int(purpose),
-            round=state.round,
-            new_key=_key_json(new_key) if new_key else "",
-            proof=_proof_json(proof) if proof else "",
-            deadline_s=deadline,
-        )
-        number = int((await tx.execute(row.returning(recoveries.c.number))).scalar_one())
-        what, subject = f"recovery-{purpose.name.lower()}", f"passport {passport}"
-        await audit.record(tx, gateway.now_s, key_name(who), what, subject, f"asked {number}")
-    return await find(gateway, number)
+        stands = select(recoveries.c.number).filter_by(**same, job=None)
+        stands = stands.where(recoveries.c.deadline_s > now + SIGNED_S // 2).limit(1)
+        number = (await tx.execute(stands)).scalar_one_or_none()
+        if number is None:
+            row = insert(recoveries).values(
+                **same, proof=_proof_json(proof) if proof else "", deadline_s=deadline
+            )
+            number = (await tx.execute(row.returning(recoveries.c.number))).scalar_one()
+            what, subject = f"recovery-{purpose.name.lower()}", f"passport {passport}"
+            await audit.record(tx, gateway.now_s, key_name(who), what, subject, f"asked {number}")
+    return await find(gateway, int(number))
 
 
 async def new_key_of(gateway: Gateway, passport: int, key_id: Hash32) -> Key | None:
@@ -166,14 +173,30 @@ async def find(gateway: Gateway, number: int) -> Asked:
     return await _asked(gateway, row)
 
 
-async def open_of(gateway: Gateway, passport: int) -> list[Asked]:
-    """What guardians of a passport can still approve, or have approved in this round, newest first."""
+async def open_of(gateway: Gateway, passport: int, page: int = 0, key: Key | None = None) -> list[Asked]:
+    """What guardians of a passport can still approve, or have approved in this round (GTW-071).
+
+    Anybody may ask, so what guardians approved comes first, then what was asked first: asking more pushes
+    nothing out of sight.
+
+    Args:
+        gateway: where.
+        passport: whose.
+        page: from 0, of `PAGE` each.
+        key: the new key, as the person told it; None for all.
+    """
     state, (_, now) = await _state(gateway, passport), await gateway.client.latest()
     asked = select(recoveries).where(
         recoveries.c.passport == passport, recoveries.c.round == state.round, recoveries.c.deadline_s > now
     )
+    if key is not None:
+        asked = asked.where(recoveries.c.new_key == _key_json(key))
+    approved = (
+        select(func.count()).where(approvals.c.recovery == recoveries.c.number).scalar_subquery().desc()
+    )
+    asked = asked.order_by(approved, recoveries.c.number).limit(PAGE).offset(PAGE * page)
     async with gateway.database.transaction() as tx:
-        rows = (await tx.execute(asked.order_by(recoveries.c.number.desc()).limit(20))).all()
+        rows = (await tx.execute(asked)).all()
     return [await _asked(gateway, row) for row in rows]
 
 

@@ -201,16 +201,20 @@ def propose(number: int, purpose: str, **options: Any) -> None:
 
 @passport.command()
 @PASSPORT
+@click.option("--for", "new_account", default="", help="The new key, as its person told you.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @signing
-def approve(number: int, yes: bool, **options: Any) -> None:
-    """Approve, as a guardian, what is asked last of PASSPORT's guardians."""
+def approve(number: int, new_account: str, yes: bool, **options: Any) -> None:
+    """Approve, as a guardian, what is asked of PASSPORT's guardians."""
 
     async def work(_: Place, gateway: GatewayClient, who: SignedIn) -> dict[str, Any]:
-        listed = [one for one in await gateway.recoveries(who, number) if one["job"] is None]
+        listed = [one for one in await gateway.recoveries(who, number, new_account) if one["job"] is None]
         if not listed:
             raise click.ClickException(f"nothing is asked of the guardians of passport {number}")
-        asked = listed[0]
+        keys = {_name(key_of(one["newKey"])) for one in listed if one["newKey"]}
+        if len(keys) > 1:
+            raise click.ClickException(f"{len(keys)} new keys are asked for: name the person's by --for")
+        asked = max(listed, key=lambda one: int(one["number"]))
         new = f", new key {_name(key_of(asked['newKey']))}" if asked["newKey"] else ""
         if not yes:
             click.confirm(f"{asked['purpose']} for passport {number}{new}?", abort=True, err=True)

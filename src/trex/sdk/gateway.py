@@ -219,9 +219,10 @@ class GatewayClient:
         found = await self.ask("POST", "/v1/recoveries", body, who=who)
         return dict(found)
 
-    async def recoveries(self, who: SignedIn, passport: int) -> list[dict[str, Any]]:
-        """What the guardians of a passport are asked to approve."""
-        found = await self.ask("GET", f"/v1/recoveries?passport={passport}", who=who)
+    async def recoveries(self, who: SignedIn, passport: int, new_account: str = "") -> list[dict[str, Any]]:
+        """What the guardians of a passport are asked to approve: the first twenty, or all for one new key."""
+        named = f"&account={new_account}" if new_account else ""
+        found = await self.ask("GET", f"/v1/recoveries?passport={passport}{named}", who=who)
         return list(found)
 
     async def approve(self, who: SignedIn, asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from trex.gateway.sessions import Session
 from trex.passport.client import PassportState
 from trex.passport.did import TrexDid
 from trex.passport.keys import Role
-from trex.passport.texts import write_date
+from trex.passport.texts import TextError, read_account, write_date
 from trex.web.browser import cookie_name, require_same_origin
 
 router = APIRouter(prefix="/passport", include_in_schema=False)
@@ -143,7 +143,9 @@ async def _waiting(gateway: Gateway, state: PassportState, role: Role) -> dict[s
 
 
 @router.get("/recovery")
-async def recovery(request: Request, gateway: TheGateway, passport: str = "") -> Response:
+async def recovery(
+    request: Request, gateway: TheGateway, passport: str = "", new_key: str = "", page: str = ""
+) -> Response:
     """Recovery of a passport: for a new key, for guardians, for anyone who carries out what has waited."""
     session = await _session(request, gateway)
     if session is None:
@@ -152,6 +154,11 @@ async def recovery(request: Request, gateway: TheGateway, passport: str = "") ->
     state = await gateway.client.state(number) if number else None
     there, role = await gateway.client.passport_of(session.key)
     values: dict[str, Any] = {"state": state, "passport": number, "role": role.name.lower()}
+    try:
+        wanted = read_account(new_key.strip()) if new_key else None
+    except TextError:
+        wanted, values["unread"] = None, True
+    at = int(page) if page.isdecimal() and len(page) < 7 else 0
     if state is not None:
         is_own = role if there == number else Role.NONE
         values |= await _waiting(gateway, state, is_own)
@@ -165,8 +172,9 @@ async def recovery(request: Request, gateway: TheGateway, passport: str = "") ->
                 "needed": one.needed,
                 "job": one.job,
             }
-            for one in await recoveries.open_of(gateway, number)
+            for one in await recoveries.open_of(gateway, number, at, wanted)
         ]
+        values |= {"new_key": new_key, "at": at, "more": len(values["asks"]) == recoveries.PAGE}
     common = {"form_token": session.form_token, "account": account_name(session.key)}
     return _page("recovery.html", gateway, key=key_body(session.key), **common, **values)
 

@@ -15,6 +15,7 @@ from trex.gateway.service import Gateway
 from trex.passport.acts import Act
 from trex.passport.keys import Key
 from trex.passport.proofs import Proof
+from trex.passport.texts import TextError, read_account
 
 router = APIRouter(prefix="/v1", tags=["recovery"])
 
@@ -93,10 +94,18 @@ async def ask(body: AskedBody, session: SignedIn, gateway: TheGateway) -> Recove
 
 @router.get("/recoveries", dependencies=[Costly])
 async def listed(
-    passport: Annotated[int, Query(ge=1, lt=2**96)], session: SignedIn, gateway: TheGateway
+    passport: Annotated[int, Query(ge=1, lt=2**96)],
+    session: SignedIn,
+    gateway: TheGateway,
+    page: Annotated[int, Query(ge=0, lt=2**31)] = 0,
+    account: Annotated[str, Query(max_length=64)] = "",
 ) -> list[RecoveryBody]:
-    """What the guardians of a passport are asked to approve."""
-    return [_body(one) for one in await recoveries.open_of(gateway, passport)]
+    """What the guardians of a passport are asked to approve, twenty a page; or for one new key, if named."""
+    try:
+        key = read_account(account) if account else None
+    except TextError as error:
+        raise GatewayError(Fault.MALFORMED, str(error)) from error
+    return [_body(one) for one in await recoveries.open_of(gateway, passport, page, key)]
 
 
 @router.post("/recoveries/{number}/approvals/prepare", dependencies=[Costly])
