@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from trex.badges.chain import contract
+from trex.engagement.facts import logs
 from trex.gateway import attestations as said
 from trex.gateway import outbox
 from trex.gateway.store.database import Database
@@ -19,17 +20,20 @@ log = logging.getLogger(__name__)
 
 PAUSE_S = 0.5
 """Between looks at the chain."""
+LONGEST_PAUSE_S = 30.0
+"""Between looks at a chain that does not answer."""
 AT_ONCE = 50
 """Badges in one transaction."""
 FOLLOWED = "badges followed"
 """Fact: final block up to which every badge that changed has its job."""
+_JOBS = "points of block"
 
 
 class Follower:
     """Looks at what became of badges; where it stood when it was killed, it goes on.
 
     Blocks that may still be replaced are looked at again until they are final: what a block did is one job,
-    by the block's hash, however often it is seen.
+    by the block's hash, however often it is seen. A job that failed is tried again when the gateway starts.
     """
 
     def __init__(
@@ -53,15 +57,19 @@ class Follower:
         async with self._database.transaction() as tx:
             if await _followed(tx) is None:
                 await _follow(tx, int(final["number"], 16))
+            await outbox.revive(tx, f"{_JOBS} %", self._now_s())
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Look until cancelled; while it cannot, more and more rarely."""
+        pause_s = PAUSE_S
         while True:
             try:
                 await self.step()
+                pause_s = PAUSE_S
             except Exception:
                 log.exception("badges cannot be followed for now")
-            await asyncio.sleep(PAUSE_S)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            await asyncio.sleep(pause_s)
 
     async def step(self) -> None:
         """Look once."""
@@ -74,13 +82,9 @@ class Follower:
             followed = await _followed(tx) or 0
         changed: dict[str, set[int]] = {}
         if followed < int(head["number"], 16):
-            query = {
-                "address": f"0x{self._client.contracts.badges.hex()}",
-                "topics": [[f"0x{one.hex()}" for one in (contract.BADGE_GRANTED, contract.BADGE_STATE)]],
-                "fromBlock": hex(followed + 1),
-                "toBlock": head["number"],
-            }
-            for entry in await rpc.call("eth_getLogs", query):
+            topics = [[f"0x{one.hex()}" for one in (contract.BADGE_GRANTED, contract.BADGE_STATE)]]
+            span = (followed + 1, int(head["number"], 16))
+            for entry in await logs(self._client, self._client.contracts.badges, topics, *span):
                 changed.setdefault(entry["blockHash"], set()).add(int(entry["topics"][1], 16))
         async with self._database.transaction() as tx:
             for block, tokens in changed.items():
@@ -94,7 +98,7 @@ class Follower:
     async def _queue(self, tx: AsyncConnection, block: str, tokens: list[int]) -> None:
         for first in range(0, len(tokens), AT_ONCE):
             data = said.SYNC_BADGES.call(tokens[first : first + AT_ONCE])
-            once = f"points of block {block} {first}"
+            once = f"{_JOBS} {block} {first}"
             points = self._client.contracts.points
             await outbox.enqueue_own(tx, points, data, now_s=self._now_s(), once=once)
 

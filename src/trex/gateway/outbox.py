@@ -225,6 +225,20 @@ async def requeue(
     await tx.execute(update(jobs).where(jobs.c.number.in_(numbers)).values(values))
 
 
+async def revive(tx: AsyncConnection, once: str, now_s: int) -> int:
+    """Let jobs that failed be tried again; return how many.
+
+    Args:
+        tx: of what asks for it.
+        once: pattern (SQL's LIKE) of the names under which they serve once.
+        now_s: Unix time in seconds.
+    """
+    mine = jobs.c.once.like(once) & (jobs.c.state == JobState.FAILED.value)
+    values = {"state": JobState.QUEUED.value, "transaction": None, "attempts": 0, "error": ""}
+    values |= {"not_before_s": now_s, "changed_s": now_s}
+    return int((await tx.execute(update(jobs).where(mine).values(values))).rowcount)
+
+
 async def fail(tx: AsyncConnection, numbers: Sequence[int], error: str, now_s: int) -> None:
     """Give jobs up."""
     values = {"state": JobState.FAILED.value, "error": error[:500], "changed_s": now_s}
