@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import aiohttp
 import pytest
+from sqlalchemy import select
 from tests.e2e.network import free_port
 from tests.gateway.conftest import Served, serving, settings_for
 from tests.gateway.people import Person, evm_person
@@ -25,6 +26,7 @@ from trex.gateway.keys import SecretText
 from trex.gateway.nullify import nullifier_of
 from trex.gateway.people import AccountOf
 from trex.gateway.settings import Settings, SocialClient
+from trex.gateway.store.schema import accounts
 from trex.validators.social.platform import Platform, PlatformError, all_platforms, fill, read_platform
 
 PEERS = Path(__file__).with_name("peers")
@@ -184,6 +186,37 @@ async def test_badge_by_social_checks(linking: Served) -> None:
     linking.gateway.settings = replace(linking.gateway.settings, platforms=platforms)
     found = await alice.post("/v1/evaluations", {"policy": "social"})
     assert found["outcome"] == "undecided", "SOC-023"
+
+
+async def test_token_that_is_over_is_renewed(linking: Served) -> None:
+    """GTW-056: by refresh tokens that serve once each, two askers at a time; without one nothing is known."""
+    alice = await evm_person(linking).create()
+    for platform in ("google", "github", "x"):
+        await alice.finished({"number": (await link(alice, platform, "55001"))["job"]})
+    gateway = linking.gateway
+
+    async def tokens() -> dict[str, dict[str, str]]:
+        known = await people.linked(gateway, alice.passport)
+        return {one.account.platform: dict(one.tokens) for one in known}
+
+    async def replaced(**more: str) -> None:
+        for one in await people.linked(gateway, alice.passport):
+            await people.keep_tokens(gateway, one.nullifier, {**one.tokens, **more})
+
+    first = await tokens()
+    for _ in range(2):  # a rotated refresh token is kept: the next renewal needs it
+        await replaced(access_token="over")
+        both = await asyncio.gather(*(alice.post("/v1/evaluations", {"policy": "social"}) for _ in range(2)))
+        assert [one["outcome"] for one in both] == ["granted", "granted"]
+    now = await tokens()
+    for platform in ("github", "x"):
+        assert now[platform]["access_token"] not in ("over", first[platform]["access_token"])
+        assert now[platform]["refresh_token"] != first[platform]["refresh_token"]
+    async with gateway.database.transaction() as tx:
+        kept = (await tx.execute(select(accounts.c.sealed))).scalars().all()
+    assert not any(now["x"]["refresh_token"].encode() in bytes(one) for one in kept), "sealed"
+    await replaced(access_token="over", refresh_token="over")
+    assert (await alice.post("/v1/evaluations", {"policy": "social"}))["outcome"] == "undecided"
 
 
 async def test_account_is_its_id_whatever_it_is_called(linking: Served) -> None:

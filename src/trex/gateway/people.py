@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -276,3 +276,25 @@ async def bind_shown(
         await audit.record(tx, gateway.now_s, key_name(actor), act, subject, f"job {job}")
     gateway.relayer.wake()
     return job, moving
+
+
+async def tokens_of(gateway: Gateway, nullifier: Hash32) -> dict[str, str]:
+    """Return the newest tokens of an account that is linked here; none if it is not."""
+    async with gateway.database.transaction() as tx:
+        told = await _told(tx, gateway, nullifier)
+    return dict(told.get("tokens", {}))
+
+
+async def keep_tokens(gateway: Gateway, nullifier: Hash32, tokens: Mapping[str, str]) -> None:
+    """Keep an account's renewed tokens, sealed; nothing if it is linked here no more."""
+    async with gateway.database.transaction() as tx:
+        if told := await _told(tx, gateway, nullifier):
+            sealed = gateway.sealer.seal(orjson.dumps({**told, "tokens": dict(tokens)}), "account")
+            row = update(accounts).where(accounts.c.nullifier == nullifier)
+            await tx.execute(row.values(sealed=sealed))
+
+
+async def _told(tx: AsyncConnection, gateway: Gateway, nullifier: Hash32) -> dict[str, Any]:
+    asked = select(accounts.c.sealed).where(accounts.c.nullifier == nullifier)
+    sealed = (await tx.execute(asked)).scalar_one_or_none()
+    return {} if sealed is None else dict(orjson.loads(gateway.sealer.open(bytes(sealed), "account")))

@@ -1,5 +1,6 @@
 """Links accounts by the platforms' own sign-in, and asks platforms what policies ask (GTW-050)."""
 
+import asyncio
 import base64
 import secrets
 from collections.abc import Collection, Mapping
@@ -8,6 +9,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
+from weakref import WeakValueDictionary
 
 import aiohttp
 import orjson
@@ -45,6 +47,8 @@ CLOCK_SKEW_S = 300
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
 """Of ID tokens; never none, never a shared secret."""
 _STATE = "oauth"
+_REFRESHING: WeakValueDictionary[Hash32, asyncio.Lock] = WeakValueDictionary()
+"""A refresh token that is rotated serves once: one at a time renews it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +158,21 @@ async def link_telegram(gateway: Gateway, key: Key, passport: int, fields: Mappi
 async def _exchange(
     gateway: Gateway, client: SocialClient, name: str, code: str, verifier: str
 ) -> dict[str, Any]:
-    platform = client.platform
     form = {
         "grant_type": "authorization_code",
         "code": code,
         "redirect_uri": redirect_uri(gateway, name),
         "code_verifier": verifier,
-        platform.client_parameter: client.client_id,
     }
+    return await _tokens(gateway, client, form, "the platform did not take the code")
+
+
+async def _tokens(
+    gateway: Gateway, client: SocialClient, asked: Mapping[str, str], refused: str
+) -> dict[str, Any]:
+    """Ask a platform's token endpoint, as the client that the operator registered (GTW-052)."""
+    platform = client.platform
+    form = {**asked, platform.client_parameter: client.client_id}
     auth = None
     if platform.token_auth == "basic":  # noqa: S105 - a name, no secret
         auth = aiohttp.encode_basic_auth(client.client_id, client.secret.reveal())
@@ -175,7 +186,7 @@ async def _exchange(
         or not isinstance(tokens, dict)
         or not isinstance(tokens.get("access_token"), str)
     ):
-        raise GatewayError(Fault.REFUSED, "the platform did not take the code")
+        raise GatewayError(Fault.REFUSED, refused)
     return tokens
 
 
@@ -318,7 +329,7 @@ async def _observe(
     client, asked = client_of(gateway, mine.account.platform), dict(check.parameters)
     platform, token = client.platform, mine.tokens.get("access_token", "")
     if check.validator == "social.linked":
-        checked = await _recheck(gateway, client, mine, token)
+        checked = await _recheck(gateway, client, mine)
         return judge.linked(platform.id, checked, gateway.now_s)
     rule = platform.follows if check.validator == "social.follows" else platform.posts
     if rule is None or not token:
@@ -327,7 +338,7 @@ async def _observe(
         asked["fromS"] = max(asked.get("fromS", 0), since_s)
     places = {"id": mine.account.id, "target": str(asked.get("target", ""))}
     places |= {"from": _date(asked.get("fromS", 0)), "until": _date(asked.get("untilS", gateway.now_s))}
-    answer = await question(gateway, client, token, fill(rule.url, **places))
+    answer = await _questioned(gateway, client, mine, fill(rule.url, **places))
     if platform.follows is rule:
         return judge.follows(platform.id, platform.follows, places["target"], answer)
     assert platform.posts is not None
@@ -335,16 +346,39 @@ async def _observe(
     while (page := judge.next_page(platform.posts, pages[-1])) and len(pages) < MAX_PAGES:
         url = fill(rule.url, **places)
         url += f"{'&' if '?' in url else '?'}{platform.posts.page}={quote(page, safe='')}"
-        pages.append(await question(gateway, client, token, url))
+        pages.append(await _questioned(gateway, client, mine, url))
     return judge.posts(platform.id, platform.posts, asked, pages)
 
 
-async def _recheck(gateway: Gateway, client: SocialClient, mine: LinkedAccount, token: str) -> int:
+async def _questioned(gateway: Gateway, client: SocialClient, mine: LinkedAccount, url: str) -> Answer:
+    """Ask a platform with an account's token; where that is over, with a new one (GTW-056)."""
+    token = await people.tokens_of(gateway, mine.nullifier)
+    answer = await question(gateway, client, token.get("access_token", ""), url)
+    if answer.status != 401:
+        return answer
+    async with _REFRESHING.setdefault(mine.nullifier, asyncio.Lock()):
+        now = await people.tokens_of(gateway, mine.nullifier)
+        if now.get("access_token") == token.get("access_token"):  # nobody else renewed it meanwhile
+            if "refresh_token" not in now:
+                return answer
+            form = {"grant_type": "refresh_token", "refresh_token": now["refresh_token"]}
+            try:
+                renewed = await _tokens(gateway, client, form, "the platform did not renew the token")
+            except GatewayError as error:
+                if error.fault is not Fault.REFUSED:
+                    raise
+                return answer
+            now = {**now, **{name: renewed[name] for name in KEPT if name in renewed}}
+            await people.keep_tokens(gateway, mine.nullifier, now)
+    return await question(gateway, client, now.get("access_token", ""), url)
+
+
+async def _recheck(gateway: Gateway, client: SocialClient, mine: LinkedAccount) -> int:
     """Have a stale link shown anew, if its token still opens the profile; return when it was last shown."""
     platform = client.platform
-    if gateway.now_s - mine.checked_s < STALE_S or not token or not platform.profile.url:
+    if gateway.now_s - mine.checked_s < STALE_S or not mine.tokens or not platform.profile.url:
         return mine.checked_s
-    answer = await question(gateway, client, token, platform.profile.url)
+    answer = await _questioned(gateway, client, mine, platform.profile.url)
     if answer.status != 200 or _account(platform, answer.document).id != mine.account.id:
         return mine.checked_s
     async with gateway.database.transaction() as tx:

@@ -17,7 +17,7 @@ const provider = new Provider(origin, {
     client_id: `client-${one.id}`,
     client_secret: `secret of ${one.id}`,
     redirect_uris: [one.redirect],
-    grant_types: ['authorization_code'],
+    grant_types: ['authorization_code', 'refresh_token'],
     response_types: ['code'],
     token_endpoint_auth_method: one.tokenAuth === 'basic' ? 'client_secret_basic' : 'client_secret_post',
   })),
@@ -25,11 +25,13 @@ const provider = new Provider(origin, {
   features: { devInteractions: { enabled: false } },
   scopes: ['openid', ...new Set(platforms.flatMap((one) => one.scopes))],
   pkce: { required: () => true },
+  issueRefreshToken: () => true,
+  rotateRefreshToken: true,
   findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, name: named(id), eduperson_scoped_affiliation: affiliations(id) }) }),
   claims: { openid: ['sub'], profile: ['name'], eduperson: ['eduperson_scoped_affiliation'] },
   conformIdTokenClaims: false,
   interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
-  ttl: { AccessToken: 600, AuthorizationCode: 600, IdToken: 600, Interaction: 600, Session: 600, Grant: 600 },
+  ttl: { AccessToken: 600, AuthorizationCode: 600, IdToken: 600, Interaction: 600, Session: 600, Grant: 600, RefreshToken: 600 },
 });
 
 async function interaction(request, response) {
