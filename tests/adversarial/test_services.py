@@ -22,6 +22,7 @@ STAGES = "contracts/src/points/MintStages.sol"
 PAYMASTER = "contracts/src/points/PersonaPaymaster.sol"
 CLAIMS = "contracts/src/points/ReclaimClaims.sol"
 ETHER = 10**18
+ANYBODY = f"0x{bytes(20).hex()}"
 
 
 # Mints
@@ -132,11 +133,12 @@ def test_mint_by_a_foreign_account(chain: Chain, honest: bool) -> None:
 # Sponsored gas
 
 
-def sponsorship(chain: Chain) -> None:
+def sponsorship(chain: Chain, bundler: str = ANYBODY) -> None:
     """One that pays 2 for an operation at most, 5 a day for a passport, 10 for all; 100 lie there."""
     terms = (2 * ETHER, 5 * ETHER, 10 * ETHER)
     chain.give(RICH, 1000 * ETHER)
     chain.do("PersonaPaymaster", "create", *terms, value=100 * ETHER)
+    chain.do("PersonaPaymaster", "setBundler", 1, bundler)
 
 
 def operation(chain: Chain, who: Person, cost: int, by: str = ENTRY_POINT) -> None:
@@ -217,6 +219,26 @@ def test_operation_too_dear(chain: Chain, honest: bool) -> None:
     """One operation of five where two are allowed."""
     sponsorship(chain)
     operation(chain, human(chain, "human")[0], (2 if honest else 5) * ETHER)
+
+
+@attack(
+    who="a passport that brings its own operations to the chain",
+    gain="the sponsor's money: gas that nothing uses, paid to whoever brings the operation",
+    why="only the sponsorship's own bundler brings operations",
+    guard=Guard(
+        PAYMASTER,
+        """if (bundler != address(0) && tx.origin != bundler) {
+            revert PersonaPaymaster_NotBundler(sponsorship, tx.origin);
+        }""",
+        "PTS-084",
+    ),
+    refusal="PersonaPaymaster_NotBundler",
+)
+def test_sponsorship_cashed_out(chain: Chain, honest: bool) -> None:
+    """The transaction that has the operation validated is the member's, not the relayer's."""
+    relayer = Wallet("relayer").hex
+    sponsorship(chain, bundler=ENTRY_POINT if honest else relayer)
+    operation(chain, human(chain, "member")[0], 2 * ETHER)
 
 
 @attack(

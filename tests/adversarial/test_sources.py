@@ -1,20 +1,34 @@
 """Attacks on sources of evidence: metadata that lead elsewhere, endpoints that lie, reorganised chains."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import aiohttp
+import orjson
 from aiohttp import web
 from tests.adversarial.chain import Chain
 from tests.adversarial.guards import Guard
 from tests.adversarial.kit import Refused, attack
 from tests.adversarial.serving import endpoint
-from tests.adversarial.test_evidence import MINE, ONCHAIN, STRANGER, asking, contract, run
+from tests.adversarial.test_evidence import (
+    MINE,
+    MOVE,
+    NOBODY,
+    ONCHAIN,
+    STRANGER,
+    asking,
+    coin,
+    contract,
+    run,
+)
 
+from trex.badges.policy import read_policy
 from trex.validators.onchain.activity import count, read_signature
 from trex.validators.onchain.collect_activity import collect_activity
 from trex.validators.onchain.collect_token import collect_token
 from trex.validators.onchain.metadata import gateway, read_traits
+from trex.validators.onchain.observe import observe
 from trex.validators.onchain.source import EvmChain, EvmSource
 from trex.validators.onchain.token import balance
 
@@ -265,3 +279,47 @@ async def test_deed_of_somebody_else(chain: Chain, honest: bool) -> None:
         found = count(await collect_activity(source, [MINE], game, scored, "player"))
     if not found:
         raise Refused("no events")
+
+
+# Several chains
+
+
+@attack(
+    who="whoever sends coins from one chain to another",
+    gain="twice what they have: once where they were, by a block of before, and once where they are",
+    why="what is added up over chains is of one moment",
+    guard=Guard(
+        f"{ONCHAIN}observe.py", "together = await of_one_moment(sources, together)", "ONC-017", "pass"
+    ),
+    refusal="10 of 20",
+)
+async def test_coins_on_both_sides_of_a_bridge(chain: Chain, honest: bool) -> None:
+    """One chain is final late: its block is of before the coins left, the other's of after they came."""
+    other = chain.elsewhere(1628)
+    there, here = coin(chain), coin(other)
+    run(chain, there, MOVE, NOBODY, MINE, 10**19)
+    if honest:
+        run(other, here, MOVE, NOBODY, MINE, 10**19)
+    other.wait(60)
+    chain.wait(30)
+    run(chain, there, MOVE, MINE, NOBODY, 0 if honest else 10**19)  # its newest block is not final yet
+    if not honest:
+        run(other, here, MOVE, NOBODY, MINE, 10**19)
+    places = [
+        {"chain": one.core.chain_id, "token": f"0x{at.hex()}"} for one, at in ((chain, there), (other, here))
+    ]
+    asked = {
+        "validator": "token.balance",
+        "parameters": places[0] | {"also": places[1:]},
+        "is": {"atLeast": "20"},
+    }
+    level = {"level": 1, "name": "L", "points": 1, "when": {"check": asked}}
+    policy = {"version": 1, "name": "Twenty", "evidenceClass": "public", "levels": [level]}
+    async with asking(chain) as late, asking(other) as early:
+        late.chain = replace(late.chain, confirmations=1)
+        sources = {1962: late, 1628: early}
+        checks = read_policy(orjson.dumps(policy)).checks()
+        (found,) = (await observe(checks, sources, [MINE], chain.now_s)).values()
+    assert isinstance(found.value, Decimal)
+    if found.value != 20:
+        raise Refused(f"{int(found.value)} of 20")

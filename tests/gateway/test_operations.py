@@ -12,7 +12,7 @@ import pytest
 from eth_abi.abi import encode
 from eth_account import Account
 from eth_keys.datatypes import PrivateKey
-from tests.gateway.conftest import Served, serving, settings_for
+from tests.gateway.conftest import KEYS, Served, serving, settings_for
 from tests.gateway.contract_wallets import DELEGATE, send
 from tests.gateway.people import Person, evm_person
 from tests.gateway.test_grants import ETHER, holds, policy
@@ -22,6 +22,7 @@ from trex.engagement import epochs
 from trex.engagement.epochs import CLAIM, EpochRewards, publish_call, publish_message
 from trex.gateway.attest import attest
 from trex.gateway.attestations import SYNC_BADGES
+from trex.gateway.keys import account_of
 from trex.gateway.operations import ENTRY_POINT, GET_HASH, PAYMASTER, SPONSORSHIP_OF
 from trex.passport import acts
 from trex.passport.contracts import SET_PAYOUT, Method, add_key
@@ -32,6 +33,7 @@ from trex.types.network_file import keccak256
 from trex.types.primitives import Address, Hash32
 
 PEERS = Path(__file__).with_name("peers")
+SET_BUNDLER = Method("setBundler", ("uint256", "address"))
 CREATE = Method("create", ("uint128", "uint128", "uint128"), ("uint256",))
 CLAIM_ONE = Method("claim", ("uint256", CLAIM))
 EXECUTE = Method("execute", ("address", "uint256", "bytes"))
@@ -60,7 +62,9 @@ def sponsorship(devnet: Devnet, per_passport: int = ETHER // 10, per_day: int = 
     call = CREATE.call(PER_OPERATION, per_passport, per_day)
     send(devnet, f"0x{PAYMASTER.hex()}", f"0x{call.hex()}", ETHER)
     asked = {"to": f"0x{PAYMASTER.hex()}", "data": f"0x{Method('sponsorshipCount', ()).call().hex()}"}
-    return int(devnet.call("eth_call", asked, "latest"), 16)
+    number = int(devnet.call("eth_call", asked, "latest"), 16)
+    send(devnet, f"0x{PAYMASTER.hex()}", f"0x{SET_BUNDLER.call(number, account_of(KEYS.relayer)).hex()}")
+    return number
 
 
 async def left_of(served: Served) -> int:

@@ -47,6 +47,8 @@ struct Sponsorship {
 interface IPersonaPaymaster {
     /// @notice A sponsorship was made or its terms changed.
     event SponsorshipSet(uint256 indexed sponsorship, Sponsorship terms);
+    /// @notice Who brings operations to the chain was set.
+    event BundlerSet(uint256 indexed sponsorship, address bundler);
     /// @notice Money came.
     event SponsorshipFunded(uint256 indexed sponsorship, uint256 amount);
     /// @notice Money left.
@@ -74,10 +76,12 @@ interface IPersonaPaymaster {
     error PersonaPaymaster_PassportBudget(uint256 passport, uint256 cost, uint256 left);
     /// @notice The sponsorship's budget of the day is used up.
     error PersonaPaymaster_DayBudget(uint256 sponsorship, uint256 cost, uint256 left);
+    /// @notice Somebody else brings the operation than the sponsorship's bundler.
+    error PersonaPaymaster_NotBundler(uint256 sponsorship, address sender);
     /// @notice Too little was funded.
     error PersonaPaymaster_Unfunded(uint256 sponsorship, uint256 cost, uint256 left);
 
-    /// @notice Makes a sponsorship of the sender's, funded with the ether sent.
+    /// @notice Makes a sponsorship of the sender's, funded with the ether sent. Its bundler is the sender.
     function create(uint128 perOperation, uint128 perPassport, uint128 perDay)
         external
         payable
@@ -85,6 +89,10 @@ interface IPersonaPaymaster {
     /// @notice Changes terms, or stops.
     function set(uint256 sponsorship, bool open, uint128 perOperation, uint128 perPassport, uint128 perDay)
         external;
+    /// @notice Names the account that brings operations to the chain, and is paid by the EntryPoint for it; zero for anybody. Whoever brings an operation earns
+    ///         what its `preVerificationGas`, priority fee and unused gas come to, and its sender chooses them: with anybody, the budgets are anybody's to
+    ///         take. EntryPoint v0.7 lets contracts call it: there the account should call no strangers' contracts besides.
+    function setBundler(uint256 sponsorship, address bundler) external;
     /// @notice Adds ether. Anyone may.
     function fund(uint256 sponsorship) external payable;
     /// @notice Takes out what is not spent.
@@ -105,6 +113,8 @@ interface IPersonaPaymaster {
 
     /// @notice Sponsorships made; their numbers are 1 to this.
     function sponsorshipCount() external view returns (uint256);
+    /// @notice Who brings operations of a sponsorship to the chain; zero for anybody.
+    function bundlerOf(uint256 sponsorship) external view returns (address);
     /// @notice A sponsorship.
     function sponsorshipOf(uint256 sponsorship) external view returns (Sponsorship memory);
     /// @notice Wei taken from a sponsorship's budget of a day.

@@ -40,6 +40,8 @@ contract PersonaPaymaster is IPersonaPaymaster {
     /// @inheritdoc IPersonaPaymaster
     mapping(uint256 sponsorship => mapping(uint256 passport => mapping(uint32 day => uint256))) public
         spentBy;
+    /// @inheritdoc IPersonaPaymaster
+    mapping(uint256 sponsorship => address) public bundlerOf;
 
     /// @param entryPoint Who calls.
     /// @param passport Passports that are paid for.
@@ -68,6 +70,7 @@ contract PersonaPaymaster is IPersonaPaymaster {
         sponsorship = ++sponsorshipCount;
         _sponsorships[sponsorship] = Sponsorship(msg.sender, true, perOperation, perPassport, perDay, 0);
         emit SponsorshipSet(sponsorship, _sponsorships[sponsorship]);
+        _setBundler(sponsorship, msg.sender);
         if (msg.value != 0) fund(sponsorship);
     }
 
@@ -79,6 +82,12 @@ contract PersonaPaymaster is IPersonaPaymaster {
         (terms.open, terms.perOperation) = (open, perOperation);
         (terms.perPassport, terms.perDay) = (perPassport, perDay);
         emit SponsorshipSet(sponsorship, terms);
+    }
+
+    /// @inheritdoc IPersonaPaymaster
+    function setBundler(uint256 sponsorship, address bundler) external {
+        _owned(sponsorship);
+        _setBundler(sponsorship, bundler);
     }
 
     /// @inheritdoc IPersonaPaymaster
@@ -123,6 +132,12 @@ contract PersonaPaymaster is IPersonaPaymaster {
         if (data.length != DATA_OFFSET + DATA_LENGTH) revert PersonaPaymaster_BadData(data.length);
         uint256 sponsorship = uint256(bytes32(data[DATA_OFFSET:DATA_OFFSET + 32]));
         uint32 day = uint32(bytes4(data[DATA_OFFSET + 32:]));
+        address bundler = bundlerOf[sponsorship];
+        // PTS-084: whoever sends `handleOps` is paid what the operation names, and nothing else tells who that is.
+        // forge-lint: disable-next-line(tx-origin)
+        if (bundler != address(0) && tx.origin != bundler) {
+            revert PersonaPaymaster_NotBundler(sponsorship, tx.origin);
+        }
         uint256 passport = _passportOf(operation.sender);
         _reserve(sponsorship, passport, day, maxCost);
         context = abi.encode(sponsorship, passport, day, maxCost, _unusedBound(operation));
@@ -180,6 +195,11 @@ contract PersonaPaymaster is IPersonaPaymaster {
             uint128(bytes16(operation.paymasterAndData[POST_OP_GAS_OFFSET:POST_OP_GAS_OFFSET + 16]));
         uint256 callGas = uint128(uint256(operation.accountGasLimits));
         return postOpGas + (callGas + postOpGas) / PENALTY_DIVISOR + AROUND_POST_OP;
+    }
+
+    function _setBundler(uint256 sponsorship, address bundler) private {
+        bundlerOf[sponsorship] = bundler;
+        emit BundlerSet(sponsorship, bundler);
     }
 
     function _left(uint256 budget, uint256 spent) private pure returns (uint256) {

@@ -56,6 +56,8 @@ contract SmartAccount {
 
 contract PersonaPaymasterTest is BadgesBase {
     uint256 internal constant OWNER = 0xa11ce;
+    /// @dev `FailedOpWithRevert(uint256,string,bytes)` of the EntryPoint.
+    bytes4 internal constant FAILED_OP = 0x65c8fd4d;
     address internal bundler = address(0xb0b);
 
     function setUp() external {
@@ -70,6 +72,8 @@ contract PersonaPaymasterTest is BadgesBase {
         paymaster = new PersonaPaymaster(IEntryPoint(entryPoint), passports, nullifiers, address(this));
         pvm.deal(address(this), 100 ether);
         paymaster.create{value: 10 ether}(0.02 ether, 0.05 ether, 0.1 ether);
+        pvm.assertEq(paymaster.bundlerOf(1), address(this));
+        paymaster.setBundler(1, bundler);
     }
 
     function member(string memory name) internal returns (SmartAccount made) {
@@ -166,9 +170,37 @@ contract PersonaPaymasterTest is BadgesBase {
     function check(PersonaPaymaster paymaster, PackedUserOperation memory one, uint256 cost, bytes4 reason)
         internal
     {
-        pvm.prank(address(paymaster.ENTRY_POINT()));
+        pvm.prank(address(paymaster.ENTRY_POINT()), bundler);
         if (reason != 0) pvm.expectPartialRevert(reason);
         paymaster.validatePaymasterUserOp(one, 0, cost);
+    }
+
+    /// @dev A member bundles operations of their own, with gas named that nothing uses, and is paid for it (PTS-084).
+    function test_attack_sponsorship_cashed_out_by_its_own_bundler() external {
+        address[2] memory points_ = each();
+        for (uint256 i; i < 2; ++i) {
+            PersonaPaymaster paymaster = sponsor(points_[i]);
+            PackedUserOperation memory one =
+                operation(points_[i], paymaster, address(member(decimal(i))), false, today());
+            one.preVerificationGas = 1_400_000;
+            one.gasFees = bytes32(uint256(9 gwei) << 128 | 10 gwei);
+            one.signature = packed(OWNER, IHandlesOps(points_[i]).getUserOpHash(one));
+            address relayer = bundler;
+            bundler = address(uint160(0xbad + i));
+            pvm.expectPartialRevert(FAILED_OP);
+            this.handleFrom(points_[i], one);
+            pvm.assertEq(bundler.balance, 0);
+            // Control: where anybody may bundle it pays, many times what the operation burns; the sponsor's own gets its own.
+            pvm.expectPartialRevert(IPersonaPaymaster.PersonaPaymaster_NotOwner.selector);
+            pvm.prank(bundler);
+            paymaster.setBundler(1, bundler);
+            paymaster.setBundler(1, address(0));
+            handle(points_[i], one);
+            pvm.assertGt(bundler.balance, 1_400_000 * 10 gwei);
+            bundler = relayer;
+            paymaster.setBundler(1, relayer);
+            handle(points_[i], operation(points_[i], paymaster, one.sender, false, today()));
+        }
     }
 
     /// @dev A bundle validates many operations before one of them runs: budgets are taken then (PTS-081).
@@ -225,6 +257,8 @@ contract PersonaPaymasterTest is BadgesBase {
         PersonaPaymaster paymaster = sponsor(entryPoint);
         pvm.prank(address(0xbad));
         uint256 own = paymaster.create(1 ether, 1 ether, 1 ether);
+        pvm.prank(address(0xbad));
+        paymaster.setBundler(own, bundler);
         PackedUserOperation memory one =
             operation(entryPoint, paymaster, address(member("a")), false, today());
         one.paymasterAndData = abi.encodePacked(address(paymaster), uint128(1), uint128(1), own, today());

@@ -37,6 +37,7 @@ L1_FEE = Method("getL1FeeUpperBound", ("uint256",), ("uint256",))
 COUNT_OF = Method("countOf", ("uint256",), ("uint256",))
 SPENT_ON = Method("spentOn", ("uint256", "uint32"), ("uint256",))
 SPENT_BY = Method("spentBy", ("uint256", "uint256", "uint32"), ("uint256",))
+BUNDLER_OF = Method("bundlerOf", ("uint256",), ("address",))
 SPONSORSHIP_OF = Method("sponsorshipOf", ("uint256",), ("(address,bool,uint128,uint128,uint128,uint128)",))
 DELEGATED = bytes.fromhex("7702")
 """Stands in place of a factory: the account is one by EIP-7702."""
@@ -204,15 +205,19 @@ async def paymaster_data(gateway: Gateway, operation: Operation) -> bytes:
         (_, is_open, per_operation, per_passport, per_day, balance),
         spent,
         mine,
+        bundler,
     ) = await gateway.client.ask(
         (contracts.nullifiers, COUNT_OF, (passport,)),
         (PAYMASTER, SPONSORSHIP_OF, (number,)),
         (PAYMASTER, SPENT_ON, (number, now.day)),
         (PAYMASTER, SPENT_BY, (number, passport, now.day)),
+        (PAYMASTER, BUNDLER_OF, (number,)),
     )
     cost = operation.max_cost_wei
     refusals = {
         "the sponsorship is closed": not is_open,
+        "the sponsorship has another bundler than this gateway": int(bundler, 16)
+        not in (0, int.from_bytes(gateway.relayer.account)),
         "sponsored are passports with an account or badge of a human behind them": not count,
         f"it could cost {cost} wei, more than the {per_operation} of one operation": cost > per_operation,
         "the passport's budget of the day is used up": mine + cost > per_passport,

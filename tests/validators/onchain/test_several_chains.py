@@ -110,6 +110,7 @@ async def test_one_token_on_two_chains_is_asked_on_both_and_can_be_asked_again(c
             await net.node.mine()
             nets.append(net)
             places.append((chain, coin))
+        await nets[0].node.mine()  # each has a block near the other's newest (ONC-017)
         sources = {net.source.chain.chain_id: net.source for net in nets}
         now = await nets[0].now_s()
         asking, named = policy("token.balance", places, "10"), ""
@@ -127,6 +128,7 @@ async def test_one_token_on_two_chains_is_asked_on_both_and_can_be_asked_again(c
             assert set(blocks) == set(CHAINS)
             again = await observe(asking.checks(), sources, [ALICE], now, blocks=blocks)
             assert next(iter(again.values())).value == told_.value
+        await _bridged(nets, places, sources)
         twice = policy("token.balance", [places[0], places[0]], "0")
         (once,) = (await observe(twice.checks(), sources, [ALICE], now)).values()
         assert once.value == 4
@@ -137,3 +139,32 @@ async def test_one_token_on_two_chains_is_asked_on_both_and_can_be_asked_again(c
         assert next(iter(alone.values())).value is None
         with pytest.raises(SourceError):
             await blocks_named(named, {CHAINS[0]: nets[0].source})
+
+
+async def _bridged(
+    nets: Sequence[Net], places: Sequence[tuple[int, Address]], sources: dict[int, EvmSource]
+) -> None:
+    """ONC-017: ten tokens leave the chain whose news come late, and arrive where they come at once."""
+    late, early = nets
+    await late.node.mine()
+    head = await late.source.head()
+    for net in nets:
+        await net.wait(60)
+    coin = places[1][1]
+    await early.do(coin, "mint(address,uint256)", BOB, 10 * 10**18)
+    await early.node.mine()
+    asking = policy("token.balance", places, "1")
+    (together,) = (await observe(asking.checks(), sources, [BOB], head.timestamp_s)).values()
+    assert together.value == 0, "when the late chain's newest block was made, nothing had arrived"
+    (alone,) = (
+        await observe(policy("token.balance", [places[1]] * 2, "1").checks(), sources, [BOB], 0)
+    ).values()
+    assert alone.value == 10
+    await late.wait(60)
+    await late.node.mine()
+    await early.wait(600)
+    await early.node.mine()
+    apart = {CHAINS[0]: head, CHAINS[1]: await early.source.head()}
+    (named,) = (await observe(asking.checks(), sources, [BOB], 0, blocks=apart)).values()
+    assert named.value is None
+    assert "of another moment" in named.reason

@@ -10,6 +10,7 @@ from trex.validators.onchain.activity import SignatureError
 from trex.validators.onchain.answers import BlockRef
 from trex.validators.onchain.collect_token import collect_token
 from trex.validators.onchain.metadata import Fetch
+from trex.validators.onchain.moment import of_one_moment, require_one_moment
 from trex.validators.onchain.observe_nft import answer_nft
 from trex.validators.onchain.observe_web3 import answer_web3
 from trex.validators.onchain.place import source_name
@@ -38,7 +39,8 @@ async def observe(
         wallets: all that the passport has linked.
         now_s: Unix time in seconds, for answers that are not known.
         fetch: brings metadata by content; None if no gateway is configured.
-        blocks: as of which, by chain; the newest that is final where none is named.
+        blocks: as of which, by chain, of one moment where several count together (ONC-017); the newest that
+            is final where none is named.
         since_s: Unix time before which activity does not count, whatever `days` says (TSK-008).
     """
     with ExitStack() as stack:
@@ -57,6 +59,7 @@ async def _observed(
     since_s: int | None,
 ) -> dict[Hash32, Observation]:
     found: dict[Hash32, Observation] = {}
+    named = frozenset(heads)
     for check in checks:
         family = check.validator.partition(".")[0]
         if family not in ("token", "nft", "web3"):
@@ -72,7 +75,12 @@ async def _observed(
                     heads[chain] = await sources[chain].head()
             source, at = sources[chains[0]], heads[chains[0]]
             if family == "token":
-                found[check.key] = await _answer_token(check, sources, wallets, heads)
+                together = {chain: heads[chain] for chain in chains}
+                if len(together) > 1 and together.keys() <= named:
+                    await require_one_moment(sources, together)
+                elif len(together) > 1:
+                    together = await of_one_moment(sources, together)
+                found[check.key] = await _answer_token(check, sources, wallets, together)
             elif family == "nft":
                 found[check.key] = await answer_nft(check, source, wallets, fetch, at)
             else:
@@ -86,7 +94,7 @@ async def _answer_token(
     check: CheckCondition,
     sources: Mapping[int, EvmSource],
     wallets: Collection[Address],
-    heads: Mapping[int, BlockRef],
+    blocks: Mapping[int, BlockRef],
 ) -> Observation:
     asked = check.parameters
     span = asked["days"] * DAY_S if "days" in asked else None
@@ -94,9 +102,9 @@ async def _answer_token(
     parts = []
     for chain, name in places:
         token = None if name == NATIVE else Address(bytes.fromhex(name[2:]))
-        parts.append(await collect_token(sources[chain], wallets, token, history_s=span, block=heads[chain]))
+        parts.append(await collect_token(sources[chain], wallets, token, history_s=span, block=blocks[chain]))
     value = answer_together(check.validator.removeprefix("token."), parts, asked.get("amount"))
-    named = dict.fromkeys(source_name(chain, heads[chain]) for chain, _ in places)
+    named = dict.fromkeys(source_name(chain, blocks[chain]) for chain, _ in places)
     where, at_s = "; ".join(named), min(part.block.timestamp_s for part in parts)
     if value is None:
         return Observation(None, at_s, where, "no history")
