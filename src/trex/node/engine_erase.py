@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from trex.engine.bi import state
 from trex.engine.erase import erase as erased
 from trex.engine.graph.store import GraphError
 from trex.engine.lake.erasure import ErasureError
@@ -11,6 +12,7 @@ from trex.engine.lake.lake import LakeError
 from trex.engine.pipeline.log import LogError
 from trex.engine.run import EngineSettings
 from trex.node.engine_run import FOLDER, GRAPH, LOG
+from trex.node.engine_serve import within
 from trex.node.options import option
 
 
@@ -31,6 +33,8 @@ def erase(passport: int, chain: int, folder: Path, log: str, graph: str) -> None
         report = erased(EngineSettings(folder, log=log, graph=graph), chain, str(passport))
     except (ErasureError, GraphError, LakeError, LogError, ValueError) as error:
         raise click.ClickException(str(error)) from None
+    if (folder / "bi.sqlite").exists():
+        within(folder, "", lambda tx, _: state.forget(tx, str(passport)))
     click.echo(f"{report.records} records and {report.rows} rows changed or gone")
     if report.left:
         raise click.ClickException(f"names can still be read in {', '.join(report.left)}")

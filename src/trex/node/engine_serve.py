@@ -14,7 +14,9 @@ from trex.engine.bi import state
 from trex.engine.bi.http.app import make_app
 from trex.engine.bi.service import QUOTA, Bi, BiSettings
 from trex.engine.lake.tables import SILVER
+from trex.hub.app import make_app as make_hub
 from trex.node.engine_run import FOLDER
+from trex.node.files import ROOT
 from trex.node.logs import LEVELS, set_up
 from trex.node.options import option
 from trex.web import audit
@@ -23,6 +25,7 @@ from trex.web.serve import serve as serve_app
 
 T = TypeVar("T")
 
+CHARTS = ROOT / "node_modules" / "echarts" / "dist" / "echarts.min.js"
 DATABASE = option(
     "--database",
     default="",
@@ -58,7 +61,9 @@ def serve(
 ) -> None:
     """Serve audiences, cohorts, campaigns and experiments to projects, until interrupted.
 
-    Projects ask at /bi/v1 with a key that `trex engine key new` made; /bi/docs describes it.
+    Projects ask at /bi/v1 with a key that `trex engine key new` made; /bi/docs describes it. With --gateway
+    there are pages at /hub, for members of projects and for every person; the gateway, which signs them in,
+    is under the same host.
     """
     set_up(log_level, log_json)
     if not (folder / "lake" / SILVER["links"].name.replace(".", "/")).is_dir():
@@ -76,7 +81,8 @@ def serve(
         click.echo(f"engine on http://{at}:{number}, documents at /bi/docs and /bi/openapi.json")
 
     try:
-        if not serve_app(make_app(Bi(settings)), host, port, started):
+        app = make_hub(Bi(settings), CHARTS) if gateway else make_app(Bi(settings))
+        if not serve_app(app, host, port, started):
             raise SystemExit(1)
     except ValueError as error:
         raise click.ClickException(str(error)) from error

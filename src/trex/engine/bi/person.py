@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from trex.engine.bi import state
 from trex.engine.bi.service import Bi, answered
-from trex.engine.lake.catalogue import catalogue
+from trex.engine.lake.catalogue import Dimension, catalogue
 from trex.engine.lake.gold import facts_of, newest_s
 from trex.engine.lake.lake import Lake
 from trex.engine.matching.audience import Reason
@@ -80,7 +80,10 @@ def known(lake: Lake, passport: str, most: int | None = SHOWN) -> Known:
     return Known(
         passport,
         as_of_s,
-        {title: values.get(f"dimension_{name.replace('-', '_')}") for name, title in TITLES.items()},
+        {
+            title: values.get(f"dimension_{name}")
+            for name, title in zip(Dimension, TITLES.values(), strict=True)
+        },
         features,
         _rows(session, _BADGES, passport),
         _rows(session, _POINTS, passport),
