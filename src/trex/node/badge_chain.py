@@ -72,7 +72,7 @@ def publish(
 
     async def work() -> dict[str, Any]:
         async with opened(node_url, gateway_url) as place:
-            return await _publish(place, policy, place.account(account, keystore), uri)
+            return await publish_policy(place, policy, place.account(account, keystore), uri)
 
     found = run(work)
     if as_json:
@@ -84,7 +84,10 @@ def publish(
         click.echo(f"  the gateway grants under it: trex badge grant {found['slug']}")
 
 
-async def _publish(place: Place, policy: Policy, who: LocalAccount, uri: str | None) -> dict[str, Any]:
+async def publish_policy(
+    place: Place, policy: Policy, who: LocalAccount, uri: str | None = None
+) -> dict[str, Any]:
+    """Put a policy on the chain and at the gateway; what is there already stays."""
     publisher = Address(bytes.fromhex(who.address[2:]))
     id_ = policy.policy_id(publisher)
     published, transaction = await published_policy(place.client, id_), ""

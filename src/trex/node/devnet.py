@@ -52,7 +52,8 @@ PREDEPLOYED = (
 COMMANDS = {
     "persona": LazyCommand(
         "trex.node.devnet_persona:persona", "Make people with histories on a running devnet."
-    )
+    ),
+    "tour": LazyCommand("trex.node.devnet_tour:tour", "Go the whole way on a running devnet."),
 }
 """What can be done with a devnet that runs."""
 MARK = ".trex-devnet"

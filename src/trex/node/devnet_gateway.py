@@ -9,13 +9,17 @@ from pathlib import Path
 
 from trex.chain.dev.accounts import ACCOUNTS
 from trex.node.child import Child
+from trex.node.devnet_platform import CLIENT, PLATFORM, SECRET, document, serve_platform
 from trex.node.devnet_sponsor import sponsorship_of
 from trex.rpc.errors import EndpointError
+from trex.validators.zktls.verify import PRODUCTION_ATTESTOR
 
 log = logging.getLogger(__name__)
 
 RELAYER, ATTESTORS = 5, (7, 8, 9)
 """Accounts of the devnet that pay for sponsored acts, and that are its validator set."""
+CLAIMS = 6
+"""Account of the devnet that signs zkTLS claims which its gateway believes beside Reclaim's."""
 OWN_KEYS = ("nullifier", "sealing", "issuer")
 """Drawn at the first start and kept."""
 EXAMPLES = {"policies": "examples", "tasks": "example_tasks"}
@@ -54,12 +58,17 @@ def start_gateway(
     child = Child("gateway", arguments, folder / "gateway.log", port)
 
     async def run() -> None:
+        runner, platform = await serve_platform(origin)
+        number = 0
         try:
             number = await sponsorship_of(rpc_url, chain_id, RELAYER)
-            write_config(folder, origin, port, chain_id, rpc_url, l1, number)
         except (EndpointError, TimeoutError) as error:
             log.warning("the gateway sponsors no operations: %s", error)
-        await child.run()
+        write_config(folder, origin, port, chain_id, rpc_url, l1, number, platform)
+        try:
+            await child.run()
+        finally:
+            await runner.cleanup()
 
     return origin, asyncio.create_task(run(), name="gateway")
 
@@ -72,8 +81,20 @@ def write_config(
     rpc_url: str,
     l1: tuple[int, str] | None,
     sponsorship: int = 0,
+    platform: str = "",
 ) -> None:
-    """Write what the gateway reads; keys, policies and tasks only where they are missing."""
+    """Write what the gateway reads; keys, policies and tasks only where they are missing.
+
+    Args:
+        folder: where to.
+        origin: of the gateway.
+        port: of the loopback.
+        chain_id: of the devnet.
+        rpc_url: of the devnet.
+        l1: chain id and URL of its L1; None without one.
+        sponsorship: number of the one that pays for operations.
+        platform: origin of the devnet's own platform; empty for none.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for name, packaged in EXAMPLES.items():
         if not (folder / name).exists():
@@ -81,10 +102,10 @@ def write_config(
                 shutil.copytree(examples, folder / name)
     attestors = {f"attestor-{place}": ACCOUNTS[place].key for place in ATTESTORS}
     for name, key in {"relayer": ACCOUNTS[RELAYER].key, **attestors}.items():
-        _write_key(folder / f"{name}.key", key)
+        _write_text(folder / f"{name}.key", key.hex())
     for name in OWN_KEYS:
         if not (folder / f"{name}.key").exists():
-            _write_key(folder / f"{name}.key", secrets.token_bytes(32))
+            _write_text(folder / f"{name}.key", secrets.token_hex(32))
     publishers = ", ".join(f'"{one.address}"' for one in ACCOUNTS)
     listed = ", ".join(f'"{name}.key"' for name in attestors)
     lines = [
@@ -96,6 +117,7 @@ def write_config(
         *(f'{name} = "{name}"' for name in EXAMPLES),
         f"publishers = [{publishers}]",
         f"sponsorship = {sponsorship}",
+        f'trusted_attestors = ["0x{PRODUCTION_ATTESTOR.hex()}", "{ACCOUNTS[CLAIMS].address}"]',
         "",
         "[keys]",
         'relayer = "relayer.key"',
@@ -104,12 +126,17 @@ def write_config(
         *SEASON.splitlines(),
     ]
     lines += ["", "[limits]", "requests = [10000, 1000.0]", "costly = [10000, 1000.0]"]
+    if platform:
+        (folder / f"{PLATFORM}.json").write_text(document(platform))
+        _write_text(folder / f"{PLATFORM}.secret", SECRET)
+        lines += ["", f"[platforms.{PLATFORM}]", f'client_id = "{CLIENT}"']
+        lines += [f'file = "{PLATFORM}.json"', f'secret_file = "{PLATFORM}.secret"']
     for number, url in [(chain_id, rpc_url), *([l1] if l1 else [])]:
         lines += ["", f"[chains.{number}]", f'endpoints = ["{url}"]', "confirmations = 0"]
     (folder / "gateway.toml").write_text("\n".join(lines) + "\n")
 
 
-def _write_key(file: Path, key: bytes) -> None:
+def _write_text(file: Path, text: str) -> None:
     file.touch(0o600)
     file.chmod(0o600)
-    file.write_text(key.hex())
+    file.write_text(text)

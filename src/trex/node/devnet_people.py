@@ -1,7 +1,7 @@
 """People of a devnet: who they are and what they do, all of it from a seed (pure)."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -35,21 +35,27 @@ class Contract:
     """A contract of development networks, at the address that its code gives it."""
 
     address: Address
-    """By the deterministic deployer, salt zero (EIP-1014)."""
+    """By the deterministic deployer (EIP-1014)."""
     deployment: bytes
     """Calldata for the deployer."""
 
 
 @cache
+def dev_codes() -> Mapping[str, bytes]:
+    """Creation code of contracts of development networks, by name."""
+    codes = orjson.loads(resources.files("trex.node").joinpath("dev_contracts.json").read_bytes())
+    return {name: bytes.fromhex(code[2:]) for name, code in codes.items()}
+
+
+@cache
 def dev_contracts() -> tuple[Contract, Contract]:
     """Token and collection, which anyone may make more of."""
-    codes = orjson.loads(resources.files("trex.node").joinpath("dev_contracts.json").read_bytes())
-    token, collectible = (bytes.fromhex(codes[name][2:]) for name in ("DevToken", "DevCollectible"))
-    return _contract(token), _contract(collectible)
+    return placed(dev_codes()["DevToken"]), placed(dev_codes()["DevCollectible"])
 
 
-def _contract(code: bytes) -> Contract:
-    salt = bytes(32)
+def placed(code: bytes, number: int = 0) -> Contract:
+    """Where the deterministic deployer puts creation code with its arguments; each copy has a number."""
+    salt = number.to_bytes(32)
     return Contract(Address(keccak256(b"\xff" + DEPLOYER + salt + keccak256(code))[12:]), salt + code)
 
 
@@ -74,12 +80,12 @@ class Person:
 
 def person(seed: int, number: int) -> Person:
     """Make a person."""
-    dice = _dice(seed, number, "who")
+    fall = dice(seed, number, "who")
     wallets = tuple(
-        EvmWallet(_key(seed, number, f"evm {n}")) for n in range(1 + dice.choice((0, 0, 1, 1, 2)))
+        EvmWallet(_key(seed, number, f"evm {n}")) for n in range(1 + fall.choice((0, 0, 1, 1, 2)))
     )
-    solana = SolanaWallet(_key(seed, number, "solana")) if dice.random() < 0.4 else None
-    ether = tuple(round(min(400.0, GAS_ETHER + dice.lognormvariate(0, 1.4)), 3) for _ in wallets)
+    solana = SolanaWallet(_key(seed, number, "solana")) if fall.random() < 0.4 else None
+    ether = tuple(round(min(400.0, GAS_ETHER + fall.lognormvariate(0, 1.4)), 3) for _ in wallets)
     return Person(number, wallets, solana, ether)
 
 
@@ -88,12 +94,12 @@ def deeds(seed: int, people: Sequence[Person], who: Person, contracts: Contracts
 
     What is missing follows from a wallet's nonce: with more people, only whom a deed concerns may change.
     """
-    dice = _dice(seed, who.number, "deeds")
-    return [_deeds(dice, seed, people, who, at, contracts) for at in range(len(who.wallets))]
+    fall = dice(seed, who.number, "deeds")
+    return [_deeds(fall, seed, people, who, at, contracts) for at in range(len(who.wallets))]
 
 
 def _deeds(
-    dice: random.Random, seed: int, people: Sequence[Person], who: Person, at: int, contracts: Contracts
+    fall: random.Random, seed: int, people: Sequence[Person], who: Person, at: int, contracts: Contracts
 ) -> list[Intent]:
     token, collection = dev_contracts()
     me, found = who.wallets[at].address, list[Intent]()
@@ -101,34 +107,35 @@ def _deeds(
 
     def another() -> Address:
         # The dice fall alike however many people there are: what was done stays the beginning of the list.
-        return others[dice.getrandbits(32) % len(others)]
+        return others[fall.getrandbits(32) % len(others)]
 
     def do(to: Address, data: bytes, ether: float = 0.0) -> None:
         found.append(Intent(to, data, GAS, Wei(int(ether * ETHER))))
 
-    if dice.random() < 0.8:
-        held = int(dice.lognormvariate(6, 1.5)) + 1
+    if fall.random() < 0.8:
+        held = int(fall.lognormvariate(6, 1.5)) + 1
         do(token.address, MINT.call(me, held * ETHER))
-        for _ in range(dice.randrange(4)):
-            part = held * ETHER // dice.randint(4, 20)
+        for _ in range(fall.randrange(4)):
+            part = held * ETHER // fall.randint(4, 20)
             do(token.address, TRANSFER.call(another(), part))
-    for n in range(dice.choice((0, 0, 1, 1, 2, 5))):
+    for n in range(fall.choice((0, 0, 1, 1, 2, 5))):
         number = int.from_bytes(_key(seed, who.number, f"collectible {at} {n}")[:8])
         do(collection.address, MINT.call(me, number))
-        if dice.random() < 0.25:
+        if fall.random() < 0.25:
             do(collection.address, TRANSFER_FROM.call(me, another(), number))
-    for _ in range(dice.randrange(3)):
-        do(another(), b"", 0.001 * dice.randint(1, 9))
-    if dice.random() < 0.2:
+    for _ in range(fall.randrange(3)):
+        do(another(), b"", 0.001 * fall.randint(1, 9))
+    if fall.random() < 0.2:
         do(MESSAGE_PASSER, WITHDRAW.call(me, 100_000, b""), 0.001)
-    if at == 0 and dice.random() < 0.15:
-        for n in range(dice.choice((1, 1, 5))):
+    if at == 0 and fall.random() < 0.15:
+        for n in range(fall.choice((1, 1, 5))):
             document = _key(seed, who.number, f"policy {n}")
             do(contracts.policies, PUBLISH.call(document, 1, 1, f"Draft {who.number}-{n}", ""))
     return found
 
 
-def _dice(seed: int, number: int, what: str) -> random.Random:
+def dice(seed: int, number: int, what: str) -> random.Random:
+    """Dice that fall alike for the same person and thing."""
     return random.Random(_key(seed, number, what))  # noqa: S311 - made-up people, not secrets
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,20 @@ class Made:
     """Levels by policy."""
     outcomes: Counter[str]
     """How the policies were decided."""
+    signed_in: SignedIn
+    """At the gateway."""
+
+
+@dataclass(frozen=True, slots=True)
+class More:
+    """What people do beside what all people of a devnet do."""
+
+    deeds: Callable[[Person, int], list[Intent]] = lambda _who, _at: []
+    """What one of their wallets does afterwards."""
+    shows: Callable[[Person, SignedIn], Awaitable[None]] | None = None
+    """What they show the gateway before they ask for badges."""
+    wants: Callable[[Person, str], bool] = lambda _who, _policy: True
+    """Whether they ask for the badge of a policy, by its name."""
 
 
 @click.command()
@@ -74,7 +88,7 @@ def persona(people: int, seed: int, node_url: str, gateway_url: str, as_json: bo
     click.echo(f"{len(made)} people, {granted} badges; newly decided: {_counts(total)}")
 
 
-async def make(place: Place, seed: int, count: int) -> list[Made]:
+async def make(place: Place, seed: int, count: int, more: More = More()) -> list[Made]:
     """Make people, or what is missing of them."""
     everybody = [person(seed, number) for number in range(count)]
     await _prepare(place, everybody)
@@ -83,14 +97,17 @@ async def make(place: Place, seed: int, count: int) -> list[Made]:
     async def one(who: Person) -> Made:
         nonlocal done
         async with gate:
-            found = await _make(place, seed, everybody, who)
+            found = await _make(place, seed, everybody, who, more)
         done += 1
         told = f"passport {found.passport}, {len(who.wallets)} wallets, {len(found.badges)} badges"
         click.echo(f"person {who.number + 1} ({done} of {count}): {told}", err=True)
         return found
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(who)) for who in everybody]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(who)) for who in everybody]
+    except ExceptionGroup as faults:
+        raise faults.exceptions[0] from faults
     return [task.result() for task in tasks]
 
 
@@ -110,30 +127,34 @@ async def _prepare(place: Place, everybody: Sequence[Person]) -> None:
         for (one, ether), nonce, balance in zip(wallets, nonces, balances, strict=True)
         if nonce == "0x0" and int(balance, 16) < int(ether * ETHER)
     ]
-    await _send(place, funder, gifts)
+    await send_all(place, funder, gifts)
 
 
-async def _make(place: Place, seed: int, everybody: Sequence[Person], who: Person) -> Made:
+async def _make(place: Place, seed: int, everybody: Sequence[Person], who: Person, more: More) -> Made:
     gateway = place.needed_gateway()
-    for wallet, plan in zip(who.wallets, deeds(seed, everybody, who, place.client.contracts), strict=True):
+    plans = deeds(seed, everybody, who, place.client.contracts)
+    for at, (wallet, plan) in enumerate(zip(who.wallets, plans, strict=True)):
+        plan += more.deeds(who, at)
         done = int(await place.client.rpc.call("eth_getTransactionCount", _hex(wallet.address), "latest"), 16)
-        await _send(place, account_of(wallet.private_key), plan[done:])
+        await send_all(place, account_of(wallet.private_key), plan[done:])
     signed_in = await gateway.create(who.wallets[0])
     for other in who.linked:
         passport, role = await place.client.passport_of(other.key)
         if role is Role.NONE and passport == 0:
             await gateway.link(signed_in, other)
-    return await _ask_for_badges(place, who, signed_in)
+    if more.shows:
+        await more.shows(who, signed_in)
+    return await _ask_for_badges(place, who, signed_in, more)
 
 
-async def _ask_for_badges(place: Place, who: Person, signed_in: SignedIn) -> Made:
+async def _ask_for_badges(place: Place, who: Person, signed_in: SignedIn, more: More) -> Made:
     """Ask for every badge that is offered and not held yet; the validators decide."""
     gateway, outcomes = place.needed_gateway(), Counter[str]()
     told = await gateway.ask("GET", f"/v1/passports/{signed_in.passport}")
     badges = {one["name"]: one["level"] for one in told["badges"] if one["state"] == "granted"}
     jobs: list[tuple[str, int, int]] = []
     for offer in await gateway.policies():
-        if offer["name"] in badges:
+        if offer["name"] in badges or not more.wants(who, offer["name"]):
             continue
         try:
             granted = await gateway.grant(signed_in, offer["slug"])
@@ -147,10 +168,10 @@ async def _ask_for_badges(place: Place, who: Person, signed_in: SignedIn) -> Mad
     for name, level, job in jobs:
         await gateway.done(signed_in, job)
         badges[name] = level
-    return Made(who, signed_in.passport, badges, outcomes)
+    return Made(who, signed_in.passport, badges, outcomes, signed_in)
 
 
-async def _send(place: Place, account: LocalAccount, intents: Sequence[Intent]) -> None:
+async def send_all(place: Place, account: LocalAccount, intents: Sequence[Intent]) -> None:
     """Send an account's transactions one behind the other and wait until all are in blocks.
 
     Raises:

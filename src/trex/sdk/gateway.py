@@ -252,6 +252,11 @@ class GatewayClient:
         found = await self.ask("POST", "/v1/moves", {"key": key_json(key)}, who=who)
         return int(found["job"]), bool(found["moving"])
 
+    async def consent(self, who: SignedIn, purpose: str, project: str = "*", *, given: bool = True) -> None:
+        """Agree to a purpose (`matching`, `models`, `export`) for a project or all (`*`), or withdraw."""
+        word = {"purpose": purpose, "project": project, "given": given}
+        await self.ask("POST", "/v1/consents", word, who=who)
+
     async def policies(self) -> list[dict[str, Any]]:
         """Policies that badges can be asked under."""
         found = await self.ask("GET", "/v1/policies")

@@ -1,0 +1,1 @@
+"""What `trex devnet tour` is made of: a market, claims, and the check of what was found."""
