@@ -41,6 +41,8 @@ LOCK = "l1.lock"
 START_S = 60.0
 ANSWER_S = 60.0
 STOP_S = 10.0
+KEEP_TRIES = 10
+"""How often its chain is asked for until no block is made meanwhile."""
 PDEATHSIG = 1
 """Option of prctl(2): the signal that a process gets when its parent dies."""
 
@@ -212,12 +214,19 @@ class Anvil:
         """Write the chain to its file, if it has grown.
 
         Raises:
-            AnvilError, OSError: it could not be asked, or there is no room.
+            AnvilError, OSError: it could not be asked, goes on too fast, or there is no room.
         """
-        newest = self.call("eth_getBlockByNumber", "latest", False)["hash"]
+        newest = self._newest()
         if newest == self._kept:
             return
-        state = bytes.fromhex(self.call("anvil_dumpState")[2:])
+        for _ in range(KEEP_TRIES):
+            state = bytes.fromhex(self.call("anvil_dumpState")[2:])
+            # It tells blocks first, then the state: of a block made meanwhile the state would be there alone.
+            before, newest = newest, self._newest()
+            if newest == before:
+                break
+        else:
+            raise AnvilError("L1 made a block each time that its chain was being written")
         fresh = self.state.with_suffix(".new")
         with fresh.open("wb") as file:
             file.write(state)
@@ -225,6 +234,9 @@ class Anvil:
             os.fsync(file.fileno())
         fresh.replace(self.state)
         self._kept = newest
+
+    def _newest(self) -> str:
+        return str(self.call("eth_getBlockByNumber", "latest", False)["hash"])
 
     def stop(self) -> None:
         """Keep the chain and end the process."""
