@@ -1,6 +1,7 @@
 """The lake on a Spark cluster: the expressions of DuckDB, the same answers, the same audiences in order."""
 
 import itertools
+import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from tests.engine.lake.book import NOW
 from tests.engine.matching.test_audience import SENTENCE, World
 from tests.engine.matching.test_engines import PHASES, TABLE, Rows, by_kernel, everybody, plans, table_of
-from tests.engine.spark.cluster import WORKERS, cluster
+from tests.engine.spark.cluster import START_S, WORKERS, cluster
 
 from trex.engine.lake.features import features
 from trex.engine.lake.gold import facts_of, policies, refresh
@@ -59,7 +60,10 @@ def test_features_on_spark_are_those_on_duckdb(world: World, session: Any) -> No
         found = features(facts_of(engine, NOW, known), SOME).to_pyarrow().to_pylist()
         return sorted(tuple(row.values()) for row in found)
 
-    assert len(executors(session)) == WORKERS + 1  # and the driver
+    until = time.monotonic() + START_S
+    while len(executors(session)) < WORKERS + 1:  # and the driver; they register when they are up
+        assert time.monotonic() < until, "a worker has no executor"
+        time.sleep(0.1)
     found = told(session.tables)
     assert len(found) > 40 * len(SOME)
     assert found == told(world.lake.session())
