@@ -131,7 +131,8 @@ async def observations_of(
             row = (await tx.execute(asked)).one_or_none()
         if row is None:
             continue
-        told = _disclosed(gateway, row, known)
+        if (told := _disclosed(gateway, row, known)) is None:
+            continue
         verdict, observed = told.judge(
             gateway.settings.trusted_attestors, gateway.settings.contracts, passport
         )
@@ -151,11 +152,14 @@ async def disclosed(
     )
     async with gateway.database.transaction() as tx:
         rows = (await tx.execute(asked)).all()
-    return [_disclosed(gateway, row, known) for row in rows]
+    return [one for row in rows if (one := _disclosed(gateway, row, known)) is not None]
 
 
-def _disclosed(gateway: Gateway, row: Any, known: list[LinkedAccount]) -> DisclosedClaim:
+def _disclosed(gateway: Gateway, row: Any, known: list[LinkedAccount]) -> DisclosedClaim | None:
+    """Open a claim; None for one that was taken without its nonce: nobody can tell whose it is (ZKT-041)."""
     kept = orjson.loads(gateway.sealer.open(bytes(row.sealed), "claim"))
+    if "nonce" not in kept:
+        return None
     account = _named(known, provider_of(row.provider)) or kept["account"]
     # As of when it was taken: a policy's own `maxAgeS` says how old it may be.
     nonce = Hash32(bytes.fromhex(kept["nonce"]))
