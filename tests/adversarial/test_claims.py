@@ -47,18 +47,21 @@ def proof_for(message: str) -> dict[str, Any]:
     gain="the victim's level, for a passport of their own",
     why="a message serves the passport and the provider that it was handed out for",
     guard=Guard(
-        CLAIMS,
-        'if (asked["passport"], asked["provider"], asked["message"]) != (passport, provider_name, message):',
+        "src/trex/validators/zktls/template.py",
+        "elif not binding.message or claim_message != binding.message:",
         "ZKT-041",
-        "if False:",
+        "elif False:",
     ),
-    refusal="that message was handed out for something else",
+    refusal="ZKT-041 other_binding",
 )
 async def test_claim_taken_on_its_way(chain: Chain, judging: Gateway, honest: bool) -> None:
-    """The victim's claim, message and all, is sent by another passport first."""
+    """The victim's claim is sent by another passport first, under a message of its own."""
     (victim, _), (thief, _) = human(chain, "victim"), human(chain, "thief")
     message = await claims.ask(judging, victim.passport, "github-stars")
-    await taken(judging, victim if honest else thief, message, proof_for(message))
+    who, own = victim, message
+    if not honest:
+        who, own = thief, await claims.ask(judging, thief.passport, "github-stars")
+    await taken(judging, who, own, proof_for(message))
 
 
 @attack(
