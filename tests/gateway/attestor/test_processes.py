@@ -25,6 +25,7 @@ from trex.gateway import holdings
 from trex.gateway.attest import NoQuorumError, NotAttestedError, attest
 from trex.gateway.attestations import opening_message
 from trex.gateway.attestor.group import Group, base, read_group
+from trex.gateway.attestor.judge import Shown
 from trex.gateway.attestor.remote import RemoteAttestor, SharedKeyHolder
 from trex.gateway.attestor.shares import Shares
 from trex.gateway.calls import payload_of
@@ -198,7 +199,8 @@ async def test_members_see_for_themselves(
         async with gateway.database.transaction() as tx:
             rows = await tx.execute(jobs.select().where(jobs.c.kind == JobKind.GRANT.value))
             job = [job_of(row) for row in rows][-1]
-        shown = await shown_for(gateway, [job])
+        (first,) = shown = await shown_for(gateway, [job])
+        assert isinstance(first, Shown)
         told = {name: _revived(value) for name, value in job.payload.items()}
         _, now_s = await gateway.client.latest()
         honest = Grant(**(told | {"deadline": now_s + 3_600}))
@@ -210,7 +212,7 @@ async def test_members_see_for_themselves(
 
         assert payload_of(honest) == {**job.payload, "deadline": now_s + 3_600}
         assert len(await signed(honest)) == 2 * 65
-        richer = orjson.loads(shown[0].opened.document)
+        richer = orjson.loads(first.opened.document)
         richer["observations"][0]["value"] = "5000"
         lies = {
             "decision": (replace(honest, points=99), shown),

@@ -110,7 +110,7 @@ async def test_a_grant_without_its_evidence_does_not_spoil_the_others(chain: Cha
             raise GatewayError(Fault.NOT_FOUND, "the evidence of a grant is not kept here")
         return ()
 
-    gateway.relayer._show = show  # type: ignore[assignment]
+    gateway.relayer._show = show
     await gateway.relayer._send(await _jobs(gateway, queued))
     first, second, third = await _jobs(gateway, queued)
     assert {first.state, third.state} <= {JobState.SENT, JobState.DONE}
