@@ -138,7 +138,7 @@ async def post(system: Rollup, chain: Any, beacon: Proxy) -> tuple[int, int]:
 
 
 async def rebuild(
-    system: Rollup, beacon: Proxy, folder: Path, chain: Any, batches: int, blobs: int
+    system: Rollup, beacon: Proxy, folder: Path, chain: Any, batches: int, blobs: int, cache_mb: int
 ) -> Rebuilt:
     """Time a fresh verifier.
 
@@ -148,6 +148,7 @@ async def rebuild(
     network, newest = folder / "network.json", chain.head().number
     network.write_bytes(system.text)
     options = ("--role", "verifier", "--l1", system.node.url, "--beacon", beacon.url)
+    options += ("--cache-mb", str(cache_mb))
     memory: list[Memory] = []
     started = time.perf_counter()
     async with node_process(system.session, network, folder / "verifier", *options) as node:
@@ -196,7 +197,9 @@ def on_l1(document: dict[str, Any]) -> dict[str, Any]:
     return moved
 
 
-async def measure(document: dict[str, Any], blocks: Iterable[list[str]], folder: Path) -> tuple[Rebuilt, int]:
+async def measure(
+    document: dict[str, Any], blocks: Iterable[list[str]], folder: Path, cache_mb: int
+) -> tuple[Rebuilt, int]:
     """Build, post, rebuild; return what rebuilding took, and how many transactions."""
     timing = replace(TIMING, max_origin_lag_l1_blocks=3_600, timelock_delay_s=30 * 86_400)
     async with rollup("--disable-block-gas-limit", document=document, timing=timing) as system:
@@ -205,7 +208,7 @@ async def measure(document: dict[str, Any], blocks: Iterable[list[str]], folder:
         say(f"built {count:,} transactions in {chain.head().number:,} blocks")
         async with proxy(system.node.url) as beacon:
             batches, blobs = await post(system, chain, beacon)
-            rebuilt = await rebuild(system, beacon, folder, chain, batches, blobs)
+            rebuilt = await rebuild(system, beacon, folder, chain, batches, blobs, cache_mb)
         chain.close()
     return rebuilt, count
 
@@ -250,6 +253,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--transactions", type=int, default=100_000, help="in the chain")
+    parser.add_argument("--cache-mb", type=int, default=512, help="of the verifier's store")
     parser.add_argument("--chains", type=Path, help="folder that keeps geth's chain for a next run")
     parser.add_argument("--out", type=Path, help="file for the results, Markdown")
     options = parser.parse_args()
@@ -258,14 +262,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="trex-verifier-") as scratch:
         if system is None:
             document, blocks = own_transactions(options.transactions)
-            ours, count = asyncio.run(measure(document, blocks, Path(scratch)))
+            ours, count = asyncio.run(measure(document, blocks, Path(scratch), options.cache_mb))
             theirs = None
         else:
             imports = beside()
             made = imports.prepared(system, options.transactions, options.chains or Path(scratch))
             document = on_l1(json.loads(Path(made["network"]).read_bytes()))
             read = imports.blocks_of(Path(made["trex"]))
-            ours, count = asyncio.run(measure(document, read, Path(scratch)))
+            ours, count = asyncio.run(measure(document, read, Path(scratch), options.cache_mb))
             with tempfile.TemporaryDirectory(prefix="trex-verifier-", dir=scratch) as place:
                 theirs = imports.import_geth(
                     system.command[0], Path(made["geth"]), Path(made["genesis"]), Path(place)
