@@ -133,7 +133,8 @@ async def observations_of(
 
 
 async def _rows(gateway: Gateway, passport: int) -> list[Any]:
-    asked = select(attendances).where(attendances.c.passport == passport).order_by(attendances.c.at_s)
+    mine = select(attendances).where(attendances.c.passport == passport)
+    asked = mine.order_by(attendances.c.at_s, attendances.c.code)
     async with gateway.database.transaction() as tx:
         return list((await tx.execute(asked)).all())
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from trex.badges.observation import Observation
@@ -100,14 +100,17 @@ async def take(
         raise GatewayError(fault, f"{why.rule} {why.code}" if why else "no value")
     kept = {"proof": proof, "nonce": nonce.hex(), "issuedAtS": asked["issuedAtS"], "account": account}
     sealed = gateway.sealer.seal(orjson.dumps(kept), "claim")
+    mine = (claims.c.passport == passport, claims.c.provider == provider_name)
     async with gateway.database.transaction() as tx:
+        # The newest counts: of two within a second, the one that came later.
+        before = (await tx.execute(select(func.max(claims.c.judged_s)).where(*mine))).scalar_one()
         dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
         stored = dialect.insert(claims).values(
             identifier=verdict.identifier,
             passport=passport,
             provider=provider_name,
             sealed=sealed,
-            judged_s=gateway.now_s,
+            judged_s=max(gateway.now_s, (before or 0) + 1),
         )
         new = stored.on_conflict_do_nothing().returning(claims.c.identifier)
         if (await tx.execute(new)).scalar_one_or_none() is None:

@@ -177,9 +177,9 @@ def test_what_has_no_answer_says_why(asker: Asker, text: str, reason: str) -> No
 
 def test_what_the_lake_does_not_have_is_not_known_and_said(asker: Asker) -> None:
     """QRY-030."""
-    found = asker.ask("DeFi activity OR tasks done > 3", limit=1)
-    assert found.notes == ("tasks done is not known of anybody yet",)
-    assert not asker.ask("NOT tasks done > 3").people
+    found = asker.ask("DeFi activity OR campaigns joined > 3", limit=1)
+    assert found.notes == ("campaigns joined is not known of anybody yet",)
+    assert not asker.ask("NOT campaigns joined > 3").people
 
 
 def test_columns_follow_the_lake_cell_by_cell(tmp_path: Path) -> None:
