@@ -390,11 +390,17 @@ async def test_without_a_quorum_of_attestors_grants_wait(
         alice = await evm_person(served).create()
         give(devnet, alice, 9)
         job = {"number": (await alice.post("/v1/grants", {"policy": "wealthy"}, 202))["job"]}
-        for _ in range(3_600):
+        asked = select(jobs).where(jobs.c.kind == "bind")
+
+        async def bind() -> Any:
             async with served.gateway.database.transaction() as tx:
-                if (await tx.execute(select(jobs.c.attempts).where(jobs.c.kind == "bind"))).scalar_one():
-                    break
+                return (await tx.execute(asked)).one()
+
+        for _ in range(3_600):
+            if (waits := await bind()).not_before_s > waits.created_s:
+                break  # it was tried
             await asyncio.sleep(0.05)
+        assert (waits.state, waits.attempts) == ("queued", 0)
         assert (await alice.get(f"/v1/jobs/{job['number']}"))["state"] == "queued"
         served.gateway.relayer.attestors = tuple(map(LocalAttestor, KEYS.attestors))
         await alice.finished(job)
